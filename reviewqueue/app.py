@@ -1,0 +1,141 @@
+"""create_app: the composition root. Extensions, blueprints, and the one error handler."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import secrets
+from collections.abc import Callable
+from datetime import timedelta
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from flask import Flask, Response, g, redirect, render_template, request, url_for
+from flask_wtf.csrf import CSRFError, CSRFProtect
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from werkzeug.exceptions import HTTPException
+from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.wrappers import Response as AnyResponse
+
+from reviewqueue import config, errors
+from reviewqueue.accounts import identity
+from reviewqueue.core import db, http
+from reviewqueue.core.places import PACKAGE, templates_dir
+
+log = logging.getLogger(__name__)
+csrf = CSRFProtect()
+
+
+def create_app(settings: config.Settings | None = None) -> Flask:
+    """The application. Opens no connection: safe to make before a fork."""
+    settings = settings or config.load()
+    app = Flask("reviewqueue", template_folder=str(templates_dir()), static_folder=str(PACKAGE / "static"))
+    app.config.update(
+        SETTINGS=settings,
+        SECRET_KEY=settings.secret_key,
+        MAX_CONTENT_LENGTH=settings.max_body_bytes,
+        MAX_FORM_MEMORY_SIZE=settings.max_body_bytes,
+        SESSION_COOKIE_NAME="reviewqueue",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_SECURE=settings.secure_cookies,
+        PERMANENT_SESSION_LIFETIME=timedelta(hours=settings.session_hours),
+        WTF_CSRF_TIME_LIMIT=None,
+    )
+    if settings.trusted_proxies:
+        hops = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+    db.init_app(app, settings)
+    csrf.init_app(app)
+    identity.init_app(app)
+    _add_blueprints(app)
+    app.after_request(http.secure)
+    app.register_error_handler(Exception, answer_error)
+    app.jinja_env.globals["static_url"] = static_url
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    return app
+
+
+def _add_blueprints(app: Flask) -> None:
+    from reviewqueue.accounts import web as accounts_web
+    from reviewqueue.core import health
+
+    pages = [accounts_web.blueprint, health.blueprint]
+    apis: list[Any] = []
+    for blueprint in pages:
+        app.register_blueprint(blueprint)
+    for blueprint in apis:
+        # Bearer tokens only: a browser does not send one by itself, so there is nothing to forge.
+        csrf.exempt(blueprint)
+        app.register_blueprint(blueprint)
+
+
+@lru_cache(maxsize=256)
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+
+
+def static_url(name: str) -> str:
+    """The address of a static file, with its digest, so that it may be cached for ever."""
+    return url_for("static", filename=name, v=_digest(PACKAGE / "static" / name))
+
+
+# -- errors -----------------------------------------------------------------------------------------------------------
+
+
+def answer_error(error: Exception) -> AnyResponse | tuple[str, int]:
+    """Every error ends here: problem details under `/api`, a page elsewhere."""
+    known = as_known(error)
+    if http.is_api_request():
+        return http.problem(known)
+    if isinstance(known, errors.Unauthenticated) and request.method in {"GET", "HEAD"}:
+        return redirect(url_for("accounts.login", next=request.full_path.rstrip("?")))
+    return _error_page(known)
+
+
+def _error_page(error: errors.Error) -> Response:
+    status = http.status_of(error)
+    page = Response(render_template("errors/error.html", error=error, status=status), status=status)
+    if isinstance(error, errors.TooMany | errors.Unavailable):
+        page.headers["Retry-After"] = str(error.retry_after)
+    return page
+
+
+_FRAMEWORK: dict[int, Callable[[HTTPException], errors.Error]] = {
+    404: lambda _: errors.NotFound(),
+    413: lambda _: errors.TooLarge("The request is larger than this server accepts. Split it, or send less."),
+    405: lambda _: http.MethodNotAllowed(f"{request.method} is not possible here."),
+}
+
+
+def _from_werkzeug(error: HTTPException) -> errors.Error:
+    code = error.code or 500
+    if code in _FRAMEWORK:
+        return _FRAMEWORK[code](error)
+    if code >= 500:
+        return errors.Unavailable(error.description or error.name)
+    return http.BadRequest(error.description or error.name)
+
+
+def as_known(error: Exception) -> errors.Error:
+    """`error` as one of the tree. What nobody foresaw is logged with a number that the caller is given."""
+    if isinstance(error, errors.Error):
+        return error
+    if isinstance(error, CSRFError):
+        return errors.Forbidden(
+            "The form was too old or came from elsewhere. Go back, reload the page and send it again.", code="csrf"
+        )
+    if isinstance(error, HTTPException):
+        return _from_werkzeug(error)
+    if isinstance(error, PoolTimeout) or (
+        isinstance(error, OperationalError | InterfaceError)
+        or (isinstance(error, DBAPIError) and error.connection_invalidated)
+    ):
+        log.error("database unavailable", exc_info=error)
+        return errors.Unavailable("The database cannot be reached. Nothing was changed; try again.")
+    number = secrets.token_hex(4)
+    log.error("unexpected error %s on %s %s", number, request.method, request.path, exc_info=error)
+    unexpected = errors.Error(f"Something unexpected went wrong. It was logged as {number}.", code="internal_error")
+    return unexpected

@@ -1,0 +1,133 @@
+"""Settings, read once from the environment into a frozen object. Each is documented here and in docs/settings.md."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from reviewqueue.errors import Error
+
+DEFAULT_DATA_DIR = "reviewqueue-data"
+
+
+class BadSetting(Error):
+    code = "bad_setting"
+    title = "A setting is wrong"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that differs between two installations."""
+
+    data_dir: Path
+    """`REVIEWQUEUE_DATA_DIR`: where the embedded database, files and keys live. Default `./reviewqueue-data`."""
+    database_url: str
+    """`DATABASE_URL`: PostgreSQL or SQLite. Default: SQLite in the data directory."""
+    redis_url: str | None
+    """`REDIS_URL`: Redis or Valkey. Default: one that `reviewqueue up` supervises, on a unix socket."""
+    secret_key: str = field(repr=False)
+    """`REVIEWQUEUE_SECRET_KEY`: signs cookies, keys the audit draw. Default: made once, in the data directory.
+    Must be the same on every machine of one installation."""
+    max_body_bytes: int = 1_310_720
+    """`REVIEWQUEUE_MAX_BODY_BYTES`: largest request body, in bytes. Default 1.25 MiB: an item of 1 MiB and its frame."""
+    max_item_bytes: int = 1_048_576
+    """`REVIEWQUEUE_MAX_ITEM_BYTES`: largest item, in bytes of its JSON. Default 1 MiB."""
+    session_hours: int = 12
+    """`REVIEWQUEUE_SESSION_HOURS`: a browser session ends after this many hours without a request. Default 12."""
+    secure_cookies: bool = False
+    """`REVIEWQUEUE_SECURE_COOKIES`: `1` behind TLS: cookies are sent over TLS only, and HSTS is on. Default `0`."""
+    trusted_proxies: int = 0
+    """`REVIEWQUEUE_TRUSTED_PROXIES`: how many proxies in front set `X-Forwarded-*`. Default 0."""
+    argon2_time_cost: int = 3
+    """`REVIEWQUEUE_ARGON2_TIME_COST`: iterations of the password hash. Default 3 (with 64 MiB)."""
+    argon2_memory_kib: int = 65_536
+    """`REVIEWQUEUE_ARGON2_MEMORY_KIB`: memory of the password hash, in KiB. Default 65536."""
+    final_say: bool = True
+    """`REVIEWQUEUE_FINAL_SAY`: `1` keeps high-risk items from ever passing without a person. Default `1`."""
+    web_threads: int = 8
+    """`REVIEWQUEUE_WEB_THREADS`: threads of one web process; at most a quarter of them hold long polls. Default 8."""
+    execution_lease_seconds: int = 60
+    """`REVIEWQUEUE_EXECUTION_LEASE_SECONDS`: a job's hold on its rows, renewed while it works. Default 60."""
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.database_url.startswith("sqlite")
+
+    @property
+    def exports_dir(self) -> Path:
+        return self.data_dir / "exports"
+
+
+def load(environ: Mapping[str, str] | None = None, *, data_dir: str | os.PathLike[str] | None = None) -> Settings:
+    """Read the settings. Creates the data directory and, once, the secret key in it.
+
+    Raises `BadSetting` naming the variable when a value cannot be read.
+    """
+    env = os.environ if environ is None else environ
+    directory = Path(data_dir or env.get("REVIEWQUEUE_DATA_DIR") or DEFAULT_DATA_DIR).expanduser().resolve()
+    return Settings(
+        data_dir=directory,
+        database_url=_database_url(env.get("DATABASE_URL"), directory),
+        redis_url=env.get("REDIS_URL") or None,
+        secret_key=env.get("REVIEWQUEUE_SECRET_KEY") or _kept_secret(directory),
+        max_body_bytes=_number(env, "REVIEWQUEUE_MAX_BODY_BYTES", 1_310_720),
+        max_item_bytes=_number(env, "REVIEWQUEUE_MAX_ITEM_BYTES", 1_048_576),
+        session_hours=_number(env, "REVIEWQUEUE_SESSION_HOURS", 12),
+        secure_cookies=_flag(env, "REVIEWQUEUE_SECURE_COOKIES", default=False),
+        trusted_proxies=_number(env, "REVIEWQUEUE_TRUSTED_PROXIES", 0),
+        argon2_time_cost=_number(env, "REVIEWQUEUE_ARGON2_TIME_COST", 3),
+        argon2_memory_kib=_number(env, "REVIEWQUEUE_ARGON2_MEMORY_KIB", 65_536),
+        final_say=_flag(env, "REVIEWQUEUE_FINAL_SAY", default=True),
+        web_threads=_number(env, "REVIEWQUEUE_WEB_THREADS", 8),
+        execution_lease_seconds=_number(env, "REVIEWQUEUE_EXECUTION_LEASE_SECONDS", 60),
+    )
+
+
+def _database_url(given: str | None, directory: Path) -> str:
+    if not given:
+        return f"sqlite:///{directory / 'reviewqueue.db'}"
+    # Every provider hands out `postgres://` or `postgresql://`; SQLAlchemy wants the driver named.
+    for prefix in ("postgres://", "postgresql://"):
+        if given.startswith(prefix):
+            return "postgresql+psycopg://" + given.removeprefix(prefix)
+    if not given.startswith(("postgresql+psycopg://", "sqlite:///")):
+        raise BadSetting("DATABASE_URL must start with postgresql:// or sqlite:///path.")
+    return given
+
+
+def _kept_secret(directory: Path) -> str:
+    path = directory / "secret_key"
+    directory.mkdir(parents=True, exist_ok=True)
+    try:
+        with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+            file.write(secrets.token_hex(32))
+    except FileExistsError:
+        pass
+    return path.read_text().strip()
+
+
+def _number(env: Mapping[str, str], name: str, default: int) -> int:
+    value = env.get(name)
+    if value is None or value == "":
+        return default
+    try:
+        number = int(value)
+    except ValueError:
+        raise BadSetting(f"{name} must be a whole number, not {value!r}.") from None
+    if number < 0:
+        raise BadSetting(f"{name} must not be negative.")
+    return number
+
+
+def _flag(env: Mapping[str, str], name: str, *, default: bool) -> bool:
+    value = env.get(name, "").strip().lower()
+    if value == "":
+        return default
+    if value in {"1", "true", "yes", "on"}:
+        return True
+    if value in {"0", "false", "no", "off"}:
+        return False
+    raise BadSetting(f"{name} must be 1 or 0, not {value!r}.")

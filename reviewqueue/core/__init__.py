@@ -1,0 +1,1 @@
+"""What is not about reviewing: database, access, audit trail, background work, HTTP."""

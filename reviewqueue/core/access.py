@@ -1,0 +1,150 @@
+"""Who acts, and what each role and scope allows: one table, asked by every operation. Pure but for its error types."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from reviewqueue.errors import Forbidden, NotFound
+from reviewqueue.models.states import ActorKind, QueueRole, SiteRole, Via
+
+
+class Action(StrEnum):
+    SUBMIT_ITEMS = "items.submit"
+    READ_ITEMS = "items.read"
+    """Items, their input and output, and their resolution."""
+    SEE_QUEUE = "queue.see"
+    """That it exists, its title, instructions and how much waits."""
+    CONFIGURE_QUEUES = "queues.configure"
+    READ_CONFIGURATION = "queues.read_configuration"
+    REVIEW = "tasks.review"
+    """Claim, decide, skip, escalate."""
+    TAKE_ESCALATIONS = "tasks.take_escalations"
+    READ_HISTORY = "history.read"
+    """The audit events of an item, with the names of those who acted."""
+    EXPORT = "exports.create"
+    MANAGE_MEMBERS = "members.manage"
+    MANAGE_PEOPLE = "people.manage"
+    READ_PEOPLE = "people.read"
+    MANAGE_TOKENS = "tokens.manage"
+    """Everybody's; one's own personal tokens need no permission."""
+    READ_TOKENS = "tokens.read"
+    SEE_BACKGROUND = "background.see"
+    """RQ queues, workers, outbox."""
+    RETRY_BACKGROUND = "background.retry"
+
+
+class Scope(StrEnum):
+    ITEMS_WRITE = "items:write"
+    ITEMS_READ = "items:read"
+    EXPORTS = "exports"
+    QUEUES_WRITE = "queues:write"
+    METRICS = "metrics"
+    REVIEW = "review"
+    """On personal tokens alone: only people decide as people."""
+
+
+SITE: Mapping[SiteRole, frozenset[Action]] = {
+    SiteRole.ADMIN: frozenset(Action) - {Action.REVIEW, Action.TAKE_ESCALATIONS},
+    SiteRole.AUDITOR: frozenset({
+        Action.READ_ITEMS, Action.SEE_QUEUE, Action.READ_CONFIGURATION, Action.READ_HISTORY, Action.READ_PEOPLE,
+        Action.READ_TOKENS, Action.SEE_BACKGROUND,
+    }),
+    SiteRole.MEMBER: frozenset(),
+}
+"""What a site role allows in every queue and on the site."""
+
+QUEUE: Mapping[QueueRole, frozenset[Action]] = {
+    QueueRole.REVIEWER: frozenset({Action.SEE_QUEUE, Action.REVIEW}),
+    QueueRole.LEAD: frozenset({
+        Action.SEE_QUEUE, Action.REVIEW, Action.TAKE_ESCALATIONS, Action.READ_ITEMS, Action.READ_HISTORY,
+        Action.READ_CONFIGURATION,
+    }),
+    QueueRole.ANALYST: frozenset({
+        Action.SEE_QUEUE, Action.READ_ITEMS, Action.READ_HISTORY, Action.EXPORT, Action.READ_CONFIGURATION,
+    }),
+}
+"""What a membership allows in its queue."""
+
+SCOPE: Mapping[Scope, frozenset[Action]] = {
+    Scope.ITEMS_WRITE: frozenset({Action.SUBMIT_ITEMS, Action.SEE_QUEUE}),
+    Scope.ITEMS_READ: frozenset({Action.READ_ITEMS, Action.SEE_QUEUE}),
+    Scope.EXPORTS: frozenset({Action.EXPORT, Action.SEE_QUEUE}),
+    Scope.QUEUES_WRITE: frozenset({Action.CONFIGURE_QUEUES, Action.READ_CONFIGURATION, Action.SEE_QUEUE}),
+    Scope.METRICS: frozenset({Action.SEE_BACKGROUND}),
+    Scope.REVIEW: frozenset({Action.REVIEW, Action.TAKE_ESCALATIONS, Action.SEE_QUEUE}),
+}
+"""What a scope lets a token do. A service needs no more; a personal token also needs the person's right."""
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who acts in an operation. Passed in, never fetched from a global."""
+
+    kind: ActorKind
+    id: str
+    """Person's or token's id; the user at the command line; `system`."""
+    name: str
+    via: Via
+    site_role: SiteRole | None = None
+    memberships: Mapping[str, frozenset[QueueRole]] = field(default_factory=dict)
+    """Queue id to roles."""
+    scopes: frozenset[Scope] | None = None
+    """NULL: not limited by a token."""
+    queue_ids: frozenset[str] | None = None
+    """NULL: not limited to queues by a token."""
+    token_id: str | None = None
+
+    @property
+    def label(self) -> str:
+        """`person:<id>` and the like, for columns that name who did something."""
+        return f"{self.kind}:{self.id}"
+
+
+SYSTEM = Actor(kind=ActorKind.SYSTEM, id="system", name="reviewqueue", via=Via.SYSTEM)
+
+
+def operator(name: str) -> Actor:
+    """Whoever runs the command line on the server: may configure everything, and decides nothing."""
+    return Actor(kind=ActorKind.OPERATOR, id=name[:64], name=name, via=Via.CLI)
+
+
+def may(actor: Actor, action: Action, queue_id: str | None = None) -> bool:
+    """Whether `actor` may do `action`, in `queue_id` or, without one, on the site as a whole."""
+    if actor.kind is ActorKind.SYSTEM:
+        return True
+    if actor.kind is ActorKind.OPERATOR:
+        return action in SITE[SiteRole.ADMIN]
+    if actor.queue_ids is not None and queue_id is not None and queue_id not in actor.queue_ids:
+        return False
+    if actor.scopes is not None and not any(action in SCOPE[scope] for scope in actor.scopes):
+        return False
+    if actor.kind is ActorKind.SERVICE:
+        # A token limited to queues has no say over the site or over queues that do not exist yet.
+        return actor.queue_ids is None or queue_id is not None
+    if actor.site_role is not None and action in SITE[actor.site_role]:
+        return True
+    roles = actor.memberships.get(queue_id, frozenset()) if queue_id is not None else frozenset()
+    return any(action in QUEUE[role] for role in roles)
+
+
+def require(actor: Actor, action: Action, queue_id: str | None = None) -> None:
+    """Raises `Forbidden`, or `NotFound` where the actor may not even know that the queue exists."""
+    if may(actor, action, queue_id):
+        return
+    if queue_id is not None and not may(actor, Action.SEE_QUEUE, queue_id):
+        raise NotFound
+    raise Forbidden(_why_not(actor, action))
+
+
+def _why_not(actor: Actor, action: Action) -> str:
+    if actor.scopes is not None and not any(action in SCOPE[scope] for scope in actor.scopes):
+        needed = " or ".join(scope.value for scope in Scope if action in SCOPE[scope])
+        return f"This token lacks the scope {needed}." if needed else "No token may do this; sign in instead."
+    return "Your role does not allow this. An administrator can change it."
+
+
+def queues_where(actor: Actor, action: Action, queue_ids: list[str]) -> list[str]:
+    """Those of `queue_ids` in which `actor` may do `action`, in the order given."""
+    return [queue_id for queue_id in queue_ids if may(actor, action, queue_id)]

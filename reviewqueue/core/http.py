@@ -1,0 +1,259 @@
+"""HTTP as all routes speak it: strict JSON bodies, problem details, cursors, security headers."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import pydantic
+from flask import Blueprint, Response, current_app, g, request, url_for
+
+from reviewqueue import errors
+from reviewqueue.core import strictjson
+from reviewqueue.core.access import Actor
+from reviewqueue.errors import Fault, Invalid
+
+PROBLEM = "application/problem+json"
+API_PREFIX = "/api/v1"
+
+STATUS: dict[type[errors.Error], int] = {
+    errors.Invalid: 422,
+    errors.TooLarge: 413,
+    errors.Unauthenticated: 401,
+    errors.Forbidden: 403,
+    errors.NotFound: 404,
+    errors.Conflict: 409,
+    errors.TooMany: 429,
+    errors.Unavailable: 503,
+}
+
+Model = TypeVar("Model", bound=pydantic.BaseModel)
+
+
+class Shape(pydantic.BaseModel):
+    """Base of request bodies: no coercion, no unknown fields, no infinite numbers."""
+
+    model_config = pydantic.ConfigDict(strict=True, extra="forbid", allow_inf_nan=False, frozen=True)
+
+
+@dataclass(frozen=True)
+class Body(Generic[Model]):
+    """A request body: checked, and as the text it was sent as."""
+
+    shape: Model
+    raw: dict[str, str]
+    """Text of each top-level member."""
+    text: bytes
+
+
+def status_of(error: errors.Error) -> int:
+    """The one place where an error becomes a number."""
+    for kind in type(error).__mro__:
+        if kind in STATUS:
+            return STATUS[kind]
+    return 500
+
+
+def is_api_request() -> bool:
+    return request.path.startswith("/api/")
+
+
+def json_answer(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    return text_answer(strictjson.dumps(value), status, headers)
+
+
+def text_answer(text: str, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """`text` is JSON already, as content kept in the database is."""
+    response = Response(text, status=status, mimetype="application/json", headers=headers)
+    response.headers.setdefault("Cache-Control", "no-store")
+    return response
+
+
+def problem(error: errors.Error) -> Response:
+    """RFC 9457 problem details."""
+    status = status_of(error)
+    detail: dict[str, Any] = {
+        "type": f"urn:reviewqueue:error:{error.code}",
+        "title": error.title, "status": status, "detail": error.message, "code": error.code, **error.extra,
+    }
+    if isinstance(error, Invalid):
+        detail["errors"] = [{"pointer": fault.pointer, "detail": fault.detail} for fault in error.faults]
+    response = json_answer(detail, status)
+    response.mimetype = PROBLEM
+    if isinstance(error, errors.TooMany | errors.Unavailable):
+        response.headers["Retry-After"] = str(error.retry_after)
+    if status == 401:
+        response.headers["WWW-Authenticate"] = 'Bearer realm="reviewqueue"'
+    return response
+
+
+def read_body(shape: type[Model]) -> Body[Model]:
+    """The request's JSON object as `shape`.
+
+    Raises `Invalid` with a pointer to every fault, `TooLarge` over `REVIEWQUEUE_MAX_BODY_BYTES` and, for another
+    content type, `UnsupportedMediaType` (415).
+    """
+    if request.mimetype != "application/json" and not request.mimetype.endswith("+json"):
+        if request.content_length or request.mimetype:
+            raise UnsupportedMediaType
+        return checked(shape, b"{}")
+    return checked(shape, request.get_data(cache=False))
+
+
+class UnsupportedMediaType(errors.Error):
+    code = "unsupported_media_type"
+    title = "Send JSON"
+
+    def __init__(self) -> None:
+        super().__init__("Send the body as JSON, with the header Content-Type: application/json.")
+
+
+class MethodNotAllowed(errors.Error):
+    code = "method_not_allowed"
+    title = "This address does not take that method"
+
+
+class BadRequest(errors.Error):
+    code = "bad_request"
+    title = "The request cannot be understood"
+
+
+STATUS |= {UnsupportedMediaType: 415, MethodNotAllowed: 405, BadRequest: 400}
+
+
+def checked(shape: type[Model], text: bytes) -> Body[Model]:
+    """`text` as `shape`. Raises `Invalid`."""
+    document = strictjson.parse_object(text)
+    try:
+        return Body(shape.model_validate(document.value), document.raw, text)
+    except pydantic.ValidationError as error:
+        raise Invalid("The body does not have the expected shape.", faults_of(error)) from None
+
+
+def faults_of(error: pydantic.ValidationError) -> list[Fault]:
+    """Pydantic's findings as pointers and plain words."""
+    return [
+        Fault("".join(f"/{strictjson.escape_pointer(str(part))}" for part in found["loc"]), _in_words(found))
+        for found in error.errors(include_url=False, include_input=False)
+    ]
+
+
+_WORDS = {"extra_forbidden": "is not a known field: remove it, or put it into metadata", "missing": "is required"}
+
+
+def _in_words(found: Any) -> str:
+    message = _WORDS.get(found["type"], found["msg"])
+    return str(message).removeprefix("Value error, ").removeprefix("Input ")
+
+
+def actor() -> Actor:
+    """Who makes this request. Raises `Unauthenticated`."""
+    who: Actor | None = g.get("actor")
+    if who is None:
+        raise errors.Unauthenticated("Send a token: Authorization: Bearer rq_…")
+    return who
+
+
+# -- lists ------------------------------------------------------------------------------------------------------------
+
+DEFAULT_PAGE = 100
+LARGEST_PAGE = 1000
+
+
+def page_size() -> int:
+    """`?limit=`, 1 to 1,000. Raises `Invalid`."""
+    given = request.args.get("limit")
+    if given is None:
+        return DEFAULT_PAGE
+    if not given.isascii() or not given.isdigit() or not 1 <= int(given[:6]) <= LARGEST_PAGE:
+        raise Invalid(f"limit must be a whole number from 1 to {LARGEST_PAGE:,}.", code="bad_parameter")
+    return int(given)
+
+
+def cursor_of(*parts: str) -> str:
+    """An opaque cursor."""
+    return base64.urlsafe_b64encode("\x1f".join(parts).encode()).decode().rstrip("=")
+
+
+def parse_cursor(text: str | None, parts: int) -> list[str] | None:
+    """What `cursor_of` was given; None for none. Raises `Invalid` for one that we did not make."""
+    if not text:
+        return None
+    try:
+        found = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode().split("\x1f")
+    except (binascii.Error, UnicodeDecodeError, ValueError):
+        found = []
+    if len(found) != parts:
+        raise Invalid("The cursor is not one that this list gave. Start without it.", code="bad_cursor")
+    return found
+
+
+def list_answer(name: str, rows: Sequence[Any], cursor: str | None) -> Response:
+    """`{name: […], "cursor": …}` with `Link: rel="next"` (RFC 8288) while there is more."""
+    response = json_answer({name: rows, "cursor": cursor})
+    if cursor is not None:
+        arguments = {**request.args.to_dict(), **(request.view_args or {}), "cursor": cursor}
+        assert request.endpoint is not None
+        response.headers["Link"] = f'<{url_for(request.endpoint, **arguments)}>; rel="next"'
+    return response
+
+
+# -- headers ----------------------------------------------------------------------------------------------------------
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; "
+    "frame-src 'self'; connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+
+
+def secure(response: Response) -> Response:
+    """Set the headers that every answer carries, errors too."""
+    headers = response.headers
+    headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+    headers["X-Content-Type-Options"] = "nosniff"
+    headers["Referrer-Policy"] = "same-origin"
+    headers["Cross-Origin-Opener-Policy"] = "same-origin"
+    headers["Cross-Origin-Resource-Policy"] = "same-origin"
+    headers["Permissions-Policy"] = "camera=(), geolocation=(), microphone=()"
+    if request.endpoint == "static":
+        # Every address of a static file carries its digest, see `app.py`.
+        fresh = "v" in request.args and response.status_code == 200
+        headers["Cache-Control"] = "public, max-age=31536000, immutable" if fresh else "no-cache"
+    else:
+        headers.setdefault("Cache-Control", "no-store")
+    if current_app.config["SESSION_COOKIE_SECURE"]:
+        headers["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"
+    return response
+
+
+def api_blueprint(name: str) -> Blueprint:
+    """A blueprint of JSON routes, under `/api/v1`, for bearer tokens alone."""
+    return Blueprint(f"{name}_api", f"reviewqueue.{name}.api", url_prefix=API_PREFIX)
+
+
+def safe_next(target: str | None) -> str | None:
+    """`target` if it is a path of this site; None for anything that could lead elsewhere."""
+    if not target or not target.startswith("/") or target.startswith(("//", "/\\")) or "\\" in target:
+        return None
+    if any(ord(character) < 33 for character in target):
+        return None
+    return target
+
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+def signed_in(view: View) -> View:
+    """For HTML routes: without a session, go to the login page and come back after."""
+
+    @functools.wraps(view)
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        if g.get("actor") is None:
+            raise errors.Unauthenticated("Sign in to go on.")
+        return view(*args, **kwargs)
+
+    return guarded  # type: ignore[return-value]

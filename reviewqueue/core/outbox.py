@@ -1,0 +1,24 @@
+"""Ask for work to be done after the commit. The relay hands it to RQ; see `relay.py`."""
+
+from __future__ import annotations
+
+from sqlalchemy import insert
+from sqlalchemy.orm import Session
+
+from reviewqueue.core.db import clock
+from reviewqueue.models import OutboxRow
+
+EXPORTS = "exports"
+MAINTENANCE = "maintenance"
+
+
+def review_queue(slug: str) -> str:
+    """The RQ queue that backs a review queue."""
+    return f"review.{slug}"
+
+
+def append(session: Session, topic: str, *, rq_queue: str, ref: str) -> None:
+    """Add a row in the caller's transaction. `ref` is the id of what the work is about, never the thing itself."""
+    session.execute(insert(OutboxRow).values(
+        topic=topic, rq_queue=rq_queue, ref=ref, created_at=clock(), next_at=clock(), attempts=0,
+    ))

@@ -1,0 +1,201 @@
+"""JSON as we accept it: what every database, browser and consumer downstream can hold without change. Pure.
+
+Refused, each with a pointer or a place: invalid UTF-8, NaN and Infinity, numbers that overflow, duplicate keys,
+nesting deeper than 64, lone surrogates, NUL characters. Content is kept as the text it was sent as, so that the
+order of keys and every digit of a number survive.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from dataclasses import dataclass
+from json.decoder import JSONDecodeError, scanstring  # type: ignore[attr-defined]
+from typing import Any
+
+from reviewqueue.errors import Fault, Malformed
+
+MAX_DEPTH = 64
+_SPACE = re.compile(r"[ \t\n\r]*")
+# The string part also ends at the end of the text: were it able to fail, a hostile body would cost quadratic time.
+_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
+_ESCAPED_TROUBLE = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
+
+
+@dataclass(frozen=True)
+class Document:
+    """A parsed object: `value` as Python, `raw` the text of each top-level member as it was sent."""
+
+    value: dict[str, Any]
+    raw: dict[str, str]
+
+
+def parse(text: str | bytes) -> Any:
+    """Any JSON value. Raises `Malformed`."""
+    text = _decoded(text)
+    _check_depth(text)
+    try:
+        value = _DECODER.decode(text)
+    except (JSONDecodeError, _Refused, ValueError, RecursionError) as error:
+        raise _malformed(error) from None
+    _check_characters(text, value)
+    return value
+
+
+def parse_object(text: str | bytes) -> Document:
+    """An object, with the raw text of its members. Raises `Malformed`."""
+    text = _decoded(text)
+    _check_depth(text)
+    try:
+        document = _members(text)
+    except (JSONDecodeError, _Refused, ValueError, RecursionError) as error:
+        raise _malformed(error) from None
+    _check_characters(text, document.value)
+    return document
+
+
+def dumps(value: Any) -> str:
+    """`value` as compact JSON text, keys in the order given."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+class _Refused(ValueError):  # noqa: N818 - control flow inside this module
+    pass
+
+
+def _decoded(text: str | bytes) -> str:
+    if isinstance(text, str):
+        return text
+    try:
+        return text.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise Malformed(f"The body is not UTF-8: byte {error.start} cannot be read.", code="invalid_utf8") from None
+
+
+def _check_depth(text: str) -> None:
+    # Python's own scanner recurses: a deep body would end in RecursionError, or in a crash.
+    if text.count("[") + text.count("{") <= MAX_DEPTH:
+        return
+    depth = 0
+    for match in _BRACKETS.finditer(text):
+        token = match.group()
+        if token in "[{":
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise Malformed(
+                    f"The JSON is nested deeper than {MAX_DEPTH} levels, at character {match.start()}.", code="too_deep"
+                )
+        elif token in "]}":
+            depth -= 1
+
+
+def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                raise _Refused(f"The key {key[:80]!r} stands twice in one object.")
+            seen.add(key)
+    return value
+
+
+def _constant(name: str) -> Any:
+    raise _Refused(f"{name} is not JSON: send null, or leave the field out.")
+
+
+def _float(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise _Refused(f"The number {text[:40]} is too large.")
+    return number
+
+
+def _int(text: str) -> int:
+    if len(text) > 4000:
+        raise _Refused("A number has more than 4,000 digits.")
+    return int(text)
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_pairs, parse_constant=_constant, parse_float=_float, parse_int=_int)
+
+
+def _skip_space(text: str, at: int) -> int:
+    match = _SPACE.match(text, at)
+    return match.end() if match else at
+
+
+def _members(text: str) -> Document:
+    at = _skip_space(text, 0)
+    if text[at : at + 1] != "{":
+        _DECODER.decode(text)
+        raise _Refused("The body must be a JSON object.")
+    pairs: list[tuple[str, Any]] = []
+    raw: dict[str, str] = {}
+    at = _skip_space(text, at + 1)
+    if text[at : at + 1] == "}":
+        _expect_end(text, at + 1)
+        return Document({}, {})
+    while True:
+        if text[at : at + 1] != '"':
+            raise JSONDecodeError("Expecting property name enclosed in double quotes", text, at)
+        key, at = scanstring(text, at + 1, True)
+        at = _skip_space(text, at)
+        if text[at : at + 1] != ":":
+            raise JSONDecodeError("Expecting ':' delimiter", text, at)
+        start = _skip_space(text, at + 1)
+        value, end = _DECODER.raw_decode(text, start)
+        pairs.append((key, value))
+        raw[key] = text[start:end]
+        at = _skip_space(text, end)
+        if text[at : at + 1] == "}":
+            _expect_end(text, at + 1)
+            return Document(_pairs(pairs), raw)
+        if text[at : at + 1] != ",":
+            raise JSONDecodeError("Expecting ',' delimiter", text, at)
+        at = _skip_space(text, at + 1)
+
+
+def _expect_end(text: str, at: int) -> None:
+    at = _skip_space(text, at)
+    if at != len(text):
+        raise JSONDecodeError("Extra data", text, at)
+
+
+def _malformed(error: Exception) -> Malformed:
+    if isinstance(error, JSONDecodeError):
+        return Malformed(f"The body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}.")
+    if isinstance(error, _Refused):
+        return Malformed(str(error))
+    return Malformed("The body is not JSON that can be read.")
+
+
+def _check_characters(text: str, value: Any) -> None:
+    # A raw NUL cannot be here (the scanner refuses control characters), so only escapes can bring trouble.
+    if _ESCAPED_TROUBLE.search(text) is None and "\x00" not in text:
+        return
+    faults: list[Fault] = []
+    _find_trouble(value, "", faults)
+    if faults:
+        raise Malformed("The text has characters that cannot be stored.", faults, code="bad_characters")
+
+
+def _find_trouble(value: Any, pointer: str, faults: list[Fault]) -> None:
+    if isinstance(value, str):
+        if "\x00" in value:
+            faults.append(Fault(pointer, "has a NUL character (\\u0000): remove it"))
+        if any("\ud800" <= character <= "\udfff" for character in value):
+            faults.append(Fault(pointer, "has half of a surrogate pair: send the whole character"))
+    elif isinstance(value, list):
+        for index, element in enumerate(value):
+            _find_trouble(element, f"{pointer}/{index}", faults)
+    elif isinstance(value, dict):
+        for key, element in value.items():
+            _find_trouble(key, pointer, faults)
+            _find_trouble(element, f"{pointer}/{escape_pointer(key)}", faults)
+
+
+def escape_pointer(key: str) -> str:
+    """One segment of a JSON Pointer (RFC 6901)."""
+    return key.replace("~", "~0").replace("/", "~1")

@@ -1,0 +1,45 @@
+"""Append to the audit log. Operations call this in their own transaction, so that an act and its event are one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from typing import Any
+
+from sqlalchemy import insert
+from sqlalchemy.orm import Session
+
+from reviewqueue.core.access import Actor
+from reviewqueue.core.db import clock
+from reviewqueue.core.ids import new_id
+from reviewqueue.models import AuditContent, AuditEvent
+
+
+def record(
+    session: Session, actor: Actor, action: str, *, queue_id: str | None = None, item_id: str | None = None,
+    subject: str | None = None, facts: dict[str, Any] | None = None, content: dict[str, Any] | None = None,
+) -> str:
+    """Append one event and return its id.
+
+    `facts` stay for ever and hold nothing personal; `content` (names, addresses, typed text) goes into the erasable
+    table under a fresh salt, and only its digest into the event.
+    """
+    event_id = new_id()
+    payload = salt = digest = None
+    if content:
+        salt = secrets.token_hex(16)
+        payload = canonical(content)
+        digest = hashlib.sha256((salt + payload).encode()).hexdigest()
+    session.execute(insert(AuditEvent).values(
+        id=event_id, at=clock(), action=action, actor_kind=actor.kind, actor=actor.id, via=actor.via,
+        queue_id=queue_id, item_id=item_id, subject=subject, facts=canonical(facts or {}), content_sha256=digest,
+    ))
+    if payload is not None:
+        session.execute(insert(AuditContent).values(event_id=event_id, salt=salt, payload=payload))
+    return event_id
+
+
+def canonical(value: Any) -> str:
+    """JSON with sorted keys and no white space: equal values give equal text."""
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))

@@ -1,0 +1,19 @@
+"""The schema at a glance: columns, constraints, indexes. No behaviour.
+
+`states.py` declares every state with its meaning; each other file holds one family of tables.
+"""
+
+from reviewqueue.models.audit import AuditContent, AuditEvent, AuditSeal
+from reviewqueue.models.background import OutboxRow, RelayLease
+from reviewqueue.models.base import Base, UtcDateTime
+from reviewqueue.models.datasets import DatasetShard, DatasetVersion
+from reviewqueue.models.items import IdempotencyKey, Item
+from reviewqueue.models.people import LoginThrottle, Membership, Person, Token, TokenQueue, WebSession
+from reviewqueue.models.queues import Queue, QueueVersion
+from reviewqueue.models.tasks import Decision, Draft, PendingRelease, Resolution, Skip, Task
+
+__all__ = [
+    "AuditContent", "AuditEvent", "AuditSeal", "Base", "DatasetShard", "DatasetVersion", "Decision", "Draft",
+    "IdempotencyKey", "Item", "LoginThrottle", "Membership", "OutboxRow", "PendingRelease", "Person", "Queue",
+    "QueueVersion", "RelayLease", "Resolution", "Skip", "Task", "Token", "TokenQueue", "UtcDateTime", "WebSession",
+]

@@ -1,0 +1,56 @@
+"""The audit log: immutable events, their erasable content, and the seals that will chain them."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, ForeignKey, Index, Integer, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from reviewqueue.models.base import Base, Id, Json, Moment, Ref, enumerated
+from reviewqueue.models.states import ActorKind, Via
+
+
+class AuditEvent(Base):
+    """Something happened. Triggers refuse UPDATE and DELETE."""
+
+    __tablename__ = "audit_event"
+
+    id: Mapped[Id]
+    at: Mapped[Moment]
+    action: Mapped[str] = mapped_column(String(60))
+    actor_kind: Mapped[ActorKind] = mapped_column(enumerated(ActorKind, "actor_kind"))
+    actor: Mapped[str] = mapped_column(String(64))
+    """The person's or token's id; the command line's user; `system`."""
+    via: Mapped[Via] = mapped_column(enumerated(Via, "event_via"))
+    queue_id: Mapped[Ref | None]
+    item_id: Mapped[Ref | None]
+    subject: Mapped[str | None] = mapped_column(String(64))
+    """Id of what else it is about: a task, a person, a token, an export."""
+    facts: Mapped[Json]
+    """What happened, free of personal data and item content."""
+    content_sha256: Mapped[str | None] = mapped_column(String(64))
+    """SHA-256 of salt and payload in `audit_content`, so that erasing those leaves this true."""
+
+    __table_args__ = (
+        Index("ix_audit_event_item_id_id", "item_id", "id"),
+        Index("ix_audit_event_queue_id_id", "queue_id", "id"),
+    )
+
+
+class AuditContent(Base):
+    """The erasable part of an event: names, addresses, typed text."""
+
+    __tablename__ = "audit_content"
+
+    event_id: Mapped[Ref] = mapped_column(ForeignKey("audit_event.id"), primary_key=True)
+    salt: Mapped[str] = mapped_column(String(32))
+    payload: Mapped[Json]
+
+
+class AuditSeal(Base):
+    """The event's place in the hash chain. Triggers refuse UPDATE and DELETE."""
+
+    __tablename__ = "audit_seal"
+
+    sequence: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+    event_id: Mapped[Ref] = mapped_column(ForeignKey("audit_event.id"), unique=True)
+    hash: Mapped[str] = mapped_column(Text)

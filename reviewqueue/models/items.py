@@ -1,0 +1,92 @@
+"""Items, as submitted and routed; and the saved answers of idempotent requests."""
+
+from __future__ import annotations
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from reviewqueue.models.base import Base, Id, Json, Moment, Ref, enumerated
+from reviewqueue.models.states import ItemState, Risk, RoutingAction
+
+
+class Item(Base):
+    __tablename__ = "item"
+
+    id: Mapped[Id]
+    queue_id: Mapped[Ref] = mapped_column(ForeignKey("queue.id"))
+    config_version: Mapped[int]
+    """The version that routed it."""
+    state: Mapped[ItemState] = mapped_column(enumerated(ItemState, "item_state"))
+    revision: Mapped[int] = mapped_column(default=0)
+    """Of the resolution in force; 0 while there is none."""
+    round: Mapped[int] = mapped_column(default=1)
+    """Rises with each reopening; a person decides at most once a round."""
+
+    external_id: Mapped[str | None] = mapped_column(String(500))
+    body_sha256: Mapped[str] = mapped_column(String(64))
+    """Of the submitted item, canonical: tells a repetition from a clash of `external_id`."""
+    input: Mapped[Json]
+    output: Mapped[Json]
+    """`null` where the AI failed; then `failure` says how."""
+    failure: Mapped[Json | None]
+    confidence: Mapped[float | None]
+    risk: Mapped[Risk] = mapped_column(enumerated(Risk, "risk"))
+    model: Mapped[str | None] = mapped_column(String(200))
+    model_version: Mapped[str | None] = mapped_column(String(200))
+    prompt_version: Mapped[str | None] = mapped_column(String(200))
+    subject: Mapped[str | None] = mapped_column(String(500))
+    parts: Mapped[Json | None]
+    alternatives: Mapped[Json | None]
+    explanation: Mapped[str | None] = mapped_column(Text)
+    trace_url: Mapped[str | None] = mapped_column(String(2000))
+    cost: Mapped[float | None]
+    latency_ms: Mapped[float | None]
+    metadata_json: Mapped[Json] = mapped_column("metadata")
+    test: Mapped[bool] = mapped_column(default=False)
+    supersedes: Mapped[Ref | None]
+
+    rule: Mapped[int | None]
+    """1-based place of the routing rule that decided; NULL for `otherwise` and built-in reasons."""
+    rule_title: Mapped[str] = mapped_column(String(300))
+    action: Mapped[RoutingAction] = mapped_column(enumerated(RoutingAction, "routing_action"))
+    priority: Mapped[int]
+    audit_sample: Mapped[bool]
+    probability: Mapped[float]
+    """With which the item was to be seen by a person: 1 for review, the audit rate for what passes."""
+
+    similar_key: Mapped[str | None] = mapped_column(String(64))
+    """Digest of the input's words, filled in by the queue's job: equal keys say nearly the same."""
+    submitted_by: Mapped[str] = mapped_column(String(300))
+    created_at: Mapped[Moment]
+    due_at: Mapped[Moment]
+    expires_at: Mapped[Moment | None]
+
+    __table_args__ = (
+        UniqueConstraint("queue_id", "external_id"),
+        CheckConstraint("confidence >= 0 AND confidence <= 1", name="confidence"),
+        # Keyset pages of exports and lists.
+        Index("ix_item_queue_id_id", "queue_id", "id"),
+        Index("ix_item_queue_id_state_id", "queue_id", "state", "id"),
+        Index("ix_item_queue_id_similar_key", "queue_id", "similar_key"),
+        Index(
+            "ix_item_expires_at", "expires_at",
+            postgresql_where=text("state IN ('queued', 'in_review') AND expires_at IS NOT NULL"),
+            sqlite_where=text("state IN ('queued', 'in_review') AND expires_at IS NOT NULL"),
+        ),
+    )
+
+
+class IdempotencyKey(Base):
+    """A finished request by token, route and `Idempotency-Key`; its answer is replayed for 30 days."""
+
+    __tablename__ = "idempotency_key"
+
+    token_id: Mapped[str] = mapped_column(String(16), primary_key=True)
+    route: Mapped[str] = mapped_column(String(100), primary_key=True)
+    key: Mapped[str] = mapped_column(String(255), primary_key=True)
+    body_sha256: Mapped[str] = mapped_column(String(64))
+    status: Mapped[int]
+    answer: Mapped[Json]
+    created_at: Mapped[Moment]
+
+    __table_args__ = (Index("ix_idempotency_key_created_at", "created_at"),)

@@ -1,0 +1,90 @@
+"""Who may act: people, their browser sessions, tokens and memberships."""
+
+from __future__ import annotations
+
+from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, func
+from sqlalchemy.orm import Mapped, mapped_column
+
+from reviewqueue.models.base import Base, Id, Json, Moment, Name, Ref, enumerated
+from reviewqueue.models.states import QueueRole, SiteRole
+
+
+class Person(Base):
+    __tablename__ = "person"
+
+    id: Mapped[Id]
+    email: Mapped[str] = mapped_column(String(254))
+    name: Mapped[Name]
+    password_hash: Mapped[str] = mapped_column(String(255))
+    role: Mapped[SiteRole] = mapped_column(enumerated(SiteRole, "site_role"))
+    pseudonym: Mapped[str] = mapped_column(String(32), unique=True)
+    """What exports call this person; random, so that it says nothing."""
+    must_change_password: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[Moment]
+    disabled_at: Mapped[Moment | None]
+
+    __table_args__ = (Index("uq_person_email_lower", func.lower(email), unique=True),)
+
+
+class WebSession(Base):
+    """A browser's session. The cookie carries `id` (random); deleting the row ends it."""
+
+    __tablename__ = "web_session"
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    person_id: Mapped[Ref] = mapped_column(ForeignKey("person.id"), index=True)
+    user_agent: Mapped[str] = mapped_column(String(300))
+    created_at: Mapped[Moment]
+    seen_at: Mapped[Moment]
+    """Written at most once in five minutes."""
+    expires_at: Mapped[Moment]
+
+
+class Token(Base):
+    """`rq_<id>.<secret>`; only the secret's SHA-256 is kept. With `person_id` it acts as that person."""
+
+    __tablename__ = "token"
+
+    id: Mapped[str] = mapped_column(String(16), primary_key=True)
+    name: Mapped[Name]
+    secret_sha256: Mapped[str] = mapped_column(String(64))
+    person_id: Mapped[Ref | None] = mapped_column(ForeignKey("person.id"), index=True)
+    scopes: Mapped[Json]
+    """A JSON array of scope names."""
+    created_at: Mapped[Moment]
+    expires_at: Mapped[Moment | None]
+    revoked_at: Mapped[Moment | None]
+    last_used_at: Mapped[Moment | None]
+    """Written at most hourly."""
+
+
+class TokenQueue(Base):
+    """A token with rows here acts only on those queues."""
+
+    __tablename__ = "token_queue"
+
+    token_id: Mapped[str] = mapped_column(ForeignKey("token.id"), primary_key=True)
+    queue_id: Mapped[Ref] = mapped_column(ForeignKey("queue.id"), primary_key=True)
+
+
+class Membership(Base):
+    __tablename__ = "membership"
+
+    id: Mapped[Id]
+    person_id: Mapped[Ref] = mapped_column(ForeignKey("person.id"))
+    queue_id: Mapped[Ref] = mapped_column(ForeignKey("queue.id"), index=True)
+    role: Mapped[QueueRole] = mapped_column(enumerated(QueueRole, "queue_role"))
+    created_at: Mapped[Moment]
+
+    __table_args__ = (UniqueConstraint("person_id", "queue_id", "role"),)
+
+
+class LoginThrottle(Base):
+    """Failed logins by key: an account from one address, or an account from anywhere unknown."""
+
+    __tablename__ = "login_throttle"
+
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    failures: Mapped[int]
+    last_failed_at: Mapped[Moment]
+    blocked_until: Mapped[Moment | None]

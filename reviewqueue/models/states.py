@@ -1,0 +1,164 @@
+"""Every state and verdict, with its meaning, and the legal moves between item states. Pure.
+
+        submit ──► queued ──► in_review ──► resolved ◄─┐
+           │          │ ▲          │ │                 │ reopened: a task for somebody else,
+           │          │ └──────────┘ │ (withdrawn,     │ ending in revision n + 1
+           │          │              │  sent on)       │
+           │          ├──────────────┼──► expired ─────┤
+           │          └──────────────┴──► cancelled    │
+           └──► auto_approved ─────────────────────────┘
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class ItemState(StrEnum):
+    PREPARING = "preparing"
+    """The queue's preparation (media to fetch, say) must finish before a task may open."""
+    QUEUED = "queued"
+    """A task waits or is held by somebody; nobody has decided."""
+    IN_REVIEW = "in_review"
+    """A decision exists (in its grace time, or one of several) and the item is not resolved."""
+    AUTO_APPROVED = "auto_approved"
+    """Routing let the output pass. An audit task may still be open beside it."""
+    RESOLVED = "resolved"
+    """People gave the answer."""
+    EXPIRED = "expired"
+    """Nobody answered within the time to live; the queue's default action was applied."""
+    CANCELLED = "cancelled"
+    """The program withdrew the item. Final."""
+
+
+MOVES: dict[ItemState, frozenset[ItemState]] = {
+    ItemState.PREPARING: frozenset({ItemState.QUEUED, ItemState.AUTO_APPROVED, ItemState.CANCELLED}),
+    ItemState.QUEUED: frozenset({ItemState.IN_REVIEW, ItemState.RESOLVED, ItemState.EXPIRED, ItemState.CANCELLED}),
+    ItemState.IN_REVIEW: frozenset({ItemState.QUEUED, ItemState.RESOLVED, ItemState.EXPIRED, ItemState.CANCELLED}),
+    ItemState.AUTO_APPROVED: frozenset({ItemState.QUEUED, ItemState.RESOLVED}),
+    ItemState.RESOLVED: frozenset({ItemState.QUEUED}),
+    ItemState.EXPIRED: frozenset({ItemState.QUEUED}),
+    ItemState.CANCELLED: frozenset(),
+}
+"""From each state, where an item may go."""
+
+ENDED = frozenset({ItemState.AUTO_APPROVED, ItemState.RESOLVED, ItemState.EXPIRED, ItemState.CANCELLED})
+"""The program has its answer."""
+
+
+class TaskState(StrEnum):
+    OPEN = "open"
+    """Waits to be claimed."""
+    CLAIMED = "claimed"
+    """Somebody holds it until `lease_until`."""
+    DONE = "done"
+    """A standing decision exists on it."""
+    CANCELLED = "cancelled"
+    """Needed no more: the item ended in another way."""
+
+
+class TaskKind(StrEnum):
+    REVIEW = "review"
+    """A judgement that the item waits for."""
+    ADJUDICATION = "adjudication"
+    """Settles a disagreement between reviews."""
+    AUDIT = "audit"
+    """A sample of what passed; the item does not wait for it."""
+    GOLD = "gold"
+    """The answer is known; it measures the reviewer."""
+    APPEAL = "appeal"
+    """A new round on an item that had ended."""
+
+
+class Audience(StrEnum):
+    REVIEWER = "reviewer"
+    """Anybody who reviews in the queue."""
+    LEAD = "lead"
+    """Escalated: the queue's leads."""
+
+
+class Verdict(StrEnum):
+    APPROVE = "approve"
+    """The AI's output stands unchanged."""
+    EDIT = "edit"
+    """Corrected in part: at least one leaf of the output survives."""
+    OVERRIDE = "override"
+    """Replaced."""
+    REJECT = "reject"
+    """Must not be used, and nothing replaces it."""
+
+
+class ResolvedBy(StrEnum):
+    ROUTING = "routing"
+    PEOPLE = "people"
+    DEFAULT = "default"
+    DUPLICATE = "duplicate"
+    CANCELLED = "cancelled"
+
+
+class Via(StrEnum):
+    """The door that an act came through."""
+
+    WEB = "web"
+    API = "api"
+    CLI = "cli"
+    SYSTEM = "system"
+
+
+class Risk(StrEnum):
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+
+class RoutingAction(StrEnum):
+    REVIEW = "review"
+    AUTO_APPROVE = "auto_approve"
+    REFUSE = "refuse"
+
+
+class Intake(StrEnum):
+    OPEN = "open"
+    CLOSED = "closed"
+    """New items are refused; what waits can still be decided."""
+
+
+class SiteRole(StrEnum):
+    ADMIN = "admin"
+    """Configures everything: people, tokens, queues."""
+    AUDITOR = "auditor"
+    """Reads everything, changes nothing."""
+    MEMBER = "member"
+    """Does what their memberships say."""
+
+
+class QueueRole(StrEnum):
+    REVIEWER = "reviewer"
+    """Claims and decides."""
+    LEAD = "lead"
+    """Also takes escalations, sees workload and history."""
+    ANALYST = "analyst"
+    """Exports and reads the history."""
+
+
+class ActorKind(StrEnum):
+    PERSON = "person"
+    SERVICE = "service"
+    """A program with a token."""
+    OPERATOR = "operator"
+    """Somebody at the server's command line."""
+    SYSTEM = "system"
+    """The product itself: a lease ran out, a grace time passed."""
+
+
+class ExportState(StrEnum):
+    PENDING = "pending"
+    """Asked for; no job has begun."""
+    RUNNING = "running"
+    """Shards are being written."""
+    READY = "ready"
+    """All files are there and the manifest names them."""
+    FAILED = "failed"
+    """Gave up; `error` says why."""
+    CANCELLED = "cancelled"
+    """Stopped by somebody."""

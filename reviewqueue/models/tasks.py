@@ -1,0 +1,173 @@
+"""Units of human work: tasks with their claim, drafts, skips and decisions."""
+
+from __future__ import annotations
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, PrimaryKeyConstraint, String, Text, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from reviewqueue.models.base import Base, Id, Json, Moment, Ref, enumerated
+from reviewqueue.models.states import Audience, TaskKind, TaskState, Verdict, Via
+
+
+class Task(Base):
+    """One judgement to be made. The claim is in the row: holder, fence and lease; its id is `<id>.<fence>`."""
+
+    __tablename__ = "task"
+
+    id: Mapped[Id]
+    item_id: Mapped[Ref] = mapped_column(ForeignKey("item.id"), index=True)
+    queue_id: Mapped[Ref] = mapped_column(ForeignKey("queue.id"))
+    config_version: Mapped[int]
+    """At claim: the newest version that the item satisfies."""
+    round: Mapped[int]
+    kind: Mapped[TaskKind] = mapped_column(enumerated(TaskKind, "task_kind"))
+    state: Mapped[TaskState] = mapped_column(enumerated(TaskState, "task_state"))
+    audience: Mapped[Audience] = mapped_column(enumerated(Audience, "audience"))
+    priority: Mapped[int]
+    """Higher is more urgent."""
+    due: Mapped[Moment]
+    available_at: Mapped[Moment]
+    assignee: Mapped[Ref | None] = mapped_column(ForeignKey("person.id"))
+    excluded: Mapped[Json] = mapped_column(default="[]")
+    """JSON array of ids of people who have decided or skipped the item in this round."""
+    lane: Mapped[str] = mapped_column(Text, default="")
+    """`review.lanes`: audience, assignee and excluded people as one word. Claims look lane by lane, so that
+    tasks a person may not take cost nothing to pass by."""
+    holder: Mapped[Ref | None] = mapped_column(ForeignKey("person.id"))
+    fence: Mapped[int] = mapped_column(default=0)
+    lease_until: Mapped[Moment | None]
+    created_at: Mapped[Moment]
+
+    __table_args__ = (
+        CheckConstraint(
+            "(state = 'claimed') = (holder IS NOT NULL) AND (state = 'claimed') = (lease_until IS NOT NULL)",
+            name="claimed_has_holder",
+        ),
+        # The claim statement: the most urgent of one lane is the first entry.
+        Index(
+            "ix_task_open", "queue_id", "lane", text("priority DESC"), "due", "id",
+            postgresql_where=text("state = 'open'"), sqlite_where=text("state = 'open'"),
+        ),
+        # At most one claim a person and queue, also when two requests race.
+        Index(
+            "uq_task_held", "holder", "queue_id", unique=True,
+            postgresql_where=text("state = 'claimed'"), sqlite_where=text("state = 'claimed'"),
+        ),
+        Index(
+            "ix_task_lease_until", "lease_until",
+            postgresql_where=text("state = 'claimed'"), sqlite_where=text("state = 'claimed'"),
+        ),
+    )
+
+
+class Skip(Base):
+    """"Not me": that person never gets the task again."""
+
+    __tablename__ = "skip"
+
+    task_id: Mapped[Ref] = mapped_column(ForeignKey("task.id"))
+    person_id: Mapped[Ref] = mapped_column(ForeignKey("person.id"))
+    created_at: Mapped[Moment]
+
+    __table_args__ = (PrimaryKeyConstraint("task_id", "person_id"),)
+
+
+class Draft(Base):
+    """What a reviewer has typed and not decided; survives a lost lease."""
+
+    __tablename__ = "draft"
+
+    task_id: Mapped[Ref] = mapped_column(ForeignKey("task.id"))
+    person_id: Mapped[Ref] = mapped_column(ForeignKey("person.id"))
+    body: Mapped[Json]
+    """`{output, fields, reason, comment, message, seen, …}`: the form's state, as the desk or the API sent it."""
+    updated_at: Mapped[Moment]
+
+    __table_args__ = (PrimaryKeyConstraint("task_id", "person_id"), Index("ix_draft_person_id", "person_id"))
+
+
+class Decision(Base):
+    __tablename__ = "decision"
+
+    id: Mapped[Id]
+    task_id: Mapped[Ref] = mapped_column(ForeignKey("task.id"))
+    item_id: Mapped[Ref] = mapped_column(ForeignKey("item.id"), index=True)
+    queue_id: Mapped[Ref] = mapped_column(ForeignKey("queue.id"))
+    round: Mapped[int]
+    person_id: Mapped[Ref] = mapped_column(ForeignKey("person.id"))
+    fence: Mapped[int]
+    config_version: Mapped[int]
+    verdict: Mapped[Verdict] = mapped_column(enumerated(Verdict, "verdict"))
+    output: Mapped[Json]
+    """The final output; `null` for a rejection."""
+    reason: Mapped[str | None] = mapped_column(String(100))
+    suggested_label: Mapped[str | None] = mapped_column(Text)
+    """With reason `no_label_fits`: what the label should have been."""
+    comment: Mapped[str | None] = mapped_column(Text)
+    """Stays inside."""
+    message: Mapped[str | None] = mapped_column(Text)
+    """Goes to the program."""
+    spent_seconds: Mapped[float | None]
+    seen: Mapped[Json | None]
+    """JSON array of pointers to the parts that were looked at; NULL where the desk does not tell."""
+    shown: Mapped[Json]
+    """What the reviewer saw: `{config_version, blind}`."""
+    via: Mapped[Via] = mapped_column(enumerated(Via, "via"))
+    decided_at: Mapped[Moment]
+    releases_at: Mapped[Moment]
+    """End of the grace time; until then nobody outside sees the decision."""
+    withdrawn_at: Mapped[Moment | None]
+    late: Mapped[bool] = mapped_column(default=False)
+    """Came after the item had expired: a label, never the resolution."""
+
+    __table_args__ = (
+        # Promise 3: at most one standing decision a task, and one a person and round.
+        Index(
+            "uq_decision_standing_task", "task_id", unique=True,
+            postgresql_where=text("withdrawn_at IS NULL AND NOT late"),
+            sqlite_where=text("withdrawn_at IS NULL AND NOT late"),
+        ),
+        Index(
+            "uq_decision_standing_person", "item_id", "round", "person_id", unique=True,
+            postgresql_where=text("withdrawn_at IS NULL AND NOT late"),
+            sqlite_where=text("withdrawn_at IS NULL AND NOT late"),
+        ),
+        # "My decisions", newest first.
+        Index("ix_decision_person_id_id", "person_id", "id"),
+    )
+
+
+class Resolution(Base):
+    """What an item ended with. Never edited; a later revision supersedes it."""
+
+    __tablename__ = "resolution"
+
+    id: Mapped[Id]
+    item_id: Mapped[Ref] = mapped_column(ForeignKey("item.id"))
+    queue_id: Mapped[Ref] = mapped_column(ForeignKey("queue.id"))
+    revision: Mapped[int]
+    by: Mapped[str] = mapped_column(
+        "by", String(24), CheckConstraint("\"by\" IN ('routing', 'people', 'default', 'duplicate', 'cancelled')", name="by")
+    )
+    verdict: Mapped[Verdict | None] = mapped_column(enumerated(Verdict, "resolution_verdict"))
+    output: Mapped[Json]
+    reason: Mapped[str | None] = mapped_column(String(100))
+    message: Mapped[str | None] = mapped_column(Text)
+    decision_id: Mapped[Ref | None] = mapped_column(ForeignKey("decision.id"))
+    created_at: Mapped[Moment]
+    position: Mapped[int | None]
+    """Place in the queue's feed, numbered after the commit."""
+
+    __table_args__ = (
+        Index("uq_resolution_item_id_revision", "item_id", "revision", unique=True),
+        Index("uq_resolution_queue_id_position", "queue_id", "position", unique=True),
+    )
+
+
+class PendingRelease(Base):
+    """A decision in its grace time, waiting to become a resolution; deleted with either outcome."""
+
+    __tablename__ = "pending_release"
+
+    decision_id: Mapped[Ref] = mapped_column(ForeignKey("decision.id"), primary_key=True)
+    releases_at: Mapped[Moment] = mapped_column(index=True)
