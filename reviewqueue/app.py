@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from flask import Flask, Response, g, redirect, render_template, request, url_for
+from flask import Flask, Response, redirect, render_template, request, url_for
 from flask_wtf.csrf import CSRFError, CSRFProtect
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -137,5 +137,4 @@ def as_known(error: Exception) -> errors.Error:
         return errors.Unavailable("The database cannot be reached. Nothing was changed; try again.")
     number = secrets.token_hex(4)
     log.error("unexpected error %s on %s %s", number, request.method, request.path, exc_info=error)
-    unexpected = errors.Error(f"Something unexpected went wrong. It was logged as {number}.", code="internal_error")
-    return unexpected
+    return errors.Error(f"Something unexpected went wrong. It was logged as {number}.", code="internal_error")

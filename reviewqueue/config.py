@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 from collections.abc import Mapping
@@ -32,7 +33,7 @@ class Settings:
     """`REVIEWQUEUE_SECRET_KEY`: signs cookies, keys the audit draw. Default: made once, in the data directory.
     Must be the same on every machine of one installation."""
     max_body_bytes: int = 1_310_720
-    """`REVIEWQUEUE_MAX_BODY_BYTES`: largest request body, in bytes. Default 1.25 MiB: an item of 1 MiB and its frame."""
+    """`REVIEWQUEUE_MAX_BODY_BYTES`: largest request body, in bytes. Default 1.25 MiB."""
     max_item_bytes: int = 1_048_576
     """`REVIEWQUEUE_MAX_ITEM_BYTES`: largest item, in bytes of its JSON. Default 1 MiB."""
     session_hours: int = 12
@@ -100,12 +101,15 @@ def _database_url(given: str | None, directory: Path) -> str:
 
 def _kept_secret(directory: Path) -> str:
     path = directory / "secret_key"
-    directory.mkdir(parents=True, exist_ok=True)
-    try:
-        with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+    if not path.exists():
+        directory.mkdir(parents=True, exist_ok=True)
+        fresh = directory / f".secret_key.{secrets.token_hex(4)}"
+        with os.fdopen(os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
             file.write(secrets.token_hex(32))
-    except FileExistsError:
-        pass
+        # A link appears whole and only once, however many processes start together.
+        with contextlib.suppress(FileExistsError):
+            os.link(fresh, path)
+        fresh.unlink()
     return path.read_text().strip()
 
 

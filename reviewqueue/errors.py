@@ -51,9 +51,7 @@ class Invalid(Error):
     code = "invalid"
     title = "The request is not valid"
 
-    def __init__(
-        self, message: str, faults: list[Fault] | None = None, *, code: str | None = None
-    ) -> None:
+    def __init__(self, message: str, faults: list[Fault] | None = None, *, code: str | None = None) -> None:
         super().__init__(message, code=code)
         self.faults = faults or []
 

@@ -47,23 +47,42 @@ class Scope(StrEnum):
 
 SITE: Mapping[SiteRole, frozenset[Action]] = {
     SiteRole.ADMIN: frozenset(Action) - {Action.REVIEW, Action.TAKE_ESCALATIONS},
-    SiteRole.AUDITOR: frozenset({
-        Action.READ_ITEMS, Action.SEE_QUEUE, Action.READ_CONFIGURATION, Action.READ_HISTORY, Action.READ_PEOPLE,
-        Action.READ_TOKENS, Action.SEE_BACKGROUND,
-    }),
+    SiteRole.AUDITOR: frozenset(
+        {
+            Action.READ_ITEMS,
+            Action.SEE_QUEUE,
+            Action.READ_CONFIGURATION,
+            Action.READ_HISTORY,
+            Action.READ_PEOPLE,
+            Action.READ_TOKENS,
+            Action.SEE_BACKGROUND,
+        }
+    ),
     SiteRole.MEMBER: frozenset(),
 }
 """What a site role allows in every queue and on the site."""
 
 QUEUE: Mapping[QueueRole, frozenset[Action]] = {
     QueueRole.REVIEWER: frozenset({Action.SEE_QUEUE, Action.REVIEW}),
-    QueueRole.LEAD: frozenset({
-        Action.SEE_QUEUE, Action.REVIEW, Action.TAKE_ESCALATIONS, Action.READ_ITEMS, Action.READ_HISTORY,
-        Action.READ_CONFIGURATION,
-    }),
-    QueueRole.ANALYST: frozenset({
-        Action.SEE_QUEUE, Action.READ_ITEMS, Action.READ_HISTORY, Action.EXPORT, Action.READ_CONFIGURATION,
-    }),
+    QueueRole.LEAD: frozenset(
+        {
+            Action.SEE_QUEUE,
+            Action.REVIEW,
+            Action.TAKE_ESCALATIONS,
+            Action.READ_ITEMS,
+            Action.READ_HISTORY,
+            Action.READ_CONFIGURATION,
+        }
+    ),
+    QueueRole.ANALYST: frozenset(
+        {
+            Action.SEE_QUEUE,
+            Action.READ_ITEMS,
+            Action.READ_HISTORY,
+            Action.EXPORT,
+            Action.READ_CONFIGURATION,
+        }
+    ),
 }
 """What a membership allows in its queue."""
 

@@ -33,11 +33,9 @@ migrate = Migrate()
 def init_app(app: Flask, settings: Settings) -> None:
     """Give `app` its engines. They connect on first use, so a process may fork before it."""
     app.config["SQLALCHEMY_DATABASE_URI"] = settings.database_url
-    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = _engine_options(settings, write=True)
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = _engine_options(settings)
     if settings.is_sqlite:
-        app.config["SQLALCHEMY_BINDS"] = {
-            "read": {"url": settings.database_url, **_engine_options(settings, write=False)}
-        }
+        app.config["SQLALCHEMY_BINDS"] = {"read": {"url": settings.database_url, **_engine_options(settings)}}
     db.init_app(app)
     migrate.init_app(app, db, directory=str(migrations_dir()), compare_type=True)
     with app.app_context():
@@ -46,11 +44,14 @@ def init_app(app: Flask, settings: Settings) -> None:
             _prepare_sqlite(db.engines["read"], write=False)
 
 
-def _engine_options(settings: Settings, *, write: bool) -> dict[str, Any]:
+def _engine_options(settings: Settings) -> dict[str, Any]:
     if settings.is_sqlite:
         return {"connect_args": {"check_same_thread": False, "timeout": 30}, "pool_size": 8, "max_overflow": 40}
     return {
-        "pool_size": max(4, settings.web_threads), "max_overflow": 8, "pool_pre_ping": False, "pool_recycle": 1800,
+        "pool_size": max(4, settings.web_threads),
+        "max_overflow": 8,
+        "pool_pre_ping": False,
+        "pool_recycle": 1800,
         # A connection that a restarted server closed is replaced at once instead of failing the next request.
         "pool_use_lifo": True,
         "connect_args": {"connect_timeout": 5, "options": "-c synchronous_commit=on -c timezone=UTC"},

@@ -78,7 +78,11 @@ def problem(error: errors.Error) -> Response:
     status = status_of(error)
     detail: dict[str, Any] = {
         "type": f"urn:reviewqueue:error:{error.code}",
-        "title": error.title, "status": status, "detail": error.message, "code": error.code, **error.extra,
+        "title": error.title,
+        "status": status,
+        "detail": error.message,
+        "code": error.code,
+        **error.extra,
     }
     if isinstance(error, Invalid):
         detail["errors"] = [{"pointer": fault.pointer, "detail": fault.detail} for fault in error.faults]

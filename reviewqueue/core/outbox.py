@@ -19,6 +19,13 @@ def review_queue(slug: str) -> str:
 
 def append(session: Session, topic: str, *, rq_queue: str, ref: str) -> None:
     """Add a row in the caller's transaction. `ref` is the id of what the work is about, never the thing itself."""
-    session.execute(insert(OutboxRow).values(
-        topic=topic, rq_queue=rq_queue, ref=ref, created_at=clock(), next_at=clock(), attempts=0,
-    ))
+    session.execute(
+        insert(OutboxRow).values(
+            topic=topic,
+            rq_queue=rq_queue,
+            ref=ref,
+            created_at=clock(),
+            next_at=clock(),
+            attempts=0,
+        )
+    )

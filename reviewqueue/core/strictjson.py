@@ -79,14 +79,14 @@ def _check_depth(text: str) -> None:
         return
     depth = 0
     for match in _BRACKETS.finditer(text):
-        token = match.group()
-        if token in "[{":
+        mark = match.group()
+        if mark in "[{":
             depth += 1
             if depth > MAX_DEPTH:
                 raise Malformed(
                     f"The JSON is nested deeper than {MAX_DEPTH} levels, at character {match.start()}.", code="too_deep"
                 )
-        elif token in "]}":
+        elif mark in "]}":
             depth -= 1
 
 

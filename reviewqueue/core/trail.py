@@ -17,8 +17,15 @@ from reviewqueue.models import AuditContent, AuditEvent
 
 
 def record(
-    session: Session, actor: Actor, action: str, *, queue_id: str | None = None, item_id: str | None = None,
-    subject: str | None = None, facts: dict[str, Any] | None = None, content: dict[str, Any] | None = None,
+    session: Session,
+    actor: Actor,
+    action: str,
+    *,
+    queue_id: str | None = None,
+    item_id: str | None = None,
+    subject: str | None = None,
+    facts: dict[str, Any] | None = None,
+    content: dict[str, Any] | None = None,
 ) -> str:
     """Append one event and return its id.
 
@@ -31,10 +38,21 @@ def record(
         salt = secrets.token_hex(16)
         payload = canonical(content)
         digest = hashlib.sha256((salt + payload).encode()).hexdigest()
-    session.execute(insert(AuditEvent).values(
-        id=event_id, at=clock(), action=action, actor_kind=actor.kind, actor=actor.id, via=actor.via,
-        queue_id=queue_id, item_id=item_id, subject=subject, facts=canonical(facts or {}), content_sha256=digest,
-    ))
+    session.execute(
+        insert(AuditEvent).values(
+            id=event_id,
+            at=clock(),
+            action=action,
+            actor_kind=actor.kind,
+            actor=actor.id,
+            via=actor.via,
+            queue_id=queue_id,
+            item_id=item_id,
+            subject=subject,
+            facts=canonical(facts or {}),
+            content_sha256=digest,
+        )
+    )
     if payload is not None:
         session.execute(insert(AuditContent).values(event_id=event_id, salt=salt, payload=payload))
     return event_id

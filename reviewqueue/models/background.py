@@ -40,8 +40,12 @@ class OutboxRow(Base):
     __table_args__ = (
         # The relay's question: what is due, queue by queue, oldest first.
         Index(
-            "ix_outbox_due", "rq_queue", "next_at", "id",
-            postgresql_where=text("failed_at IS NULL"), sqlite_where=text("failed_at IS NULL"),
+            "ix_outbox_due",
+            "rq_queue",
+            "next_at",
+            "id",
+            postgresql_where=text("failed_at IS NULL"),
+            sqlite_where=text("failed_at IS NULL"),
         ),
     )
 

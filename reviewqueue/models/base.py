@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated
 
 from sqlalchemy import DateTime, Dialect, Enum, MetaData, String, Text, Uuid
 from sqlalchemy.orm import DeclarativeBase, mapped_column
@@ -33,7 +33,7 @@ class UtcDateTime(TypeDecorator[datetime]):
         value = value.astimezone(UTC)
         return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
@@ -46,7 +46,11 @@ class Base(DeclarativeBase):
 def enumerated(kind: type[StrEnum], name: str) -> Enum:
     """A text column with a CHECK that only `kind`'s values pass."""
     return Enum(
-        kind, name=name, native_enum=False, create_constraint=True, length=24,
+        kind,
+        name=name,
+        native_enum=False,
+        create_constraint=True,
+        length=24,
         values_callable=lambda values: [value.value for value in values],
     )
 
@@ -58,4 +62,3 @@ Moment = Annotated[datetime, mapped_column(UtcDateTime)]
 Json = Annotated[str, mapped_column(Text)]
 """Validated JSON kept as the text it came as: JSONB would reorder keys, and floats would lose digits."""
 Name = Annotated[str, mapped_column(String(200))]
-Row = Any

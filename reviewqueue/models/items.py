@@ -69,7 +69,8 @@ class Item(Base):
         Index("ix_item_queue_id_state_id", "queue_id", "state", "id"),
         Index("ix_item_queue_id_similar_key", "queue_id", "similar_key"),
         Index(
-            "ix_item_expires_at", "expires_at",
+            "ix_item_expires_at",
+            "expires_at",
             postgresql_where=text("state IN ('queued', 'in_review') AND expires_at IS NOT NULL"),
             sqlite_where=text("state IN ('queued', 'in_review') AND expires_at IS NOT NULL"),
         ),

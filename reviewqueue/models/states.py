@@ -1,12 +1,12 @@
 """Every state and verdict, with its meaning, and the legal moves between item states. Pure.
 
-        submit ──► queued ──► in_review ──► resolved ◄─┐
-           │          │ ▲          │ │                 │ reopened: a task for somebody else,
-           │          │ └──────────┘ │ (withdrawn,     │ ending in revision n + 1
-           │          │              │  sent on)       │
-           │          ├──────────────┼──► expired ─────┤
-           │          └──────────────┴──► cancelled    │
-           └──► auto_approved ─────────────────────────┘
+submit ──► queued ──► in_review ──► resolved ◄─┐
+   │          │ ▲          │ │                 │ reopened: a task for somebody else,
+   │          │ └──────────┘ │ (withdrawn,     │ ending in revision n + 1
+   │          │              │  sent on)       │
+   │          ├──────────────┼──► expired ─────┤
+   │          └──────────────┴──► cancelled    │
+   └──► auto_approved ─────────────────────────┘
 """
 
 from __future__ import annotations

@@ -45,23 +45,35 @@ class Task(Base):
         ),
         # The claim statement: the most urgent of one lane is the first entry.
         Index(
-            "ix_task_open", "queue_id", "lane", text("priority DESC"), "due", "id",
-            postgresql_where=text("state = 'open'"), sqlite_where=text("state = 'open'"),
+            "ix_task_open",
+            "queue_id",
+            "lane",
+            text("priority DESC"),
+            "due",
+            "id",
+            postgresql_where=text("state = 'open'"),
+            sqlite_where=text("state = 'open'"),
         ),
         # At most one claim a person and queue, also when two requests race.
         Index(
-            "uq_task_held", "holder", "queue_id", unique=True,
-            postgresql_where=text("state = 'claimed'"), sqlite_where=text("state = 'claimed'"),
+            "uq_task_held",
+            "holder",
+            "queue_id",
+            unique=True,
+            postgresql_where=text("state = 'claimed'"),
+            sqlite_where=text("state = 'claimed'"),
         ),
         Index(
-            "ix_task_lease_until", "lease_until",
-            postgresql_where=text("state = 'claimed'"), sqlite_where=text("state = 'claimed'"),
+            "ix_task_lease_until",
+            "lease_until",
+            postgresql_where=text("state = 'claimed'"),
+            sqlite_where=text("state = 'claimed'"),
         ),
     )
 
 
 class Skip(Base):
-    """"Not me": that person never gets the task again."""
+    """ "Not me": that person never gets the task again."""
 
     __tablename__ = "skip"
 
@@ -123,12 +135,18 @@ class Decision(Base):
     __table_args__ = (
         # Promise 3: at most one standing decision a task, and one a person and round.
         Index(
-            "uq_decision_standing_task", "task_id", unique=True,
+            "uq_decision_standing_task",
+            "task_id",
+            unique=True,
             postgresql_where=text("withdrawn_at IS NULL AND NOT late"),
             sqlite_where=text("withdrawn_at IS NULL AND NOT late"),
         ),
         Index(
-            "uq_decision_standing_person", "item_id", "round", "person_id", unique=True,
+            "uq_decision_standing_person",
+            "item_id",
+            "round",
+            "person_id",
+            unique=True,
             postgresql_where=text("withdrawn_at IS NULL AND NOT late"),
             sqlite_where=text("withdrawn_at IS NULL AND NOT late"),
         ),
@@ -147,7 +165,9 @@ class Resolution(Base):
     queue_id: Mapped[Ref] = mapped_column(ForeignKey("queue.id"))
     revision: Mapped[int]
     by: Mapped[str] = mapped_column(
-        "by", String(24), CheckConstraint("\"by\" IN ('routing', 'people', 'default', 'duplicate', 'cancelled')", name="by")
+        "by",
+        String(24),
+        CheckConstraint("\"by\" IN ('routing', 'people', 'default', 'duplicate', 'cancelled')", name="by"),
     )
     verdict: Mapped[Verdict | None] = mapped_column(enumerated(Verdict, "resolution_verdict"))
     output: Mapped[Json]

@@ -1,0 +1,1 @@
+"""What is reviewed, and how: the configuration document, its versions, and routing."""

@@ -1,0 +1,134 @@
+"""Queries about queues, and their compiled configurations, kept a process and version."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any
+
+from flask import current_app
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from reviewqueue.core.access import Action, Actor, may, require
+from reviewqueue.errors import Fault, NotFound
+from reviewqueue.models import Queue, QueueVersion
+from reviewqueue.models.states import Intake
+from reviewqueue.queues import routing, schemas
+from reviewqueue.queues.configuration import QueueConfig, restored
+
+
+@dataclass(frozen=True)
+class QueueHead:
+    """A queue without its document."""
+
+    id: str
+    slug: str
+    title: str
+    version: int
+    intake: Intake
+    archived: bool
+
+
+class Compiled:
+    """One version, ready to route and to check."""
+
+    def __init__(self, version: int, config: QueueConfig, document: str) -> None:
+        self.version = version
+        self.config = config
+        self.document = document
+        self._input = schemas.compiled(config.input_schema)
+        self._output = schemas.compiled(config.output_schema)
+        self.rules = routing.Ruleset(
+            rules=tuple(
+                routing.CompiledRule(
+                    *routing.compile_rule(rule.when), rule.when, rule.action, rule.priority, rule.title
+                )
+                for rule in config.routing.rules
+            ),
+            otherwise=config.routing.otherwise,
+            audit_rate=config.audit.rate,
+            audit_hold=config.audit.hold,
+            approved_models=frozenset(config.models.approved) if config.models else None,
+        )
+
+    def validate_input(self, value: Any, pointer: str = "/input") -> list[Fault]:
+        return schemas.faults_in(self._input, value, pointer)
+
+    def validate_output(self, value: Any, pointer: str = "/output") -> list[Fault]:
+        return schemas.faults_in(self._output, value, pointer)
+
+    def route(self, facts: dict[str, Any], *, item_id: str, failed: bool) -> routing.Route:
+        """Routing with the safeguards and the audit draw."""
+        settings = current_app.config["SETTINGS"]
+        route = routing.decide(self.rules, facts)
+        route = routing.safeguarded(route, facts, self.rules, failed=failed, final_say=settings.final_say)
+        return routing.sampled(route, self.rules, item_id=item_id, key=settings.secret_key.encode())
+
+
+_COLUMNS = (Queue.id, Queue.slug, Queue.title, Queue.version, Queue.intake, Queue.archived_at)
+
+
+def _head(row: Any) -> QueueHead:
+    return QueueHead(row.id, row.slug, row.title, row.version, row.intake, row.archived_at is not None)
+
+
+def find_queue(*, session: Session, actor: Actor, slug: str, action: Action = Action.SEE_QUEUE) -> QueueHead:
+    """The queue called `slug`.
+
+    Raises `NotFound` when there is none or the actor may not know of it, `Forbidden` when they may not do `action`.
+    """
+    row = session.execute(select(*_COLUMNS).where(Queue.slug == slug)).one_or_none()
+    if row is None:
+        raise NotFound
+    require(actor, action, row.id)
+    return _head(row)
+
+
+def queue_by_id(session: Session, queue_id: str) -> QueueHead:
+    """Raises `NotFound`. Asks no permission: for ids that come from rows already permitted."""
+    row = session.execute(select(*_COLUMNS).where(Queue.id == queue_id)).one_or_none()
+    if row is None:
+        raise NotFound
+    return _head(row)
+
+
+def queues_for(*, session: Session, actor: Actor, action: Action = Action.SEE_QUEUE) -> list[QueueHead]:
+    """All queues in which `actor` may do `action`, by title; archived ones last."""
+    rows = session.execute(select(*_COLUMNS).order_by(Queue.archived_at.is_not(None), Queue.title, Queue.slug))
+    return [_head(row) for row in rows if may(actor, action, row.id)]
+
+
+_cache: OrderedDict[tuple[str, int], Compiled] = OrderedDict()
+_cache_lock = Lock()
+_CACHE_SIZE = 500
+
+
+def configuration(session: Session, queue_id: str, version: int) -> Compiled:
+    """The compiled version. A version never changes, so that it may be kept. Raises `NotFound`."""
+    key = (queue_id, version)
+    found = _cache.get(key)
+    if found is not None:
+        return found
+    document = session.execute(
+        select(QueueVersion.document).where(QueueVersion.queue_id == queue_id, QueueVersion.version == version)
+    ).scalar_one_or_none()
+    if document is None:
+        raise NotFound
+    compiled = Compiled(version, restored(document), document)
+    with _cache_lock:
+        _cache[key] = compiled
+        while len(_cache) > _CACHE_SIZE:
+            _cache.popitem(last=False)
+    return compiled
+
+
+def versions(*, session: Session, actor: Actor, slug: str) -> list[QueueVersion]:
+    """All versions, newest first. Needs the right to read the configuration."""
+    head = find_queue(session=session, actor=actor, slug=slug, action=Action.READ_CONFIGURATION)
+    return list(
+        session.scalars(
+            select(QueueVersion).where(QueueVersion.queue_id == head.id).order_by(QueueVersion.version.desc())
+        )
+    )

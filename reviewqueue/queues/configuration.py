@@ -1,0 +1,253 @@
+"""The configuration document of a queue: its shape, its defaults, and what is checked before it may be applied."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+import pydantic
+import yaml
+
+from reviewqueue.core import strictjson
+from reviewqueue.core.http import Shape, faults_of
+from reviewqueue.errors import Fault, Faults, Invalid
+from reviewqueue.models.states import RoutingAction, Verdict
+from reviewqueue.queues import routing, schemas
+
+MAX_DOCUMENT_BYTES = 256 * 1024
+Slug = Annotated[str, pydantic.Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+Title = Annotated[str, pydantic.Field(min_length=1, max_length=200)]
+Code = Annotated[str, pydantic.Field(pattern=r"^[a-z0-9_]{1,100}$")]
+
+
+class View(Shape):
+    """How input and output are shown and edited."""
+
+    type: Literal["choice", "text", "json"]
+    input: str | None = None
+    """The property of the input that is read; None: all of it."""
+    output: str | None = None
+    """The property of the output that is decided; None: all of it."""
+
+
+class Rule(Shape):
+    when: Annotated[str, pydantic.Field(min_length=1, max_length=2000)]
+    """CEL over input, output, confidence, risk, model, model_version, metadata, lowest_part."""
+    action: RoutingAction = pydantic.Field(strict=False)
+    priority: Annotated[int, pydantic.Field(ge=-1000, le=1000)] = 0
+    """Higher is more urgent."""
+    title: Title
+    """In plain words, for the reviewer."""
+
+
+class Routing(Shape):
+    rules: tuple[Rule, ...] = pydantic.Field(default=(), strict=False, max_length=100)
+    """First match wins."""
+    otherwise: RoutingAction = pydantic.Field(default=RoutingAction.REVIEW, strict=False)
+
+
+class Audit(Shape):
+    rate: Annotated[float, pydantic.Field(ge=0, le=1)] = 0.0
+    """Share of passing items that is reviewed all the same."""
+    hold: bool = False
+    """Whether the program waits for that review."""
+
+
+class Reviews(Shape):
+    required: Literal[1] = 1
+
+
+class Sla(Shape):
+    due_minutes: Annotated[int, pydantic.Field(ge=1, le=525_600)] = 1440
+
+
+class Timeout(Shape):
+    after_hours: Annotated[float, pydantic.Field(gt=0, le=8760)]
+    action: Literal["approve", "reject", "expire"]
+
+
+class Models(Shape):
+    approved: tuple[str, ...] = pydantic.Field(strict=False)
+    """`model@version`, or `model` for any version of it."""
+    otherwise: Literal["review"] = "review"
+
+
+class Reason(Shape):
+    """A code that a decision may carry, or must for the verdicts named."""
+
+    code: Code
+    title: Title
+    required_for: tuple[Annotated[Verdict, pydantic.Field(strict=False)], ...] = pydantic.Field(
+        default=(), strict=False
+    )
+
+
+class QueueConfig(Shape):
+    """One version of a queue's configuration, defaults filled in."""
+
+    name: Slug
+    title: Title = ""
+    instructions: Annotated[str, pydantic.Field(max_length=50_000)] = ""
+    """Markdown."""
+    owner_team: Annotated[str, pydantic.Field(max_length=200)] = ""
+    input_schema: dict[str, Any] | bool = True
+    output_schema: dict[str, Any]
+    view: View = pydantic.Field(default_factory=lambda: View(type="json"))
+    routing: Routing
+    audit: Audit = Audit()
+    models: Models | None = None
+    on_invalid_output: Literal["refuse", "review"] = "refuse"
+    reviews: Reviews = Reviews()
+    sla: Sla = Sla()
+    lease_minutes: Annotated[float, pydantic.Field(gt=0, le=480)] = 10
+    undo_seconds: Annotated[int, pydantic.Field(ge=0, le=600)] = 10
+    """Grace of decisions made in the desk; those made over the API have none."""
+    timeout: Timeout | None = None
+    reasons: tuple[Reason, ...] = pydantic.Field(default=(), strict=False, max_length=50)
+    doubtful_below: Annotated[float, pydantic.Field(ge=0, le=1)] = 0.5
+    """Parts with a confidence under this are doubtful: the desk asks before they go unseen."""
+
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _fill_in(cls, document: Any) -> Any:
+        if not isinstance(document, Mapping):
+            return document
+        filled = dict(document)
+        filled.setdefault("title", filled.get("name") or "")
+        if isinstance(filled.get("output_schema"), Mapping):
+            filled.setdefault("view", schemas.derived_view(filled["output_schema"], filled.get("input_schema")))
+        if isinstance(filled.get("reasons"), list):
+            filled["reasons"] = [
+                {"code": reason, "title": reason.replace("_", " ")} if isinstance(reason, str) else reason
+                for reason in filled["reasons"]
+            ]
+        return filled
+
+    @property
+    def labels(self) -> list[Any]:
+        """The values of a `choice`, in schema order."""
+        return schemas.choices(self.output_schema, self.view.output)
+
+
+BUILT_IN_REASONS = (
+    Reason(code="no_label_fits", title="No label fits"),
+    Reason(code="unusable", title="Must not be used"),
+    Reason(code="other", title="Another reason, see the note"),
+)
+
+
+def offered_reasons(config: QueueConfig) -> tuple[Reason, ...]:
+    """The queue's own reasons and then the built-in ones it does not replace."""
+    own = {reason.code for reason in config.reasons}
+    built_in = [
+        reason
+        for reason in BUILT_IN_REASONS
+        if reason.code not in own and (reason.code != "no_label_fits" or config.view.type == "choice")
+    ]
+    return (*config.reasons, *built_in)
+
+
+def parse(document: str | Mapping[str, Any], *, final_say: bool) -> tuple[QueueConfig, str]:
+    """The configuration, and its document as JSON text, keys in the order given.
+
+    `document` is YAML (which JSON is, too) or a mapping. Raises `Invalid` with a pointer to every fault found.
+    """
+    value = _load(document) if isinstance(document, str) else dict(document)
+    try:
+        config = QueueConfig.model_validate(value)
+    except pydantic.ValidationError as error:
+        raise Invalid("The configuration has faults.", faults_of(error), code="bad_configuration") from None
+    faults = Faults()
+    _check(config, faults, final_say=final_say)
+    faults.raise_if_any("The configuration has faults.", code="bad_configuration")
+    return config, strictjson.dumps(value)
+
+
+def restored(document: str) -> QueueConfig:
+    """The configuration from a stored document, which was checked when it was applied."""
+    return QueueConfig.model_validate(json.loads(document))
+
+
+def _check(config: QueueConfig, faults: Faults, *, final_say: bool) -> None:
+    schemas.check("/input_schema", config.input_schema, faults)
+    schemas.check("/output_schema", config.output_schema, faults)
+    schemas.check_view(config.view.type, config.view.output, config.output_schema, faults)
+    for index, rule in enumerate(config.routing.rules):
+        routing.check(f"/routing/rules/{index}/when", rule.when, faults)
+        if (
+            final_say
+            and rule.action is RoutingAction.AUTO_APPROVE
+            and not any(found.pointer == f"/routing/rules/{index}/when" for found in faults.found)
+            and routing.passes_high_risk(rule.when)
+        ):
+            faults.add(
+                f"/routing/rules/{index}",
+                "would pass items of high risk without a person: add risk != 'high' to its condition",
+            )
+    codes = [reason.code for reason in config.reasons]
+    for index, code in enumerate(codes):
+        if code in codes[:index]:
+            faults.add(f"/reasons/{index}/code", f"{code} stands twice")
+
+
+class _JsonLoader(yaml.SafeLoader):
+    """YAML with JSON's types alone: `yes` is a word and `2024-01-01` a text, as in YAML 1.2. No aliases."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            event = self.peek_event()  # type: ignore[no-untyped-call]
+            raise yaml.YAMLError(f"line {event.start_mark.line + 1}: aliases (*name) are not accepted; write it out")
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            line = key_node.start_mark.line + 1
+            if not isinstance(key, str):
+                raise yaml.YAMLError(f"line {line}: the key {key!r} must be text: put it in quotes")
+            if key in seen:
+                raise yaml.YAMLError(f"line {line}: the key {key!r} stands twice")
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+_JSON_TAGS = {"tag:yaml.org,2002:null", "tag:yaml.org,2002:int", "tag:yaml.org,2002:float"}
+_JsonLoader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag in _JSON_TAGS]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_JsonLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+)
+
+
+def _load(text: str) -> dict[str, Any]:
+    if len(text.encode("utf-8", "surrogatepass")) > MAX_DOCUMENT_BYTES:
+        raise Invalid(f"The configuration is longer than {MAX_DOCUMENT_BYTES // 1024} KiB.", code="bad_configuration")
+    try:
+        # Not safe_load, but a subclass of its loader, which makes plain values only.
+        value = yaml.load(text, Loader=_JsonLoader)  # noqa: S506
+        value = strictjson.parse(json.dumps(value)) if isinstance(value, dict) else value
+    except yaml.YAMLError as error:
+        raise Invalid(
+            f"The configuration is not YAML or JSON: {_yaml_words(error)}", code="bad_configuration"
+        ) from None
+    except (ValueError, TypeError, RecursionError) as error:
+        raise Invalid(f"The configuration is not YAML or JSON: {error}", code="bad_configuration") from None
+    if not isinstance(value, dict):
+        raise Invalid(
+            "The configuration must be a mapping with at least name, output_schema and routing.",
+            [Fault("", "must be a mapping")],
+            code="bad_configuration",
+        )
+    return value
+
+
+def _yaml_words(error: yaml.YAMLError) -> str:
+    mark = getattr(error, "problem_mark", None)
+    if mark is None:
+        return str(error)
+    return f"line {mark.line + 1}, column {mark.column + 1}: {getattr(error, 'problem', None) or 'cannot be read'}"

@@ -1,0 +1,146 @@
+"""Routing: the pure decision whether an item passes, is reviewed or is refused, and why. Pure.
+
+Rules are CEL; the first that is true decides. A rule that cannot be evaluated (a missing field, a null, a type that
+does not compare) means review, and says so: doubt goes to people.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import cel
+
+from reviewqueue.errors import Faults
+from reviewqueue.models.states import Risk, RoutingAction
+
+VARIABLES = frozenset({"input", "output", "confidence", "risk", "model", "model_version", "metadata", "lowest_part"})
+
+
+@dataclass(frozen=True)
+class CompiledRule:
+    program: Any
+    variables: frozenset[str]
+    when: str
+    action: RoutingAction
+    priority: int
+    title: str
+
+
+@dataclass(frozen=True)
+class Ruleset:
+    """A configuration's routing, compiled once a version."""
+
+    rules: tuple[CompiledRule, ...]
+    otherwise: RoutingAction
+    audit_rate: float
+    audit_hold: bool
+    approved_models: frozenset[str] | None
+
+
+@dataclass(frozen=True)
+class Route:
+    """What routing said of an item, and which rule."""
+
+    action: RoutingAction
+    rule: int | None
+    """1-based; None for `otherwise` and the built-in reasons."""
+    title: str
+    priority: int
+    audit_sample: bool = False
+    probability: float = 1.0
+    """With which a person was to see the item."""
+
+
+def compile_rule(when: str) -> tuple[Any, frozenset[str]]:
+    """The program and the variables it reads. Raises `ValueError` for what is not CEL."""
+    program = cel.compile(when)
+    return program, frozenset(program.variables())
+
+
+def check(pointer: str, when: str, faults: Faults) -> None:
+    """Add a fault where `when` is not CEL or reads something that items do not have."""
+    try:
+        _, variables = compile_rule(when)
+    except ValueError as error:
+        faults.add(pointer, _first_line(str(error)))
+        return
+    for name in sorted(variables - VARIABLES):
+        faults.add(pointer, f"{name} is not known: rules read {', '.join(sorted(VARIABLES))}")
+
+
+def _first_line(message: str) -> str:
+    detail = message.split("ERROR: ", 1)[-1].splitlines()[0]
+    return f"is not a CEL expression: {detail[:300]}"
+
+
+def passes_high_risk(when: str) -> bool:
+    """Whether the rule picks out items of high risk as such: true for `risk == 'high'`, however the rest may be."""
+    program, variables = compile_rule(when)
+    if "risk" not in variables:
+        return False
+    return _holds(program, frozenset({"risk"}), {"risk": Risk.HIGH.value}) is True
+
+
+def decide(rules: Ruleset, facts: Mapping[str, Any]) -> Route:
+    """The first rule that holds, or `otherwise`; before the built-in safeguards and the audit draw."""
+    for number, rule in enumerate(rules.rules, start=1):
+        holds = _holds(rule.program, rule.variables, facts)
+        if holds is None:
+            return Route(
+                RoutingAction.REVIEW,
+                number,
+                f"{rule.title}: could not be checked on this item",
+                rule.priority,
+            )
+        if holds:
+            return Route(rule.action, number, rule.title, rule.priority)
+    return Route(rules.otherwise, None, "No rule fired", 0)
+
+
+def safeguarded(route: Route, facts: Mapping[str, Any], rules: Ruleset, *, failed: bool, final_say: bool) -> Route:
+    """`route`, or review where an item may not pass: broken output, a model not approved, high risk."""
+    if route.action is not RoutingAction.AUTO_APPROVE:
+        return route
+    if failed:
+        return Route(RoutingAction.REVIEW, None, "The AI gave no usable output", route.priority)
+    if rules.approved_models is not None and not approved(facts, rules.approved_models):
+        model = f"{facts['model'] or 'unnamed'}@{facts['model_version'] or 'no version'}"
+        return Route(RoutingAction.REVIEW, None, f"Model {model} is not approved for this queue", route.priority)
+    if final_say and facts["risk"] == Risk.HIGH.value:
+        return Route(RoutingAction.REVIEW, None, "High risk: people have the final say", route.priority)
+    return route
+
+
+def approved(facts: Mapping[str, Any], models: frozenset[str]) -> bool:
+    """Whether `model@version`, or `model` in any version, is on the list."""
+    return facts["model"] in models or f"{facts['model']}@{facts['model_version']}" in models
+
+
+def sampled(route: Route, rules: Ruleset, *, item_id: str, key: bytes) -> Route:
+    """`route` with the audit draw: a passing item is reviewed all the same with the queue's rate."""
+    if route.action is not RoutingAction.AUTO_APPROVE:
+        return route
+    return replace(route, audit_sample=draw(item_id, key) < rules.audit_rate, probability=rules.audit_rate)
+
+
+def draw(item_id: str, key: bytes) -> float:
+    """Uniform in [0, 1) and the same for ever: HMAC-SHA256 of the item's id, first 53 bits."""
+    digest = hmac.new(key, b"audit:" + item_id.encode(), hashlib.sha256).digest()
+    return (int.from_bytes(digest[:8], "big") >> 11) / (1 << 53)
+
+
+def lowest_part(parts: Sequence[Mapping[str, Any]] | None) -> float | None:
+    """The smallest confidence among an item's parts."""
+    return min((part["confidence"] for part in parts or () if part.get("confidence") is not None), default=None)
+
+
+def _holds(program: Any, variables: frozenset[str], facts: Mapping[str, Any]) -> bool | None:
+    try:
+        result = program.execute({name: facts[name] for name in variables if name in facts})
+    except Exception:  # noqa: BLE001 - whatever CEL says of hostile content means: ask a person
+        return None
+    return result if isinstance(result, bool) else None
