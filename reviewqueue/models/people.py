@@ -38,6 +38,8 @@ class WebSession(Base):
     seen_at: Mapped[Moment]
     """Written at most once in five minutes."""
     expires_at: Mapped[Moment]
+    rotate: Mapped[bool] = mapped_column(default=False)
+    """The person's privileges changed: the next request is given a new id."""
 
 
 class Token(Base):
