@@ -34,8 +34,13 @@ class Task(Base):
     """`review.lanes`: audience, assignee and excluded people as one word. Claims look lane by lane, so that
     tasks a person may not take cost nothing to pass by."""
     holder: Mapped[Ref | None] = mapped_column(ForeignKey("person.id"))
+    last_holder: Mapped[Ref | None]
+    """Who held it before; tells whose late decision may still count as a label."""
     fence: Mapped[int] = mapped_column(default=0)
     lease_until: Mapped[Moment | None]
+    escalated_by: Mapped[Ref | None]
+    escalation_comment: Mapped[str | None] = mapped_column(Text)
+    """What the person who handed it on wrote to the leads."""
     created_at: Mapped[Moment]
 
     __table_args__ = (
