@@ -21,7 +21,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from reviewqueue import config, errors
 from reviewqueue.accounts import identity
-from reviewqueue.core import db, http
+from reviewqueue.core import db, http, pages
 from reviewqueue.core.places import PACKAGE, templates_dir
 
 log = logging.getLogger(__name__)
@@ -54,6 +54,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     app.after_request(http.secure)
     app.register_error_handler(Exception, answer_error)
     app.jinja_env.globals["static_url"] = static_url
+    pages.init_app(app)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     return app
 
@@ -62,9 +63,9 @@ def _add_blueprints(app: Flask) -> None:
     from reviewqueue.accounts import web as accounts_web
     from reviewqueue.core import health
 
-    pages = [accounts_web.blueprint, health.blueprint]
+    html = [accounts_web.blueprint, health.blueprint]
     apis: list[Any] = []
-    for blueprint in pages:
+    for blueprint in html:
         app.register_blueprint(blueprint)
     for blueprint in apis:
         # Bearer tokens only: a browser does not send one by itself, so there is nothing to forge.

@@ -1,0 +1,74 @@
+"""What every page's template may use: times in words, initials, and which parts of the site the actor may open."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from flask import Flask
+
+from reviewqueue.core.access import Action, Actor, may
+
+ADMIN_PAGES = (
+    ("people", "People", "/admin/people", Action.READ_PEOPLE),
+    ("tokens", "Tokens", "/admin/tokens", Action.READ_TOKENS),
+    ("queues", "Queues", "/admin/queues", Action.READ_CONFIGURATION),
+    ("background", "Background", "/admin/background", Action.SEE_BACKGROUND),
+)
+
+
+def init_app(app: Flask) -> None:
+    """Give the templates their words and questions."""
+    app.jinja_env.globals.update(may=may, may_anywhere=may_anywhere, admin_pages=admin_pages)
+    app.jinja_env.filters.update(
+        duration=duration, relative=relative, absolute=absolute, initials=initials
+    )
+
+
+def may_anywhere(actor: Actor, action: Action) -> bool:
+    """Whether `actor` may do `action` on the site or in at least one queue."""
+    return may(actor, action) or any(may(actor, action, queue_id) for queue_id in actor.memberships)
+
+
+def admin_pages(actor: Actor) -> list[tuple[str, str, str]]:
+    """Name, title and path of the administration pages that `actor` may open."""
+    return [
+        (name, title, path) for name, title, path, action in ADMIN_PAGES if may_anywhere(actor, action)
+    ]
+
+
+def duration(seconds: float) -> str:
+    """`seconds` in the two largest units that say enough: `48 s`, `12 min`, `3 h 12 min`, `2 d 4 h`."""
+    whole = max(0, int(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    minutes = whole // 60
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes} min" if minutes and hours < 10 else f"{hours} h"
+    days, hours = divmod(hours, 24)
+    return f"{days} d {hours} h" if hours and days < 10 else f"{days} d"
+
+
+def relative(moment: datetime, now: datetime | None = None) -> str:
+    """`moment` against now: `3 h 12 min ago`, `in 48 min`, `now`."""
+    distance = ((now or datetime.now(UTC)) - moment).total_seconds()
+    if abs(distance) < 5:
+        return "now"
+    return f"{duration(distance)} ago" if distance > 0 else f"in {duration(-distance)}"
+
+
+def absolute(moment: datetime) -> str:
+    """`moment` in full: `20 Nov 2026, 10:00:05 UTC`."""
+    return f"{moment.astimezone(UTC):%-d %b %Y, %H:%M:%S} UTC"
+
+
+def initials(name: str) -> str:
+    """Two letters for a person: of the first and the last word, or the first two of the only one."""
+    words = [word for word in name.replace("@", " ").replace(".", " ").split() if word[:1].isalnum()]
+    if not words:
+        return "?"
+    if len(words) == 1:
+        return words[0][:2].upper()
+    return (words[0][0] + words[-1][0]).upper()

@@ -1,0 +1,36 @@
+// Every page: menus close, parts marked data-refresh renew themselves. All pages work without this file.
+"use strict";
+
+document.addEventListener("click", (event) => {
+  for (const open of document.querySelectorAll("details.menu[open], details.confirm[open]")) {
+    if (!open.contains(event.target)) open.open = false;
+  }
+});
+
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  const open = document.querySelector("details.menu[open], details.confirm[open]");
+  if (!open) return;
+  open.open = false;
+  open.querySelector("summary").focus();
+});
+
+// <div id="progress" data-refresh="2" data-refresh-url="…">: replaced by the element of that id in the answer.
+function refreshLater(element) {
+  setTimeout(async () => {
+    if (!element.isConnected) return;
+    if (document.hidden || element.contains(document.activeElement)) return refreshLater(element);
+    try {
+      const answer = await fetch(element.dataset.refreshUrl || location.href, {
+        headers: { "X-Part": element.id }, cache: "no-cache", credentials: "same-origin",
+      });
+      const fresh = answer.ok && new DOMParser().parseFromString(await answer.text(), "text/html").getElementById(element.id);
+      if (!fresh) return refreshLater(element);
+      element.replaceWith(fresh);
+      if (fresh.dataset.refresh) refreshLater(fresh);
+    } catch {
+      refreshLater(element);
+    }
+  }, 1000 * Number(element.dataset.refresh));
+}
+document.querySelectorAll("[data-refresh]").forEach(refreshLater);
