@@ -45,6 +45,7 @@ class Body(Generic[Model]):
     """A request body: checked, and as the text it was sent as."""
 
     shape: Model
+    value: dict[str, Any]
     raw: dict[str, str]
     """Text of each top-level member."""
     text: bytes
@@ -133,7 +134,7 @@ def checked(shape: type[Model], text: bytes) -> Body[Model]:
     """`text` as `shape`. Raises `Invalid`."""
     document = strictjson.parse_object(text)
     try:
-        return Body(shape.model_validate(document.value), document.raw, text)
+        return Body(shape.model_validate(document.value), document.value, document.raw, text)
     except pydantic.ValidationError as error:
         raise Invalid("The body does not have the expected shape.", faults_of(error)) from None
 

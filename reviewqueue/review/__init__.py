@@ -1,0 +1,1 @@
+"""People decide: claims, drafts, decisions, and the desk they do it at."""

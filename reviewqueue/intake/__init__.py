@@ -1,0 +1,1 @@
+"""Items in: submission, idempotency, and what is prepared for the reviewer."""

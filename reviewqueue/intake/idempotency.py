@@ -1,0 +1,102 @@
+"""`Idempotency-Key`: one key, one answer. Written in the same transaction as what it protects."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from sqlalchemy import delete, func, insert, select
+from sqlalchemy.orm import Session
+
+from reviewqueue.core.db import clock, on_postgresql
+from reviewqueue.errors import InFlight, Invalid
+from reviewqueue.models import IdempotencyKey
+
+KEPT_SECONDS = 30 * 24 * 3600
+
+
+@dataclass(frozen=True)
+class Saved:
+    """The answer that the key got the first time."""
+
+    status: int
+    answer: str
+
+
+@dataclass(frozen=True)
+class Key:
+    """A key in its scope, and the digest of the body that came with it."""
+
+    token_id: str
+    route: str
+    key: str
+    body_sha256: str
+
+
+def key_of(*, token_id: str, route: str, key: str, body: bytes) -> Key:
+    """Raises `Invalid` for a key that is empty, longer than 255, or not printable ASCII."""
+    if not 1 <= len(key) <= 255 or not key.isascii() or not key.isprintable():
+        raise Invalid("Idempotency-Key must be 1 to 255 printable ASCII characters.", code="bad_idempotency_key")
+    return Key(token_id, route, key, hashlib.sha256(body).hexdigest())
+
+
+def begin(session: Session, key: Key) -> Saved | None:
+    """The saved answer, or None: go on and `save` one.
+
+    Raises `InFlight` while a twin is being answered (PostgreSQL; on SQLite it simply waits for the twin), `Invalid`
+    when the key came with another body before.
+    """
+    if on_postgresql(session):
+        scope = f"{key.token_id}\x1f{key.route}\x1f{key.key}"
+        number = int.from_bytes(hashlib.blake2b(scope.encode(), digest_size=8).digest(), "big", signed=True)
+        if not session.execute(select(func.pg_try_advisory_xact_lock(number))).scalar_one():
+            raise InFlight("A request with this Idempotency-Key is being answered. Try again in a moment.")
+    row = session.execute(
+        select(IdempotencyKey.body_sha256, IdempotencyKey.status, IdempotencyKey.answer).where(
+            IdempotencyKey.token_id == key.token_id,
+            IdempotencyKey.route == key.route,
+            IdempotencyKey.key == key.key,
+        )
+    ).one_or_none()
+    if row is None:
+        return None
+    if row.body_sha256 != key.body_sha256:
+        raise Invalid(
+            "This Idempotency-Key came with another body before. Use a new key for a new request.",
+            code="idempotency_key_reused",
+        )
+    return Saved(row.status, row.answer)
+
+
+def save(session: Session, key: Key, status: int, answer: str) -> None:
+    """Keep the answer for 30 days."""
+    session.execute(
+        insert(IdempotencyKey).values(
+            token_id=key.token_id,
+            route=key.route,
+            key=key.key,
+            body_sha256=key.body_sha256,
+            status=status,
+            answer=answer,
+            created_at=clock(),
+        )
+    )
+
+
+def purge(*, session: Session) -> int:
+    """Forget keys older than 30 days; returns how many, at most 1,000. A duty of the relay."""
+    old = (
+        select(IdempotencyKey.token_id, IdempotencyKey.route, IdempotencyKey.key)
+        .where(IdempotencyKey.created_at < clock(-KEPT_SECONDS))
+        .limit(1000)
+    )
+    rows = session.execute(old).all()
+    for row in rows:
+        session.execute(
+            delete(IdempotencyKey).where(
+                IdempotencyKey.token_id == row.token_id,
+                IdempotencyKey.route == row.route,
+                IdempotencyKey.key == row.key,
+            )
+        )
+    return len(rows)

@@ -1,0 +1,57 @@
+"""Items as programs read them, and as they are answered at submission."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from reviewqueue.core.http import API_PREFIX
+from reviewqueue.core.moments import iso
+from reviewqueue.core.strictjson import Raw, raw, spliced
+from reviewqueue.models import Item
+from reviewqueue.models.states import ItemState
+from reviewqueue.queues.routing import Route
+from reviewqueue.resolution import reading
+
+
+def answer_of(item_id: str, state: ItemState, route: Route, version: int, due_at: datetime, resolution: Any) -> str:
+    """The answer to a submission, as JSON text."""
+    return spliced({
+        "id": item_id, "state": state, "routing": _routing(route, version),
+        "resolution": None if resolution is None else reading.as_json(resolution),
+        "due_at": iso(due_at), "links": _links(item_id),
+    })  # fmt: skip
+
+
+def item_json(session: Session, row: Item, slug: str) -> Raw:
+    """The whole item with its resolution in force, as JSON text; content exactly as it was sent."""
+    resolution = reading.in_force(session, row.id) if row.revision else None
+    return spliced({
+        "id": row.id, "queue": slug, "external_id": row.external_id, "state": row.state, "input": Raw(row.input),
+        "output": Raw(row.output), "failure": raw(row.failure), "confidence": row.confidence, "risk": row.risk,
+        "model": row.model, "model_version": row.model_version, "prompt_version": row.prompt_version,
+        "subject": row.subject, "parts": raw(row.parts), "alternatives": raw(row.alternatives),
+        "explanation": row.explanation, "trace_url": row.trace_url, "cost": row.cost, "latency_ms": row.latency_ms,
+        "metadata": Raw(row.metadata_json), "test": row.test, "supersedes": row.supersedes,
+        "routing": _routing(row_route(row), row.config_version), "resolution": resolution,
+        "submitted_at": iso(row.created_at), "due_at": iso(row.due_at), "expires_at": iso(row.expires_at),
+        "links": _links(row.id),
+    })  # fmt: skip
+
+
+def row_route(row: Any) -> Route:
+    """What routing said, from the item's columns."""
+    return Route(row.action, row.rule, row.rule_title, row.priority, row.audit_sample, row.probability)
+
+
+def _routing(route: Route, version: int) -> dict[str, Any]:
+    return {
+        "rule": route.rule, "title": route.title, "action": route.action, "priority": route.priority,
+        "audit_sample": route.audit_sample, "probability": route.probability, "config_version": version,
+    }  # fmt: skip
+
+
+def _links(item_id: str) -> dict[str, str]:
+    return {"self": f"{API_PREFIX}/items/{item_id}", "page": f"/items/{item_id}"}

@@ -1,0 +1,70 @@
+"""The shape of a submitted item at the HTTP edge."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field, field_validator
+
+from reviewqueue.core.http import Shape
+from reviewqueue.models.states import Risk
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Short = Annotated[str, Field(min_length=1, max_length=200)]
+Pointer = Annotated[str, Field(pattern=r"^(/.*)?$", max_length=1000)]
+
+
+class Part(Shape):
+    """A part of the output with a confidence of its own."""
+
+    pointer: Pointer
+    """JSON Pointer into the output."""
+    confidence: Share | None = None
+    region: dict[str, Any] | None = None
+    """Where it was found: page and box."""
+
+
+class Alternative(Shape):
+    """Another output that the model thought of."""
+
+    output: Any
+    confidence: Share | None = None
+
+
+class Failure(Shape):
+    """How the AI failed to give an output."""
+
+    code: Short
+    raw: Any = None
+
+
+class ItemShape(Shape):
+    """One AI output submitted for judgement."""
+
+    queue: Short
+    input: Any
+    output: Any
+    failure: Failure | None = None
+    confidence: Share | None = None
+    risk: Risk = Field(default=Risk.LOW, strict=False)
+    model: Short | None = None
+    model_version: Short | None = None
+    prompt_version: Short | None = None
+    external_id: Annotated[str, Field(min_length=1, max_length=500)] | None = None
+    subject: Annotated[str, Field(min_length=1, max_length=500)] | None = None
+    parts: Annotated[list[Part], Field(max_length=2000)] | None = None
+    alternatives: Annotated[list[Alternative], Field(max_length=1000)] | None = None
+    explanation: Annotated[str, Field(max_length=20_000)] | None = None
+    trace_url: Annotated[str, Field(max_length=2000)] | None = None
+    cost: Annotated[float, Field(ge=0)] | None = None
+    latency_ms: Annotated[float, Field(ge=0)] | None = None
+    metadata: dict[str, Any] = Field(default_factory=dict)
+    test: bool = False
+    supersedes: Annotated[str, Field(min_length=36, max_length=36)] | None = None
+
+    @field_validator("trace_url")
+    @classmethod
+    def _web_address(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("https://", "http://")):
+            raise ValueError("must start with https:// or http://")
+        return value

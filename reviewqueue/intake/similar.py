@@ -1,0 +1,34 @@
+"""Which items say nearly the same: a digest of the input's words, compared within a queue. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import unicodedata
+from typing import Any
+
+_WORD = re.compile(r"\w+")
+
+
+def similar_key(input_text: str) -> str | None:
+    """SHA-256 of the words of all texts in the input: case, order of white space and punctuation do not count.
+
+    `input_text` is JSON. None when there are no words to compare.
+    """
+    words = [word for text in _texts(json.loads(input_text)) for word in _words(text)]
+    return hashlib.sha256(" ".join(words).encode()).hexdigest() if words else None
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(unicodedata.normalize("NFKC", text).casefold())
+
+
+def _texts(value: Any) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, dict):
+        return [text for key in sorted(value) for text in _texts(value[key])]
+    if isinstance(value, list):
+        return [text for element in value for text in _texts(element)]
+    return [] if value is None else [str(value)]

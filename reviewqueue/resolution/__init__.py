@@ -1,0 +1,1 @@
+"""How an item ends: resolutions, their revisions, and who may set them off."""

@@ -1,0 +1,240 @@
+"""Operations that end an item: by routing, by people once the grace time is over, by default when nobody answered.
+
+A resolution is written when it takes effect and never edited. A decision in its grace time is a row in
+`pending_release`; whoever deletes that row, its author or the relay, decides what becomes of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from flask import current_app
+from sqlalchemy import delete, exists, insert, literal_column, select, text, update
+from sqlalchemy.orm import Session
+
+from reviewqueue.core import trail
+from reviewqueue.core.access import SYSTEM, Actor
+from reviewqueue.core.db import clock, on_postgresql
+from reviewqueue.core.ids import new_id
+from reviewqueue.errors import ItemEnded
+from reviewqueue.models import Decision, Item, PendingRelease, Resolution, Task
+from reviewqueue.models.states import MOVES, ItemState, ResolvedBy, Risk, TaskKind, TaskState, Verdict
+from reviewqueue.queues.catalog import configuration
+
+BATCH = 200
+COLUMNS = (
+    Resolution.verdict,
+    Resolution.output,
+    Resolution.by,
+    Resolution.revision,
+    Resolution.reason,
+    Resolution.message,
+    Resolution.created_at,
+)
+"""What `reading.as_json` shows."""
+
+
+def resolve(
+    *,
+    session: Session,
+    actor: Actor,
+    item_id: str,
+    queue_id: str,
+    state: ItemState,
+    by: ResolvedBy,
+    verdict: Verdict | None,
+    output: str,
+    reason: str | None = None,
+    message: str | None = None,
+    decision_id: str | None = None,
+) -> int:
+    """Move the item to `state` with a new resolution and return its revision; `output` is JSON text.
+
+    Raises `ItemEnded` when the item is in a state from which it cannot get there.
+    """
+    sources = [source for source, targets in MOVES.items() if state in targets]
+    revision = session.execute(
+        update(Item)
+        .where(Item.id == item_id, Item.state.in_(sources))
+        .values(state=state, revision=Item.revision + 1)
+        .returning(Item.revision)
+    ).scalar_one_or_none()
+    if revision is None:
+        raise ItemEnded("The item has ended in another way meanwhile.")
+    record_resolution(
+        session=session,
+        item_id=item_id,
+        queue_id=queue_id,
+        revision=revision,
+        by=by,
+        verdict=verdict,
+        output=output,
+        reason=reason,
+        message=message,
+        decision_id=decision_id,
+    )
+    trail.record(
+        session,
+        actor,
+        "item.resolved" if revision == 1 else "item.revised",
+        queue_id=queue_id,
+        item_id=item_id,
+        facts={"by": by, "verdict": verdict, "revision": revision, "state": state},
+    )
+    _cancel_tasks(session, item_id)
+    return revision
+
+
+def record_resolution(
+    *,
+    session: Session,
+    item_id: str,
+    queue_id: str,
+    revision: int,
+    by: ResolvedBy,
+    verdict: Verdict | None,
+    output: str,
+    reason: str | None = None,
+    message: str | None = None,
+    decision_id: str | None = None,
+) -> Any:
+    """Insert the row and return its columns. The caller has moved the item."""
+    return session.execute(
+        insert(Resolution)
+        .values(
+            id=new_id(),
+            item_id=item_id,
+            queue_id=queue_id,
+            revision=revision,
+            by=by,
+            verdict=verdict,
+            output=output,
+            reason=reason,
+            message=message,
+            decision_id=decision_id,
+            created_at=clock(),
+        )
+        .returning(*COLUMNS)
+    ).one()
+
+
+def _cancel_tasks(session: Session, item_id: str) -> None:
+    session.execute(
+        update(Task)
+        .where(Task.item_id == item_id, Task.state.in_((TaskState.OPEN, TaskState.CLAIMED)))
+        # The fence rises, so that whoever still holds the claim cannot decide with it.
+        .values(state=TaskState.CANCELLED, last_holder=Task.holder, holder=None, lease_until=None, fence=Task.fence + 1)
+    )
+
+
+def put_into_effect(*, session: Session, actor: Actor, decision: Any) -> bool:
+    """Let a decision take effect. Returns whether it became a resolution: an audit that agrees does not.
+
+    `decision` has the columns of `Decision`, `kind` of its task, and `item_state`. Precondition: the item row is
+    locked (PostgreSQL) or the session writes (SQLite).
+    """
+    agrees = decision.verdict is Verdict.APPROVE
+    if decision.kind is TaskKind.AUDIT and decision.item_state is ItemState.AUTO_APPROVED and agrees:
+        trail.record(
+            session, actor, "audit.agreed", queue_id=decision.queue_id, item_id=decision.item_id, subject=decision.id
+        )
+        return False
+    resolve(
+        session=session,
+        actor=actor,
+        item_id=decision.item_id,
+        queue_id=decision.queue_id,
+        state=ItemState.RESOLVED,
+        by=ResolvedBy.PEOPLE,
+        verdict=decision.verdict,
+        output=decision.output,
+        reason=decision.reason,
+        message=decision.message,
+        decision_id=decision.id,
+    )
+    return True
+
+
+def decision_with_item(decision_ids: Iterable[str]) -> Any:
+    """Select decisions with what `put_into_effect` needs."""
+    return (
+        select(
+            Decision.id,
+            Decision.item_id,
+            Decision.queue_id,
+            Decision.verdict,
+            Decision.output,
+            Decision.reason,
+            Decision.message,
+            Task.kind,
+            Item.state.label("item_state"),
+        )
+        .join(Task, Task.id == Decision.task_id)
+        .join(Item, Item.id == Decision.item_id)
+        .where(Decision.id.in_(list(decision_ids)))
+        .order_by(Decision.item_id)
+    )
+
+
+def settle_due(*, session: Session) -> int:
+    """Turn decisions whose grace time is over into resolutions; returns how many. A duty of the relay."""
+    due = select(PendingRelease.decision_id).where(PendingRelease.releases_at <= clock()).limit(BATCH)
+    if on_postgresql(session):
+        due = due.with_for_update(skip_locked=True)
+    taken = session.scalars(
+        delete(PendingRelease).where(PendingRelease.decision_id.in_(due)).returning(PendingRelease.decision_id)
+    ).all()
+    if not taken:
+        return 0
+    query = decision_with_item(taken)
+    if on_postgresql(session):
+        query = query.with_for_update(of=Item)
+    for decision in session.execute(query).all():
+        put_into_effect(session=session, actor=SYSTEM, decision=decision)
+    return len(taken)
+
+
+def expire_items(*, session: Session) -> int:
+    """Apply the queue's default to items whose time to live is over; returns how many. A duty of the relay.
+
+    Beats a live claim, but not a decision in its grace time. An item of high risk never passes this way.
+    """
+    # Index ix_item_expires_at: its condition must stand here in the same words.
+    due = (
+        select(Item.id, Item.queue_id, Item.config_version, Item.output, Item.risk)
+        .where(
+            text("item.state IN ('queued', 'in_review') AND item.expires_at IS NOT NULL"),
+            Item.expires_at <= clock(),
+            ~exists(literal_column("1"))
+            .select_from(PendingRelease)
+            .where(PendingRelease.decision_id == Decision.id, Decision.item_id == Item.id)
+            .correlate(Item),
+        )
+        .order_by(Item.expires_at)
+        .limit(BATCH)
+    )
+    if on_postgresql(session):
+        due = due.with_for_update(skip_locked=True, of=Item)
+    rows = session.execute(due).all()
+    for row in rows:
+        _expire(session, row)
+    return len(rows)
+
+
+def _expire(session: Session, row: Any) -> None:
+    timeout = configuration(session, row.queue_id, row.config_version).config.timeout
+    action = timeout.action if timeout else "expire"
+    if row.risk is Risk.HIGH and current_app.config["SETTINGS"].final_say and action == "approve":
+        action = "expire"
+    verdict = {"approve": Verdict.APPROVE, "reject": Verdict.REJECT}.get(action)
+    resolve(
+        session=session,
+        actor=SYSTEM,
+        item_id=row.id,
+        queue_id=row.queue_id,
+        state=ItemState.EXPIRED,
+        by=ResolvedBy.DEFAULT,
+        verdict=verdict,
+        output=row.output if action == "approve" else "null",
+    )

@@ -1,0 +1,444 @@
+"""Operations on claims: take the most urgent task, keep it, hand it back or on.
+
+A claim is a lease in the task's row; its id is `<task>.<fence>` and the fence rises with every claim, so that a
+reviewer who was away too long cannot act with an old one. All times are the database's.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, bindparam, exists, func, insert, select, text, union_all, update
+from sqlalchemy.orm import Session, aliased
+
+from reviewqueue.core import trail
+from reviewqueue.core.access import SYSTEM, Action, Actor, may, require
+from reviewqueue.core.db import clock, on_postgresql
+from reviewqueue.core.ids import known_id
+from reviewqueue.errors import Conflict, Forbidden, LeaseLost, NotFound
+from reviewqueue.models import Decision, Item, Membership, Queue, Skip, Task
+from reviewqueue.models.states import Audience, QueueRole, TaskKind, TaskState
+from reviewqueue.queues.applying import fits
+from reviewqueue.queues.catalog import QueueHead, configuration, find_queue, queue_by_id
+from reviewqueue.review.lanes import lane_of, may_take
+
+SKIPS_BEFORE_ESCALATION = 3
+ATTEMPTS = 5
+"""How often a claim looks again when others took what it had seen."""
+
+# Written out, not bound: a partial index serves only a query whose condition is known when it is planned.
+OPEN = text("task.state = 'open'")
+CLAIMED = text("task.state = 'claimed'")
+
+
+@dataclass(frozen=True)
+class Held:
+    """A live claim."""
+
+    claim_id: str
+    task_id: str
+    fence: int
+    lease_until: datetime
+    queue_id: str
+    item_id: str
+    kind: TaskKind
+
+
+_RETURNED = (
+    Task.id, Task.fence, Task.lease_until, Task.queue_id, Task.item_id, Task.kind, Task.config_version,
+)  # fmt: skip
+
+
+def _held(row: Any) -> Held:
+    return Held(f"{row.id}.{row.fence}", row.id, row.fence, row.lease_until, row.queue_id, row.item_id, row.kind)
+
+
+def parse_claim_id(claim_id: str) -> tuple[str, int]:
+    """Task and fence. Raises `NotFound` for what cannot be a claim's id."""
+    task_id, _, fence = claim_id.rpartition(".")
+    if not fence.isascii() or not fence.isdigit() or len(fence) > 9:
+        raise NotFound
+    return known_id(task_id), int(fence)
+
+
+# -- taking -----------------------------------------------------------------------------------------------------------
+
+
+def claim_next(*, session: Session, actor: Actor, slug: str | None = None) -> Held | None:
+    """Claim the most urgent open task that `actor` may review, in queue `slug` or in all of theirs.
+
+    Whoever holds a claim there gets it again. The lease ends `lease_minutes` after the database's clock. None when
+    nothing waits. Raises `NotFound` or `Forbidden` without membership. Two requests of one person at the same moment:
+    the second raises `IntegrityError` from the database (index uq_task_held); the edge tries once more.
+    """
+    _require_person(actor)
+    if slug is not None:
+        head = find_queue(session=session, actor=actor, slug=slug, action=Action.REVIEW)
+        return _claim_in(session, actor, [head])
+    heads = _review_queues(session, actor)
+    return _claim_in(session, actor, heads) if heads else None
+
+
+def _require_person(actor: Actor) -> None:
+    if actor.kind != "person":
+        raise Forbidden("Only people decide: use a personal token with the scope review.")
+
+
+def _review_queues(session: Session, actor: Actor) -> list[QueueHead]:
+    mine = [queue_id for queue_id in actor.memberships if may(actor, Action.REVIEW, queue_id)]
+    rows = session.scalars(select(Queue.id).where(Queue.id.in_(mine), Queue.archived_at.is_(None)))
+    return [queue_by_id(session, queue_id) for queue_id in rows]
+
+
+def _claim_in(session: Session, actor: Actor, heads: Sequence[QueueHead]) -> Held | None:
+    by_id = {head.id: head for head in heads}
+    for attempt in range(ATTEMPTS):
+        place = _best_lane(session, actor, heads)
+        if place is not None:
+            queue_id, lane = place
+            held = _take(session, actor, by_id[queue_id], lane)
+            if held is not None:
+                return held
+        if attempt == 0:
+            # Nothing taken: a claim is held already, others were quicker, or nothing waits.
+            held = _held_by(session, actor, list(by_id))
+            if held is not None:
+                return held
+        if place is None:
+            return None
+    return None
+
+
+def _best_lane(session: Session, actor: Actor, heads: Sequence[QueueHead]) -> tuple[str, str] | None:
+    """Queue and lane whose head is the most urgent that `actor` may take; None when there is none."""
+    lanes = [
+        (row.queue_id, row.lane)
+        for row in session.execute(_LANES, {"queue_ids": [head.id for head in heads]})
+        if may_take(row.lane, person_id=actor.id, is_lead=may(actor, Action.TAKE_ESCALATIONS, row.queue_id))
+    ]
+    if len(lanes) < 2:
+        return lanes[0] if lanes else None
+    tops = [
+        select(subquery.c.queue_id, subquery.c.lane, subquery.c.priority, subquery.c.due, subquery.c.id)
+        for subquery in (
+            _claimable(queue_id, lane, actor.id, Task.queue_id, Task.lane, Task.priority, Task.due, Task.id).subquery()
+            for queue_id, lane in lanes
+        )
+    ]
+    everything = union_all(*tops).subquery()
+    columns = everything.c
+    best = session.execute(
+        select(columns.queue_id, columns.lane).order_by(columns.priority.desc(), columns.due, columns.id).limit(1)
+    ).one_or_none()
+    return None if best is None else (best.queue_id, best.lane)
+
+
+def _lanes_query() -> Select[Any]:
+    """Each lane that has open tasks, found by hopping along index ix_task_open instead of reading it."""
+    task = Task.__table__
+    queue = aliased(Queue)
+    first = select(func.min(task.c.lane)).where(task.c.queue_id == queue.id, OPEN).scalar_subquery()
+    hop = (
+        select(queue.id.label("queue_id"), first.label("lane"))
+        .where(queue.id.in_(bindparam("queue_ids", expanding=True)))
+        .cte("hop", recursive=True)
+    )
+    following = select(func.min(task.c.lane)).where(task.c.queue_id == hop.c.queue_id, OPEN, task.c.lane > hop.c.lane)
+    hop = hop.union_all(select(hop.c.queue_id, following.scalar_subquery()).where(hop.c.lane.is_not(None)))
+    return select(hop.c.queue_id, hop.c.lane).where(hop.c.lane.is_not(None))
+
+
+_LANES = _lanes_query()
+
+
+def _claimable(queue_id: str, lane: str, person_id: str, *columns: Any) -> Select[Any]:
+    """The most urgent task of a lane. Index ix_task_open gives it first; the two NOT EXISTS are a second lock on the
+    door, for a task whose lane was not brought up to date."""
+    return (
+        select(*columns)
+        .where(
+            Task.queue_id == queue_id, OPEN, Task.lane == lane, Task.available_at <= clock(),
+            ~exists().where(
+                Decision.item_id == Task.item_id, Decision.round == Task.round, Decision.person_id == person_id,
+                Decision.withdrawn_at.is_(None), ~Decision.late,
+            ),
+            ~exists().where(Skip.task_id == Task.id, Skip.person_id == person_id),
+        )
+        .order_by(Task.priority.desc(), Task.due, Task.id)
+        .limit(1)
+    )  # fmt: skip
+
+
+def _take(session: Session, actor: Actor, head: QueueHead, lane: str) -> Held | None:
+    candidate = _claimable(head.id, lane, actor.id, Task.id)
+    if on_postgresql(session):
+        candidate = candidate.with_for_update(skip_locked=True, of=Task)
+    other = aliased(Task)
+    holds_one = exists().where(other.holder == actor.id, other.queue_id == head.id, other.state == TaskState.CLAIMED)
+    return _lease(session, actor, head, Task.id == candidate.scalar_subquery(), OPEN, ~holds_one)
+
+
+def _lease(session: Session, actor: Actor, head: QueueHead, *conditions: Any) -> Held | None:
+    """The guarded UPDATE: success is a returned row."""
+    compiled = configuration(session, head.id, head.version)
+    row = session.execute(
+        update(Task)
+        .where(*conditions)
+        .values(
+            state=TaskState.CLAIMED, holder=actor.id, fence=Task.fence + 1,
+            lease_until=clock(compiled.config.lease_minutes * 60),
+        )
+        .returning(*_RETURNED)
+        .execution_options(synchronize_session=False)
+    ).one_or_none()  # fmt: skip
+    if row is None:
+        return None
+    if row.config_version != head.version:
+        _take_newest_version(session, row, head)
+    trail.record(
+        session,
+        actor,
+        "task.claimed",
+        queue_id=row.queue_id,
+        item_id=row.item_id,
+        subject=row.id,
+        facts={"fence": row.fence, "kind": row.kind},
+    )
+    return _held(row)
+
+
+def _take_newest_version(session: Session, row: Any, head: QueueHead) -> None:
+    """The task is judged under the current version if its item satisfies it."""
+    item = session.execute(select(Item.input, Item.output).where(Item.id == row.item_id)).one()
+    if fits(configuration(session, head.id, head.version), item.input, item.output):
+        session.execute(update(Task).where(Task.id == row.id).values(config_version=head.version))
+
+
+def _held_by(session: Session, actor: Actor, queue_ids: list[str]) -> Held | None:
+    """The claim that `actor` holds there; one whose lease has run out is leased anew, under a new fence."""
+    row = session.execute(
+        select(*_RETURNED, (Task.lease_until > clock()).label("live"))
+        .where(Task.holder == actor.id, CLAIMED, Task.queue_id.in_(queue_ids))
+        .order_by(Task.priority.desc(), Task.due, Task.id)
+        .limit(1)
+    ).one_or_none()
+    if row is None:
+        return None
+    if row.live:
+        return _held(row)
+    head = queue_by_id(session, row.queue_id)
+    return _lease(session, actor, head, Task.id == row.id, CLAIMED, Task.holder == actor.id, Task.fence == row.fence)
+
+
+def claim_task(*, session: Session, actor: Actor, task_id: str) -> Held:
+    """Claim one particular open task, handing back what `actor` holds in its queue.
+
+    Raises `NotFound`, `Forbidden`, and `Conflict` when it is not open to them.
+    """
+    _require_person(actor)
+    row = session.execute(select(Task.queue_id, Task.lane).where(Task.id == task_id)).one_or_none()
+    if row is None:
+        raise NotFound
+    require(actor, Action.REVIEW, row.queue_id)
+    is_lead = may(actor, Action.TAKE_ESCALATIONS, row.queue_id)
+    if not may_take(row.lane, person_id=actor.id, is_lead=is_lead):
+        raise Conflict("This task is for somebody else.", code="not_yours")
+    _hand_back(session, actor, "task.released", Task.holder == actor.id, Task.queue_id == row.queue_id)
+    head = queue_by_id(session, row.queue_id)
+    held = _lease(session, actor, head, Task.id == task_id, OPEN, Task.lane == row.lane)
+    if held is None:
+        raise Conflict("Somebody else took this task a moment ago.", code="taken")
+    return held
+
+
+# -- keeping, handing back --------------------------------------------------------------------------------------------
+
+
+def live_claim(task_id: str, fence: int, actor: Actor) -> Sequence[ColumnElement[bool]]:
+    """The conditions under which a claim is still `actor`'s."""
+    return (
+        Task.id == task_id, Task.state == TaskState.CLAIMED, Task.holder == actor.id, Task.fence == fence,
+        Task.lease_until > clock(),
+    )  # fmt: skip
+
+
+def renew(*, session: Session, actor: Actor, claim_id: str) -> Held:
+    """Extend the lease by `lease_minutes` from now. Raises `LeaseLost`, `NotFound`."""
+    task_id, fence = parse_claim_id(claim_id)
+    head = _queue_of(session, actor, task_id)
+    minutes = configuration(session, head.id, head.version).config.lease_minutes
+    row = session.execute(
+        update(Task)
+        .where(*live_claim(task_id, fence, actor))
+        .values(lease_until=clock(minutes * 60))
+        .returning(*_RETURNED)
+        .execution_options(synchronize_session=False)
+    ).one_or_none()
+    if row is None:
+        raise lost_lease(session, actor, task_id)
+    return _held(row)
+
+
+def release(*, session: Session, actor: Actor, claim_id: str) -> None:
+    """Hand the task back; the draft stays. Raises `LeaseLost`, `NotFound`."""
+    task_id, fence = parse_claim_id(claim_id)
+    _queue_of(session, actor, task_id)
+    if not _hand_back(
+        session, actor, "task.released", Task.id == task_id, Task.holder == actor.id, Task.fence == fence
+    ):
+        raise lost_lease(session, actor, task_id)
+
+
+def release_all(*, session: Session, actor: Actor) -> int:
+    """Hand back everything `actor` holds (a pause); returns how many."""
+    return len(_hand_back(session, actor, "task.released", Task.holder == actor.id))
+
+
+def return_expired(*, session: Session) -> int:
+    """Open the tasks whose lease has run out; returns how many. A duty of the relay."""
+    # Index ix_task_lease_until.
+    return len(_hand_back(session, SYSTEM, "task.lease_expired", Task.lease_until < clock()))
+
+
+def _hand_back(session: Session, actor: Actor, action: str, *conditions: Any) -> list[Any]:
+    rows = session.execute(
+        update(Task)
+        .where(CLAIMED, *conditions)
+        .values(state=TaskState.OPEN, last_holder=Task.holder, holder=None, lease_until=None)
+        .returning(Task.id, Task.item_id, Task.queue_id, Task.fence)
+        .execution_options(synchronize_session=False)
+    ).all()
+    for row in rows:
+        trail.record(
+            session,
+            actor,
+            action,
+            queue_id=row.queue_id,
+            item_id=row.item_id,
+            subject=row.id,
+            facts={"fence": row.fence},
+        )
+    return list(rows)
+
+
+def _queue_of(session: Session, actor: Actor, task_id: str) -> QueueHead:
+    queue_id = session.execute(select(Task.queue_id).where(Task.id == task_id)).scalar_one_or_none()
+    if queue_id is None:
+        raise NotFound
+    require(actor, Action.REVIEW, queue_id)
+    return queue_by_id(session, queue_id)
+
+
+def lost_lease(session: Session, actor: Actor, task_id: str) -> Conflict:
+    """Why a claim no longer holds, in words for its former holder."""
+    row = session.execute(select(Task.state, Task.holder).where(Task.id == task_id)).one()
+    if row.state is TaskState.DONE:
+        return LeaseLost("Your time on this task ran out, and somebody else has decided it. Your draft is kept.")
+    if row.state is TaskState.CANCELLED:
+        return LeaseLost("This item needs no decision any more. Your draft is kept.", code="item_ended")
+    if row.state is TaskState.CLAIMED and row.holder != actor.id:
+        return LeaseLost("Your time on this task ran out, and somebody else has it now. Your draft is kept.")
+    return LeaseLost("Your time on this task ran out. Your draft is kept; claim again to go on.")
+
+
+# -- handing on -------------------------------------------------------------------------------------------------------
+
+
+def skip(*, session: Session, actor: Actor, claim_id: str) -> None:
+    """ "Not me": the actor never gets this task again. After three skips, or when nobody is left, it goes to the leads.
+
+    Raises `LeaseLost`, `NotFound`.
+    """
+    task_id, fence = parse_claim_id(claim_id)
+    _queue_of(session, actor, task_id)
+    task = _locked(session, task_id, fence, actor)
+    session.execute(insert(Skip).values(task_id=task_id, person_id=actor.id, created_at=clock()))
+    excluded = sorted({*json.loads(task.excluded), actor.id})
+    skips = session.execute(select(func.count()).select_from(Skip).where(Skip.task_id == task_id)).scalar_one()
+    escalates = task.audience is Audience.REVIEWER and (
+        skips >= SKIPS_BEFORE_ESCALATION or not _anybody_left(session, task.queue_id, excluded)
+    )
+    audience = Audience.LEAD if escalates else task.audience
+    _hand_on(session, task, audience=audience, excluded=excluded)
+    trail.record(
+        session,
+        actor,
+        "task.skipped",
+        queue_id=task.queue_id,
+        item_id=task.item_id,
+        subject=task_id,
+        facts={"fence": fence, "escalated": escalates},
+    )
+
+
+def escalate(*, session: Session, actor: Actor, claim_id: str, comment: str | None = None) -> None:
+    """ "Not my authority": the task goes to the queue's leads, with `comment`.
+
+    Raises `LeaseLost`, `NotFound`, and `Conflict` when the leads have it already.
+    """
+    task_id, fence = parse_claim_id(claim_id)
+    _queue_of(session, actor, task_id)
+    task = _locked(session, task_id, fence, actor)
+    if task.audience is Audience.LEAD:
+        raise Conflict("This task is with the leads already: decide it, or skip it.", code="already_escalated")
+    _hand_on(
+        session,
+        task,
+        audience=Audience.LEAD,
+        excluded=json.loads(task.excluded),
+        escalated_by=actor.id,
+        escalation_comment=comment,
+    )
+    trail.record(
+        session,
+        actor,
+        "task.escalated",
+        queue_id=task.queue_id,
+        item_id=task.item_id,
+        subject=task_id,
+        facts={"fence": fence},
+        content={"comment": comment} if comment else None,
+    )
+
+
+def _locked(session: Session, task_id: str, fence: int, actor: Actor) -> Any:
+    """The task's columns, its row locked until the end of the transaction. Raises `LeaseLost`."""
+    query = select(Task.id, Task.queue_id, Task.item_id, Task.audience, Task.assignee, Task.excluded).where(
+        *live_claim(task_id, fence, actor)
+    )
+    row = session.execute(query.with_for_update() if on_postgresql(session) else query).one_or_none()
+    if row is None:
+        raise lost_lease(session, actor, task_id)
+    return row
+
+
+def _hand_on(session: Session, task: Any, *, audience: Audience, excluded: list[str], **values: Any) -> None:
+    assignee = None if audience is Audience.LEAD else task.assignee
+    session.execute(
+        update(Task)
+        .where(Task.id == task.id)
+        .values(
+            state=TaskState.OPEN, last_holder=Task.holder, holder=None, lease_until=None, audience=audience,
+            assignee=assignee, excluded=json.dumps(excluded),
+            lane=lane_of(audience=audience, assignee=assignee, excluded=excluded), **values,
+        )
+    )  # fmt: skip
+
+
+def _anybody_left(session: Session, queue_id: str, excluded: list[str]) -> bool:
+    return (
+        session.execute(
+            select(Membership.id)
+            .where(
+                Membership.queue_id == queue_id,
+                Membership.role.in_((QueueRole.REVIEWER, QueueRole.LEAD)),
+                Membership.person_id.not_in(excluded),
+            )
+            .limit(1)
+        ).one_or_none()
+        is not None
+    )

@@ -1,0 +1,49 @@
+"""Drafts: what a reviewer has typed and not decided. They outlive the lease, so nothing typed is ever lost."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from sqlalchemy import delete, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from reviewqueue.core.access import Action, Actor, require
+from reviewqueue.core.db import clock, on_postgresql
+from reviewqueue.core.strictjson import dumps
+from reviewqueue.errors import NotFound
+from reviewqueue.models import Draft, Task
+
+
+def save(*, session: Session, actor: Actor, task_id: str, body: dict[str, Any]) -> None:
+    """Keep `body`, also without a live claim. Raises `NotFound` for a task the actor may not know of."""
+    queue_id = session.execute(select(Task.queue_id).where(Task.id == task_id)).scalar_one_or_none()
+    if queue_id is None:
+        raise NotFound
+    require(actor, Action.REVIEW, queue_id)
+    keep(session, task_id=task_id, person_id=actor.id, body=body)
+
+
+def keep(session: Session, *, task_id: str, person_id: str, body: dict[str, Any]) -> None:
+    """Insert or replace the draft. For operations that have asked for permission."""
+    make: Any = postgresql.insert if on_postgresql(session) else sqlite.insert
+    text = dumps(body)
+    session.execute(
+        make(Draft.__table__)
+        .values(task_id=task_id, person_id=person_id, body=text, updated_at=clock())
+        .on_conflict_do_update(index_elements=["task_id", "person_id"], set_={"body": text, "updated_at": clock()})
+    )
+
+
+def read(session: Session, task_id: str, person_id: str) -> dict[str, Any] | None:
+    """The person's draft of the task; None without one."""
+    body = session.execute(
+        select(Draft.body).where(Draft.task_id == task_id, Draft.person_id == person_id)
+    ).scalar_one_or_none()
+    return None if body is None else dict(json.loads(body))
+
+
+def drop(session: Session, *, task_id: str, person_id: str) -> None:
+    """Forget the draft: it has become a decision."""
+    session.execute(delete(Draft).where(Draft.task_id == task_id, Draft.person_id == person_id))
