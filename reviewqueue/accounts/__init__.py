@@ -1,0 +1,1 @@
+"""Who they are: people, service tokens, sessions, membership; fills the current actor."""

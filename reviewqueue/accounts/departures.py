@@ -1,0 +1,85 @@
+"""What a person leaves behind when disabled: claims go back, drafts go to the queue's lead."""
+
+from __future__ import annotations
+
+from sqlalchemy import RowMapping, exists, literal, select, update
+from sqlalchemy.orm import Session, aliased
+
+from reviewqueue.core import trail
+from reviewqueue.core.access import Actor
+from reviewqueue.core.db import clock
+from reviewqueue.models import Draft, Membership, Person, Task
+from reviewqueue.models.states import QueueRole, TaskState
+
+
+def release_claims(session: Session, actor: Actor, person_id: str) -> int:
+    """Open every task that the person holds; returns how many. Uses `uq_task_held`."""
+    released = (
+        session.execute(
+            update(Task)
+            .where(Task.holder == person_id, Task.state == TaskState.CLAIMED)
+            .values(state=TaskState.OPEN, last_holder=Task.holder, holder=None, lease_until=None)
+            .returning(Task.id, Task.queue_id, Task.item_id, Task.fence)
+        )
+        .mappings()
+        .all()
+    )
+    for task in released:
+        _record(session, actor, "task.released", task, fence=task["fence"], why="person_disabled")
+    return len(released)
+
+
+def _record(session: Session, actor: Actor, action: str, task: RowMapping, **facts: str | int) -> None:
+    trail.record(
+        session, actor, action, queue_id=task["queue_id"], item_id=task["item_id"], subject=task["id"], facts=facts
+    )
+
+
+def hand_over_drafts(session: Session, actor: Actor, person_id: str) -> int:
+    """Give the person's drafts to a lead of each queue; returns how many moved.
+
+    The lead of longest standing gets them. A draft stays where it is when its queue has no other lead, or when that
+    lead has one of their own on the task.
+    """
+    theirs = aliased(Draft)
+    lead = (
+        select(Membership.person_id)
+        .join(Person, Person.id == Membership.person_id)
+        .where(
+            Membership.queue_id == Task.queue_id,
+            Membership.role == QueueRole.LEAD,
+            Membership.person_id != person_id,
+            Person.disabled_at.is_(None),
+        )
+        .order_by(Membership.created_at, Membership.id)
+        .limit(1)
+        .scalar_subquery()
+    )
+    drafts = (
+        session.execute(
+            select(Task.id, Task.queue_id, Task.item_id, lead.label("lead"))
+            .join(Draft, Draft.task_id == Task.id)
+            .where(Draft.person_id == person_id)
+            .order_by(Task.id)
+        )
+        .mappings()
+        .all()
+    )
+    moved = 0
+    for draft in drafts:
+        if draft["lead"] is None:
+            continue
+        won = session.execute(
+            update(Draft)
+            .where(
+                Draft.task_id == draft["id"],
+                Draft.person_id == person_id,
+                ~exists().where(theirs.task_id == draft["id"], theirs.person_id == draft["lead"]),
+            )
+            .values(person_id=draft["lead"], updated_at=clock())
+            .returning(literal(1))
+        ).one_or_none()
+        if won is not None:
+            _record(session, actor, "draft.handed_over", draft, to=draft["lead"])
+            moved += 1
+    return moved

@@ -1,0 +1,241 @@
+"""Who makes this request: fills `g.actor`, under `/api/` from the bearer token alone, elsewhere from the session alone."""
+
+from __future__ import annotations
+
+import hmac
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Flask, current_app, flash, g, redirect, request, session, url_for
+from flask_login import LoginManager, UserMixin, current_user, login_user
+from sqlalchemy import bindparam, or_, select, update
+from werkzeug.wrappers import Response as AnyResponse
+
+from reviewqueue.accounts import sessions, tokens
+from reviewqueue.core import http
+from reviewqueue.core.access import Actor, Scope
+from reviewqueue.core.db import clock, read_session, write_session
+from reviewqueue.errors import Unauthenticated
+from reviewqueue.models import Membership, Person, Token, TokenQueue, WebSession
+from reviewqueue.models.states import ActorKind, QueueRole, SiteRole, Via
+
+SEEN_EVERY_SECONDS = 300
+USED_EVERY_SECONDS = 3600
+_NOBODY = frozenset({"static", "health.healthz", "health.readyz"})
+"""Endpoints that answer everybody alike."""
+_WITH_OLD_PASSWORD = frozenset({"accounts.account", "accounts.password", "accounts.login", "accounts.logout"})
+"""Where somebody with a one-time password may go."""
+
+
+@dataclass(frozen=True)
+class SignedIn(UserMixin):  # type: ignore[misc]
+    """A person with a live session, as Flask-Login keeps it for the request."""
+
+    session_id: str
+    email: str
+    actor: Actor
+    must_change_password: bool
+    rotate: bool
+    stale: bool
+    """`seen_at` is due to be written."""
+
+    def get_id(self) -> str:
+        return self.session_id
+
+
+_manager = LoginManager()
+# Sessions are rows and end there; a browser that changes its address or version stays signed in.
+_manager.session_protection = None
+
+
+def init_app(app: Flask) -> None:
+    """Make `g.actor` known in every request, and `current_actor` in every template."""
+    # Not `init_app`: its hooks read the session of every request, also of static files.
+    app.login_manager = _manager  # type: ignore[attr-defined]
+    app.config["SESSION_REFRESH_EACH_REQUEST"] = False
+    app.before_request(_identify)
+    app.context_processor(_template_context)
+
+
+def _identify() -> AnyResponse | None:
+    g.actor = None
+    if request.endpoint in _NOBODY:
+        return None
+    if http.is_api_request():
+        g.actor = bearer_actor()
+        return None
+    user = current_user._get_current_object()
+    if not isinstance(user, SignedIn):
+        return None
+    g.actor = user.actor
+    g.session_id = user.session_id
+    if user.rotate or user.stale:
+        _keep(user)
+    if user.must_change_password and request.endpoint not in _WITH_OLD_PASSWORD:
+        flash("Choose a password of your own first.", "warning")
+        return redirect(url_for("accounts.account"), 303)
+    return None
+
+
+def _template_context() -> dict[str, Any]:
+    return {"current_actor": g.get("actor")}
+
+
+# -- browser sessions -------------------------------------------------------------------------------------------------
+
+_SESSION = (
+    select(
+        WebSession.id,
+        WebSession.rotate,
+        (WebSession.seen_at < clock(-SEEN_EVERY_SECONDS)).label("stale"),
+        Person.id.label("person_id"),
+        Person.email,
+        Person.name,
+        Person.role,
+        Person.must_change_password,
+        Membership.queue_id,
+        Membership.role.label("queue_role"),
+    )
+    .join(Person, Person.id == WebSession.person_id)
+    .outerjoin(Membership, Membership.person_id == Person.id)
+    .where(WebSession.id == bindparam("session_id"), WebSession.expires_at > clock(), Person.disabled_at.is_(None))
+)
+
+
+@_manager.user_loader  # type: ignore[untyped-decorator]
+def load(session_id: str) -> SignedIn | None:
+    """The person behind a session's id; None once it has ended."""
+    with read_session() as reader:
+        rows = reader.execute(_SESSION, {"session_id": session_id}).all()
+    if not rows:
+        session.clear()
+        return None
+    first = rows[0]
+    actor = Actor(
+        kind=ActorKind.PERSON,
+        id=first.person_id,
+        name=first.name,
+        via=Via.WEB,
+        site_role=first.role,
+        memberships=_memberships((row.queue_id, row.queue_role) for row in rows),
+    )
+    return SignedIn(first.id, first.email, actor, first.must_change_password, first.rotate, bool(first.stale))
+
+
+def _memberships(pairs: Any) -> dict[str, frozenset[QueueRole]]:
+    found: dict[str, frozenset[QueueRole]] = {}
+    for queue_id, role in pairs:
+        if queue_id is not None:
+            found[queue_id] = found.get(queue_id, frozenset()) | {role}
+    return found
+
+
+def _keep(user: SignedIn) -> None:
+    """Prolong the session, under a new id where the person's privileges changed."""
+    hours = current_app.config["SETTINGS"].session_hours
+    with write_session() as writer:
+        if user.rotate:
+            new_id = sessions.rotate(session=writer, session_id=user.session_id, hours=hours)
+        else:
+            sessions.touch(session=writer, session_id=user.session_id, hours=hours)
+            new_id = None
+    if new_id is not None:
+        session["_user_id"] = g.session_id = new_id
+    session.modified = True
+
+
+def enter(session_id: str) -> None:
+    """This browser is signed in from now on: a fresh cookie with the session's id and nothing from before."""
+    session.clear()
+    session.permanent = True
+    user = load(session_id)
+    if user is None:
+        raise Unauthenticated("The account was changed just now. Sign in again.")
+    login_user(user)
+    g.actor, g.session_id = user.actor, session_id
+
+
+# -- bearer tokens ----------------------------------------------------------------------------------------------------
+
+# On the way of every submitted item: one statement for a service token, by primary keys, no entities.
+_TOKEN = (
+    select(
+        Token.id,
+        Token.name,
+        Token.secret_sha256,
+        Token.scopes,
+        Token.person_id,
+        or_(Token.last_used_at.is_(None), Token.last_used_at < clock(-USED_EVERY_SECONDS)).label("stale"),
+        TokenQueue.queue_id,
+        Person.name.label("person_name"),
+        Person.role,
+    )
+    .outerjoin(TokenQueue, TokenQueue.token_id == Token.id)
+    .outerjoin(Person, Person.id == Token.person_id)
+    .where(
+        Token.id == bindparam("token_id"),
+        Token.revoked_at.is_(None),
+        or_(Token.expires_at.is_(None), Token.expires_at > clock()),
+        Person.disabled_at.is_(None),
+    )
+)
+_MEMBERSHIPS = select(Membership.queue_id, Membership.role).where(Membership.person_id == bindparam("person_id"))
+_SCOPES = {scope.value: scope for scope in Scope}
+
+
+def bearer_actor() -> Actor | None:
+    """Whom the request's token stands for; None without one. Raises `Unauthenticated` for one that does not hold."""
+    header = request.headers.get("Authorization")
+    if header is None:
+        return None
+    kind, _, text = header.partition(" ")
+    parts = tokens.split(text.strip()) if kind.lower() == "bearer" else None
+    if parts is None:
+        raise Unauthenticated("The Authorization header is not `Bearer rq_<id>.<secret>`.", code="bad_token")
+    token_id, digest = parts
+    with read_session() as reader:
+        rows = reader.execute(_TOKEN, {"token_id": token_id}).all()
+        kept = rows[0].secret_sha256 if rows else ""
+        if not hmac.compare_digest(kept, digest):
+            raise Unauthenticated("The token is unknown, revoked or expired. Make a new one.", code="bad_token")
+        first = rows[0]
+        memberships = {}
+        if first.person_id is not None:
+            memberships = _memberships(reader.execute(_MEMBERSHIPS, {"person_id": first.person_id}).tuples())
+    if first.stale:
+        _note_use(token_id)
+    limits = frozenset(row.queue_id for row in rows if row.queue_id is not None)
+    scopes = frozenset(_SCOPES[scope] for scope in json.loads(first.scopes) if scope in _SCOPES)
+    return _token_actor(first, memberships, limits or None, scopes)
+
+
+def _token_actor(
+    row: Any, memberships: dict[str, frozenset[QueueRole]], queue_ids: frozenset[str] | None, scopes: frozenset[Scope]
+) -> Actor:
+    is_person = row.person_id is not None
+    role: SiteRole | None = row.role
+    return Actor(
+        kind=ActorKind.PERSON if is_person else ActorKind.SERVICE,
+        id=row.person_id if is_person else row.id,
+        name=row.person_name if is_person else row.name,
+        via=Via.API,
+        site_role=role,
+        memberships=memberships,
+        # `review` on a service token would do nothing, but it must not even seem to be there.
+        scopes=scopes if is_person else scopes - {Scope.REVIEW},
+        queue_ids=queue_ids,
+        token_id=row.id,
+    )
+
+
+def _note_use(token_id: str) -> None:
+    with write_session() as writer:
+        writer.execute(
+            update(Token)
+            .where(
+                Token.id == token_id,
+                or_(Token.last_used_at.is_(None), Token.last_used_at < clock(-USED_EVERY_SECONDS)),
+            )
+            .values(last_used_at=clock())
+        )
