@@ -325,6 +325,12 @@ def _hand_back(session: Session, actor: Actor, action: str, *conditions: Any) ->
     return list(rows)
 
 
+def queue_of_claim(*, session: Session, actor: Actor, claim_id: str) -> QueueHead:
+    """The queue of a claim, live or not. Raises `NotFound`, `Forbidden`."""
+    task_id, _ = parse_claim_id(claim_id)
+    return _queue_of(session, actor, task_id)
+
+
 def _queue_of(session: Session, actor: Actor, task_id: str) -> QueueHead:
     queue_id = session.execute(select(Task.queue_id).where(Task.id == task_id)).scalar_one_or_none()
     if queue_id is None:

@@ -1,0 +1,1 @@
+"""Answers out: reading items, and waiting for their resolution."""

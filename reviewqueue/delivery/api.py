@@ -1,0 +1,105 @@
+"""JSON routes for reading items and waiting for their resolution."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response, request
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from reviewqueue.core.access import Action, Actor, may, require
+from reviewqueue.core.db import read_session
+from reviewqueue.core.http import actor, api_blueprint, cursor_of, list_answer, page_size, parse_cursor, text_answer
+from reviewqueue.core.ids import known_id
+from reviewqueue.delivery.waiting import LONGEST_SECONDS, wait_for
+from reviewqueue.errors import Invalid, NotFound
+from reviewqueue.intake.items import item_json
+from reviewqueue.models import Item, Queue
+from reviewqueue.models.states import ENDED, ItemState
+from reviewqueue.queues.catalog import find_queue, queues_for
+
+blueprint = api_blueprint("delivery")
+
+
+@blueprint.get("/items/<item_id>")
+def read_item(item_id: str) -> Response:
+    """The item, with its resolution once it is there; `?wait=` seconds (at most 60) for that."""
+    who = actor()
+    wanted = known_id(item_id)
+    seconds = _wait_seconds()
+    with read_session() as session:
+        state, text = _item(session, who, wanted)
+    if seconds == 0 or state in ENDED:
+        return text_answer(text)
+    if not wait_for(wanted, seconds):
+        return text_answer(text, headers={"Retry-After": "1"})
+    with read_session() as session:
+        return text_answer(_item(session, who, wanted)[1])
+
+
+def _wait_seconds() -> float:
+    given = request.args.get("wait", "0")
+    try:
+        seconds = float(given)
+    except ValueError:
+        seconds = -1
+    if not 0 <= seconds <= LONGEST_SECONDS:
+        raise Invalid(f"wait must be a number of seconds from 0 to {LONGEST_SECONDS}.", code="bad_parameter")
+    return seconds
+
+
+def _item(session: Session, who: Actor, item_id: str) -> tuple[ItemState, str]:
+    row = session.execute(
+        select(Item, Queue.slug).join(Queue, Queue.id == Item.queue_id).where(Item.id == item_id)
+    ).one_or_none()
+    if row is None:
+        raise NotFound
+    require(who, Action.READ_ITEMS, row.Item.queue_id)
+    return row.Item.state, item_json(session, row.Item, row.slug)
+
+
+@blueprint.get("/items")
+def list_items() -> Response:
+    """Items, newest first: `?queue=&state=&external_id=&subject=&limit=&cursor=`."""
+    who = actor()
+    limit = page_size()
+    after = parse_cursor(request.args.get("cursor"), 1)
+    with read_session() as session:
+        query = select(Item, Queue.slug).join(Queue, Queue.id == Item.queue_id).where(*_filter(session, who))
+        if after is not None:
+            query = query.where(Item.id < known_id(after[0]))
+        rows = session.execute(query.order_by(Item.id.desc()).limit(limit + 1)).all()
+        texts = [item_json(session, row.Item, row.slug) for row in rows[:limit]]
+        cursor = cursor_of(rows[limit - 1].Item.id) if len(rows) > limit else None
+    return list_answer("items", texts, cursor)
+
+
+def _filter(session: Session, who: Actor) -> list[Any]:
+    arguments = request.args
+    slug = arguments.get("queue")
+    if slug is not None:
+        head = find_queue(session=session, actor=who, slug=slug, action=Action.READ_ITEMS)
+        conditions = [Item.queue_id == head.id]
+    else:
+        heads = queues_for(session=session, actor=who, action=Action.READ_ITEMS)
+        if not heads and not may(who, Action.READ_ITEMS):
+            require(who, Action.READ_ITEMS)
+        conditions = [Item.queue_id.in_([head.id for head in heads])]
+    if arguments.get("state"):
+        try:
+            conditions.append(Item.state == ItemState(arguments["state"]))
+        except ValueError:
+            raise Invalid(f"state must be one of {', '.join(ItemState)}.", code="bad_parameter") from None
+    if arguments.get("external_id"):
+        conditions.append(Item.external_id == _storable("external_id"))
+    if arguments.get("subject"):
+        conditions.append(Item.subject == _storable("subject"))
+    return conditions
+
+
+def _storable(name: str) -> str:
+    value = request.args[name]
+    if "\x00" in value:
+        raise Invalid(f"{name} has a NUL character.", code="bad_parameter")
+    return value

@@ -1,0 +1,106 @@
+"""JSON routes of queues and their configuration."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response, request
+
+from reviewqueue.core.access import Action
+from reviewqueue.core.db import read_session, write_session
+from reviewqueue.core.http import BadRequest, actor, api_blueprint, json_answer, list_answer, text_answer
+from reviewqueue.core.moments import iso
+from reviewqueue.core.strictjson import Raw, parse_object, spliced
+from reviewqueue.errors import Invalid
+from reviewqueue.models import QueueVersion
+from reviewqueue.queues.applying import Applied, apply, document_of
+from reviewqueue.queues.catalog import find_queue, queues_for, versions
+
+blueprint = api_blueprint("queues")
+YAML_TYPES = {"application/yaml", "application/x-yaml", "text/yaml"}
+
+
+@blueprint.get("/queues")
+def list_queues() -> Response:
+    """The queues that the caller may know of."""
+    who = actor()
+    with read_session() as session:
+        heads = queues_for(session=session, actor=who, action=Action.SEE_QUEUE)
+    return list_answer("queues", [_head(head) for head in heads], None)
+
+
+def _head(head: Any) -> dict[str, Any]:
+    return {
+        "name": head.slug, "title": head.title, "version": head.version, "intake": head.intake,
+        "archived": head.archived,
+    }  # fmt: skip
+
+
+@blueprint.get("/queues/<slug>")
+def read_queue(slug: str) -> Response:
+    """The queue and its current configuration; its version is the ETag."""
+    who = actor()
+    with read_session() as session:
+        head = find_queue(session=session, actor=who, slug=slug, action=Action.READ_CONFIGURATION)
+        version, document = document_of(session=session, actor=who, slug=slug)
+    answer = text_answer(spliced({**_head(head), "configuration": Raw(document)}))
+    answer.set_etag(str(version))
+    return answer
+
+
+@blueprint.put("/queues/<slug>")
+def apply_configuration(slug: str) -> Response:
+    """Apply a configuration (JSON, or YAML with its content type). `?dry_run=1` only says what would change.
+
+    `If-Match: "<version>"` refuses when another version is current.
+    """
+    who = actor()
+    with write_session() as session:
+        applied = apply(
+            session=session, actor=who, document=_document(), slug=slug, expected_version=_expected_version(),
+            dry_run=request.args.get("dry_run") in {"1", "true"}, note=request.args.get("note", ""),
+        )  # fmt: skip
+    return json_answer(applied_json(applied), 201 if applied.created else 200)
+
+
+def _document() -> str | dict[str, Any]:
+    text = request.get_data(cache=False)
+    if request.mimetype in YAML_TYPES:
+        try:
+            return text.decode()
+        except UnicodeDecodeError:
+            raise Invalid("The configuration is not UTF-8.", code="invalid_utf8") from None
+    return parse_object(text).value
+
+
+def _expected_version() -> int | None:
+    given = request.headers.get("If-Match")
+    if given is None:
+        return None
+    number = given.strip().removeprefix("W/").strip('"')
+    if not number.isascii() or not number.isdigit() or len(number) > 9:
+        raise BadRequest('If-Match must be the version in quotes, as in "7".')
+    return int(number)
+
+
+def applied_json(applied: Applied) -> dict[str, Any]:
+    """What an apply did, for programs."""
+    return {
+        "name": applied.slug, "version": applied.version, "created": applied.created, "changed": applied.changed,
+        "diff": applied.diff, "waiting": applied.waiting, "misfits": applied.misfits,
+    }  # fmt: skip
+
+
+@blueprint.get("/queues/<slug>/versions")
+def list_versions(slug: str) -> Response:
+    """All versions with their documents, newest first."""
+    with read_session() as session:
+        found = versions(session=session, actor=actor(), slug=slug)
+    return list_answer("versions", [_version(version) for version in found], None)
+
+
+def _version(version: QueueVersion) -> Raw:
+    return spliced({
+        "version": version.version, "applied_by": version.applied_by, "applied_at": iso(version.applied_at),
+        "note": version.note, "sha256": version.sha256, "configuration": Raw(version.document),
+    })  # fmt: skip

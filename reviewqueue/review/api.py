@@ -1,0 +1,133 @@
+"""JSON routes of review: for people's own programs, with a personal token of the scope `review`."""
+
+from __future__ import annotations
+
+from flask import Response
+
+from reviewqueue.core.access import Actor
+from reviewqueue.core.db import read_session, write_session
+from reviewqueue.core.http import Body, actor, api_blueprint, json_answer, read_body, text_answer
+from reviewqueue.core.moments import iso
+from reviewqueue.core.strictjson import spliced
+from reviewqueue.errors import Fault, Invalid
+from reviewqueue.review import claims, drafts, edge, workpiece
+from reviewqueue.review.decisions import Submission, withdraw
+from reviewqueue.review.shapes import DecisionShape, DraftShape, EscalationShape
+from reviewqueue.review.verdicts import MISSING
+
+blueprint = api_blueprint("review")
+
+
+@blueprint.post("/queues/<slug>/claims")
+def claim_in_queue(slug: str) -> Response:
+    """The most urgent task of the queue: 201, or 204 when nothing waits."""
+    return _claim(actor(), slug)
+
+
+@blueprint.post("/claims")
+def claim_anywhere() -> Response:
+    """The most urgent task over all my queues: 201, or 204 when nothing waits."""
+    return _claim(actor(), None)
+
+
+def _claim(who: Actor, slug: str | None) -> Response:
+    text = edge.take_next(who, slug, lambda session, held: workpiece.claim_json(session=session, actor=who, held=held))
+    return Response(status=204) if text is None else text_answer(text, 201)
+
+
+@blueprint.post("/claims/<claim_id>/decision")
+def decide(claim_id: str) -> Response:
+    """Decide; with `next: true` the answer carries the next claim of the same queue (null when nothing waits)."""
+    who = actor()
+    body = read_body(DecisionShape)
+    decided = edge.decide_now(who, claim_id, _submission(claim_id, body))
+    members = {"decision": decided.decision, "resolution": decided.resolution}
+    if body.shape.next:
+        with read_session() as session:
+            slug = claims.queue_of_claim(session=session, actor=who, claim_id=claim_id).slug
+        members["next"] = edge.take_next(
+            who, slug, lambda session, held: workpiece.claim_json(session=session, actor=who, held=held)
+        )
+    return text_answer(spliced(members))
+
+
+def _submission(claim_id: str, body: Body[DecisionShape]) -> Submission:
+    shape = body.shape
+    _, fence = claims.parse_claim_id(claim_id)
+    if shape.fence is not None and shape.fence != fence:
+        raise Invalid("The fence is not the claim's.", [Fault("/fence", f"must be {fence}, as in the claim's id")])
+    return Submission(
+        verdict=shape.verdict,
+        output=shape.output if "output" in body.raw else MISSING,
+        output_text=body.raw.get("output"),
+        reason=shape.reason,
+        suggested_label=shape.suggested_label,
+        comment=shape.comment,
+        message=shape.message,
+        spent_seconds=shape.spent_seconds,
+        seen=shape.seen,
+        started_blank=shape.started_blank,
+        draft={key: value for key, value in body.value.items() if key not in {"fence", "next"}},
+    )
+
+
+@blueprint.post("/claims/<claim_id>/renewal")
+def renew(claim_id: str) -> Response:
+    """Extend the lease."""
+    with write_session() as session:
+        held = claims.renew(session=session, actor=actor(), claim_id=claim_id)
+    return json_answer({"claim": {"id": held.claim_id, "fence": held.fence, "lease_until": iso(held.lease_until)}})
+
+
+@blueprint.post("/claims/<claim_id>/release")
+def release(claim_id: str) -> Response:
+    """Hand the task back."""
+    with write_session() as session:
+        claims.release(session=session, actor=actor(), claim_id=claim_id)
+    return Response(status=204)
+
+
+@blueprint.post("/claims/<claim_id>/skip")
+def skip(claim_id: str) -> Response:
+    """Not me: I never get this task again."""
+    with write_session() as session:
+        claims.skip(session=session, actor=actor(), claim_id=claim_id)
+    return Response(status=204)
+
+
+@blueprint.post("/claims/<claim_id>/escalation")
+def escalate(claim_id: str) -> Response:
+    """Not my authority: to the leads."""
+    body = read_body(EscalationShape)
+    with write_session() as session:
+        claims.escalate(session=session, actor=actor(), claim_id=claim_id, comment=body.shape.comment)
+    return Response(status=204)
+
+
+@blueprint.get("/claims/<claim_id>/draft")
+def read_draft(claim_id: str) -> Response:
+    """My draft of the claim's task: `{body}`, null without one."""
+    who = actor()
+    with read_session() as session:
+        claims.queue_of_claim(session=session, actor=who, claim_id=claim_id)
+        task_id, _ = claims.parse_claim_id(claim_id)
+        return json_answer({"body": drafts.read(session, task_id, who.id)})
+
+
+@blueprint.put("/claims/<claim_id>/draft")
+def save_draft(claim_id: str) -> Response:
+    """Keep a draft, also after the lease was lost."""
+    body = read_body(DraftShape)
+    task_id, _ = claims.parse_claim_id(claim_id)
+    with write_session() as session:
+        drafts.save(session=session, actor=actor(), task_id=task_id, body=body.shape.body)
+    return Response(status=204)
+
+
+@blueprint.post("/decisions/<decision_id>/withdrawal")
+def withdraw_decision(decision_id: str) -> Response:
+    """Take back my decision in its grace time; the answer is the claim on its task."""
+    who = actor()
+    with write_session() as session:
+        held = withdraw(session=session, actor=who, decision_id=decision_id)
+        return text_answer(workpiece.claim_json(session=session, actor=who, held=held))

@@ -1,0 +1,340 @@
+"""Operations on decisions: decide, and withdraw within the grace time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.orm import Session
+
+from reviewqueue.core import trail
+from reviewqueue.core.access import Action, Actor, require
+from reviewqueue.core.db import clock, on_postgresql
+from reviewqueue.core.ids import known_id, new_id
+from reviewqueue.core.moments import iso
+from reviewqueue.core.strictjson import Raw, dumps, spliced
+from reviewqueue.errors import AlreadyDecided, Conflict, Faults, Forbidden, GraceOver, ItemEnded, NotFound
+from reviewqueue.models import Decision, Item, PendingRelease, Task
+from reviewqueue.models.states import ENDED, ItemState, TaskKind, TaskState, Verdict
+from reviewqueue.queues.catalog import Compiled, configuration
+from reviewqueue.queues.configuration import offered_reasons
+from reviewqueue.resolution import reading
+from reviewqueue.resolution.endings import put_into_effect
+from reviewqueue.review import claims, drafts
+from reviewqueue.review.verdicts import MISSING, Judged, judge, same
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What a reviewer sends. `output` is MISSING where none was sent; `draft` is kept if the lease is lost."""
+
+    verdict: Verdict | None
+    output: Any = MISSING
+    output_text: str | None = None
+    """The output as it was sent, so that its digits survive; None: write it anew."""
+    reason: str | None = None
+    suggested_label: str | None = None
+    comment: str | None = None
+    message: str | None = None
+    spent_seconds: float | None = None
+    seen: Sequence[str] | None = None
+    started_blank: bool = False
+    grace: bool = False
+    """Whether the queue's `undo_seconds` apply: in the desk, not over the API."""
+    draft: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Decided:
+    """A standing decision."""
+
+    decision_id: str
+    decision: Raw
+    resolution: Raw | None
+    """None in the grace time."""
+    releases_at: datetime
+    undo_seconds: float
+    """What is left of the grace time when it was answered."""
+    verdict: Verdict
+    item_id: str
+    replayed: bool
+
+
+@dataclass(frozen=True)
+class Lost:
+    """The decision was not taken; the draft was kept. Commit, then raise `error`."""
+
+    error: Conflict
+
+
+def decide(*, session: Session, actor: Actor, claim_id: str, submission: Submission) -> Decided | Lost:
+    """Decide the claimed task.
+
+    The same decision again returns the first one. A lost lease is returned, not raised, so that the draft is
+    committed with it. Raises `Invalid` with pointers, `NotFound`, `Forbidden`.
+    """
+    task_id, fence = claims.parse_claim_id(claim_id)
+    task = _locked_task(session, task_id)
+    require(actor, Action.REVIEW, task.queue_id)
+    if actor.kind != "person":
+        raise Forbidden("Only people decide: use a personal token with the scope review.")
+    compiled = configuration(session, task.queue_id, task.config_version)
+    earlier = _standing(session, task_id, actor, fence)
+    if earlier is not None:
+        return _replayed(session, earlier, submission, task, actor)
+    judged = checked(compiled, json.loads(task.output), submission)
+    taken = session.execute(
+        update(Task)
+        .where(*claims.live_claim(task_id, fence, actor))
+        .values(state=TaskState.DONE, last_holder=Task.holder, holder=None, lease_until=None)
+        .returning(Task.id)
+        .execution_options(synchronize_session=False)
+    ).one_or_none()
+    if taken is None:
+        return _lost(session, actor, task, fence, submission, judged)
+    grace = compiled.config.undo_seconds if submission.grace else 0
+    return _stand(session, actor, task, fence, submission, judged, grace)
+
+
+def _locked_task(session: Session, task_id: str) -> Any:
+    """The task with its item, whose row is locked first, so that two decisions on one item see each other."""
+    query = (
+        select(
+            Task.id, Task.queue_id, Task.item_id, Task.round, Task.kind, Task.config_version, Task.fence,
+            Task.last_holder, Task.state, Item.output, Item.state.label("item_state"),
+        )
+        .join(Item, Item.id == Task.item_id)
+        .where(Task.id == task_id)
+    )  # fmt: skip
+    row = session.execute(query.with_for_update(of=Item) if on_postgresql(session) else query).one_or_none()
+    if row is None:
+        raise NotFound
+    return row
+
+
+def checked(compiled: Compiled, ai_output: Any, submission: Submission) -> Judged:
+    """What the submission amounts to. Raises `Invalid` with every fault."""
+    faults = Faults()
+    judged = judge(
+        given=submission.verdict, ai_output=ai_output, output=submission.output, view=compiled.config.view.type,
+        started_blank=submission.started_blank, faults=faults,
+    )  # fmt: skip
+    if judged.verdict in {Verdict.EDIT, Verdict.OVERRIDE} and not faults.found:
+        faults.found.extend(compiled.validate_output(judged.output))
+    _check_reason(compiled, judged.verdict, submission, faults)
+    faults.raise_if_any("The decision cannot be taken like this.", code="invalid_decision")
+    return judged
+
+
+def _check_reason(compiled: Compiled, verdict: Verdict, submission: Submission, faults: Faults) -> None:
+    reasons = {reason.code: reason for reason in offered_reasons(compiled.config)}
+    if submission.reason is not None and submission.reason not in reasons:
+        faults.add("/reason", f"is not a reason of this queue: {', '.join(reasons)}")
+    if submission.reason is None:
+        required = verdict is Verdict.REJECT or any(verdict in reason.required_for for reason in reasons.values())
+        if required:
+            faults.add("/reason", f"is required with {verdict.value}: one of {', '.join(reasons)}")
+    if submission.suggested_label is not None and submission.reason != "no_label_fits":
+        faults.add("/suggested_label", "goes with the reason no_label_fits")
+
+
+def _stand(
+    session: Session, actor: Actor, task: Any, fence: int, submission: Submission, judged: Judged, grace: float
+) -> Decided:
+    row = _insert(session, actor, task, fence, submission, judged, grace=grace)
+    drafts.drop(session, task_id=task.id, person_id=actor.id)
+    trail.record(
+        session, actor, "task.decided", queue_id=task.queue_id, item_id=task.item_id, subject=task.id,
+        facts={"fence": fence, "verdict": judged.verdict, "decision": row.id, "reason": submission.reason},
+        content={"comment": submission.comment} if submission.comment else None,
+    )  # fmt: skip
+    resolution = None
+    if grace:
+        _hold_back(session, row, task)
+    else:
+        resolution = _into_effect(session, actor, row, task)
+    return _decided(row, resolution, grace, replayed=False)
+
+
+_SHOWN = (
+    Decision.id, Decision.task_id, Decision.item_id, Decision.queue_id, Decision.verdict, Decision.output,
+    Decision.reason, Decision.suggested_label, Decision.comment, Decision.message, Decision.spent_seconds,
+    Decision.decided_at, Decision.releases_at, Decision.config_version,
+)  # fmt: skip
+
+
+def _insert(
+    session: Session, actor: Actor, task: Any, fence: int, submission: Submission, judged: Judged,
+    *, grace: float = 0, late: bool = False,
+) -> Any:  # fmt: skip
+    return session.execute(
+        insert(Decision)
+        .values(
+            id=new_id(), task_id=task.id, item_id=task.item_id, queue_id=task.queue_id, round=task.round,
+            person_id=actor.id, fence=fence, config_version=task.config_version, verdict=judged.verdict,
+            output=_output_text(task, submission, judged), reason=submission.reason,
+            suggested_label=submission.suggested_label, comment=submission.comment or None,
+            message=submission.message or None, spent_seconds=submission.spent_seconds,
+            seen=None if submission.seen is None else dumps(list(submission.seen)),
+            shown=dumps({"config_version": task.config_version, "blind": False}), via=actor.via,
+            decided_at=clock(), releases_at=clock(grace), late=late,
+        )
+        .returning(*_SHOWN)
+    ).one()  # fmt: skip
+
+
+def _output_text(task: Any, submission: Submission, judged: Judged) -> str:
+    if judged.verdict is Verdict.REJECT:
+        return "null"
+    if judged.verdict is Verdict.APPROVE:
+        return str(task.output)
+    return submission.output_text if submission.output_text is not None else dumps(judged.output)
+
+
+def _hold_back(session: Session, row: Any, task: Any) -> None:
+    session.execute(insert(PendingRelease).values(decision_id=row.id, releases_at=row.releases_at))
+    session.execute(
+        update(Item)
+        .where(Item.id == task.item_id, Item.state == ItemState.QUEUED)
+        .values(state=ItemState.IN_REVIEW)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _into_effect(session: Session, actor: Actor, row: Any, task: Any) -> Raw | None:
+    decision = _Effective(
+        row.id, row.item_id, row.queue_id, row.verdict, row.output, row.reason, row.message, task.kind, task.item_state
+    )
+    put_into_effect(session=session, actor=actor, decision=decision)
+    return reading.in_force(session, task.item_id)
+
+
+@dataclass(frozen=True)
+class _Effective:
+    """What `put_into_effect` reads."""
+
+    id: str
+    item_id: str
+    queue_id: str
+    verdict: Verdict
+    output: str
+    reason: str | None
+    message: str | None
+    kind: TaskKind
+    item_state: ItemState
+
+
+def _decided(row: Any, resolution: Raw | None, undo_seconds: float, *, replayed: bool) -> Decided:
+    text = spliced({
+        "id": row.id, "task": row.task_id, "item": row.item_id, "verdict": row.verdict, "output": Raw(row.output),
+        "reason": row.reason, "suggested_label": row.suggested_label, "comment": row.comment, "message": row.message,
+        "spent_seconds": row.spent_seconds, "config_version": row.config_version, "decided_at": iso(row.decided_at),
+        "releases_at": iso(row.releases_at),
+    })  # fmt: skip
+    return Decided(row.id, text, resolution, row.releases_at, undo_seconds, row.verdict, row.item_id, replayed)
+
+
+# -- again, and too late ----------------------------------------------------------------------------------------------
+
+
+def _standing(session: Session, task_id: str, actor: Actor, fence: int) -> Any:
+    return session.execute(
+        select(*_SHOWN).where(
+            Decision.task_id == task_id, Decision.person_id == actor.id, Decision.fence == fence,
+            Decision.withdrawn_at.is_(None),
+        )
+    ).one_or_none()  # fmt: skip
+
+
+def _replayed(session: Session, row: Any, submission: Submission, task: Any, actor: Actor) -> Decided | Lost:
+    """The same request again gets the same answer; another decision under the same claim changes nothing."""
+    output = submission.output
+    if row.verdict is Verdict.REJECT or output is MISSING:
+        equal = submission.verdict in {row.verdict, None}
+    else:
+        equal = same(json.loads(row.output), output) and submission.verdict in {row.verdict, None}
+    if not equal:
+        drafts.keep(session, task_id=task.id, person_id=actor.id, body=submission.draft)
+        return Lost(AlreadyDecided("You have decided this task already, differently. That decision stands."))
+    resolution = reading.in_force(session, task.item_id)
+    left = session.execute(
+        select(PendingRelease.releases_at).where(PendingRelease.decision_id == row.id)
+    ).scalar_one_or_none()
+    return _decided(row, None if left else resolution, 0, replayed=True)
+
+
+def _lost(session: Session, actor: Actor, task: Any, fence: int, submission: Submission, judged: Judged) -> Lost:
+    """Keep what was typed. After the end of the item it also counts as a late label of whoever held it."""
+    drafts.keep(session, task_id=task.id, person_id=actor.id, body=submission.draft)
+    if task.state is not TaskState.CANCELLED or task.item_state not in ENDED:
+        return Lost(claims.lost_lease(session, actor, task.id))
+    if task.item_state is ItemState.CANCELLED:
+        return Lost(ItemEnded("Withdrawn by the program. Nothing needed.", code="item_cancelled"))
+    if task.last_holder == actor.id and task.fence == fence + 1:
+        row = _insert(session, actor, task, fence, submission, judged, late=True)
+        trail.record(
+            session,
+            actor,
+            "task.decided_late",
+            queue_id=task.queue_id,
+            item_id=task.item_id,
+            subject=task.id,
+            facts={"verdict": judged.verdict, "decision": row.id},
+        )
+    message = "The time to answer was over before your decision came. It is kept as a label, and as a draft."
+    return Lost(ItemEnded(message, code="item_expired"))
+
+
+# -- undo -------------------------------------------------------------------------------------------------------------
+
+
+def withdraw(*, session: Session, actor: Actor, decision_id: str) -> claims.Held:
+    """Take back one's own decision within its grace time: the task reopens and is claimed again by its author.
+
+    What they hold in that queue is handed back. Raises `GraceOver`, and `NotFound` for other people's decisions.
+    """
+    row = session.execute(
+        select(Decision.id, Decision.task_id, Decision.item_id, Decision.queue_id, Decision.output, Decision.verdict,
+               Decision.reason, Decision.comment, Decision.message, Decision.suggested_label)
+        .where(Decision.id == known_id(decision_id), Decision.person_id == actor.id)
+    ).one_or_none()  # fmt: skip
+    if row is None:
+        raise NotFound
+    require(actor, Action.REVIEW, row.queue_id)
+    item = select(Item.id).where(Item.id == row.item_id)
+    session.execute(item.with_for_update() if on_postgresql(session) else item)
+    # Whoever deletes this row decides: its author here, or the relay in `settle_due`.
+    pending = session.execute(
+        delete(PendingRelease)
+        .where(PendingRelease.decision_id == row.id, PendingRelease.releases_at > clock())
+        .returning(PendingRelease.decision_id)
+    ).one_or_none()
+    if pending is None:
+        raise GraceOver("The time to undo this decision is over. Ask a lead to reopen the item.")
+    session.execute(update(Decision).where(Decision.id == row.id).values(withdrawn_at=clock()))
+    session.execute(
+        update(Item)
+        .where(Item.id == row.item_id, Item.state == ItemState.IN_REVIEW)
+        .values(state=ItemState.QUEUED)
+        .execution_options(synchronize_session=False)
+    )
+    session.execute(update(Task).where(Task.id == row.task_id).values(state=TaskState.OPEN))
+    _as_draft(session, actor, row)
+    trail.record(
+        session, actor, "decision.withdrawn", queue_id=row.queue_id, item_id=row.item_id, subject=row.task_id,
+        facts={"decision": row.id},
+    )  # fmt: skip
+    return claims.claim_task(session=session, actor=actor, task_id=row.task_id)
+
+
+def _as_draft(session: Session, actor: Actor, row: Any) -> None:
+    """What was decided comes back as a draft, so that a slip is mended, not typed again."""
+    body = {
+        "verdict": row.verdict, "output": json.loads(row.output), "reason": row.reason, "comment": row.comment,
+        "message": row.message, "suggested_label": row.suggested_label,
+    }  # fmt: skip
+    drafts.keep(session, task_id=row.task_id, person_id=actor.id, body=body)

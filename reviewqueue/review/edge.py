@@ -1,0 +1,43 @@
+"""Transactions of the edge that HTML and JSON routes share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from reviewqueue.core.access import Actor
+from reviewqueue.core.db import write_session
+from reviewqueue.errors import Conflict
+from reviewqueue.review.claims import Held, claim_next
+from reviewqueue.review.decisions import Decided, Lost, Submission, decide
+
+Result = TypeVar("Result")
+
+
+def take_next(actor: Actor, slug: str | None, then: Callable[[Session, Held], Result]) -> Result | None:
+    """Claim the next task and run `then` in the same transaction; None when nothing waits.
+
+    Two requests of one person at the same moment meet at index uq_task_held; the second looks again, and finds the
+    claim of the first.
+    """
+    for _ in range(3):
+        try:
+            with write_session() as session:
+                held = claim_next(session=session, actor=actor, slug=slug)
+                return None if held is None else then(session, held)
+        except IntegrityError as error:
+            if "uq_task_held" not in str(error.orig) and "task.holder" not in str(error.orig):
+                raise
+    raise Conflict("Several claims at the same moment. Try again.", code="claim_race")
+
+
+def decide_now(actor: Actor, claim_id: str, submission: Submission) -> Decided:
+    """Decide and commit. Raises `LeaseLost` and its kin after the draft is safe."""
+    with write_session() as session:
+        result = decide(session=session, actor=actor, claim_id=claim_id, submission=submission)
+    if isinstance(result, Lost):
+        raise result.error
+    return result

@@ -1,0 +1,257 @@
+"""Queries for the desk: what is shown with a claim, and the reviewer's home."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import and_, case, func, select, text
+from sqlalchemy.orm import Session
+
+from reviewqueue.core.access import Action, Actor, may, require
+from reviewqueue.core.db import clock
+from reviewqueue.core.moments import iso
+from reviewqueue.core.strictjson import Raw, raw, spliced
+from reviewqueue.errors import NotFound
+from reviewqueue.models import Draft, Item, Person, Queue, Task
+from reviewqueue.models.states import Audience, TaskKind, TaskState
+from reviewqueue.queues import routing
+from reviewqueue.queues.catalog import QueueHead, configuration, queue_by_id
+from reviewqueue.queues.configuration import QueueConfig
+from reviewqueue.review import claims
+
+MOST_COUNTED = 10_000
+"""Counts stop here: a page must not read a million rows to say `many`."""
+
+
+@dataclass(frozen=True)
+class Workpiece:
+    """All that the desk shows with a claim."""
+
+    claim_id: str
+    task_id: str
+    fence: int
+    live: bool
+    """Whether the claim is still the actor's."""
+    lease_until: datetime | None
+    seconds_left: float
+    kind: TaskKind
+    audience: Audience
+    escalated_by: str | None
+    escalation_comment: str | None
+    queue: QueueHead
+    config: QueueConfig
+    config_version: int
+    item: Any
+    """The row: id, external_id, model, model_version, prompt_version, confidence, risk, explanation, trace_url,
+    subject, created_at, due_at, expires_at, rule, priority, state."""
+    input: Any
+    output: Any
+    failure: Any
+    alternatives: list[Any]
+    parts: dict[str, float | None]
+    metadata: dict[str, Any]
+    why: list[str]
+    """First why it was flagged, with the values that the rule looked at; then rule and version; then the model."""
+    draft: dict[str, Any] | None
+    waiting: int
+    waiting_capped: bool
+    oldest_at: datetime | None
+    similar: int
+    """Other items of the queue that say nearly the same, at most 99."""
+
+
+def workpiece(*, session: Session, actor: Actor, claim_id: str) -> Workpiece:
+    """What to show for a claim, also one that was lost meanwhile (`live` is false then).
+
+    Raises `NotFound` for a claim whose task the actor may not review or never held.
+    """
+    task_id, fence = claims.parse_claim_id(claim_id)
+    task = session.execute(
+        select(
+            Task.id, Task.queue_id, Task.item_id, Task.config_version, Task.kind, Task.audience, Task.fence,
+            Task.holder, Task.last_holder, Task.state, Task.lease_until, Task.escalation_comment, Person.name.label("escalated_by"),
+            clock().label("now"),
+        )
+        .outerjoin(Person, Person.id == Task.escalated_by)
+        .where(Task.id == task_id)
+    ).one_or_none()  # fmt: skip
+    if task is None or fence > task.fence or (task.audience is Audience.LEAD and not _was_mine(actor, task)):
+        raise NotFound
+    require(actor, Action.REVIEW, task.queue_id)
+    item = session.execute(select(Item).where(Item.id == task.item_id)).scalar_one()
+    head = queue_by_id(session, task.queue_id)
+    compiled = configuration(session, head.id, task.config_version)
+    seconds = (task.lease_until - task.now).total_seconds() if task.lease_until else 0.0
+    live = task.state is TaskState.CLAIMED and task.holder == actor.id and task.fence == fence and seconds > 0
+    parts = json.loads(item.parts or "[]")
+    waiting, oldest = _waiting(session, head.id)
+    draft = session.execute(
+        select(Draft.body).where(Draft.task_id == task_id, Draft.person_id == actor.id)
+    ).scalar_one_or_none()
+    return Workpiece(
+        claim_id=claim_id, task_id=task_id, fence=fence, live=live, lease_until=task.lease_until,
+        seconds_left=max(0.0, seconds), kind=task.kind, audience=task.audience, escalated_by=task.escalated_by,
+        escalation_comment=task.escalation_comment, queue=head, config=compiled.config,
+        config_version=task.config_version, item=item, input=json.loads(item.input), output=json.loads(item.output),
+        failure=json.loads(item.failure) if item.failure else None, alternatives=json.loads(item.alternatives or "[]"),
+        parts={part["pointer"]: part.get("confidence") for part in parts}, metadata=json.loads(item.metadata_json),
+        why=why_flagged(item, task.kind, configuration(session, head.id, item.config_version).config),
+        draft=json.loads(draft) if draft else None, waiting=min(waiting, MOST_COUNTED),
+        waiting_capped=waiting > MOST_COUNTED, oldest_at=oldest, similar=_similar(session, item),
+    )  # fmt: skip
+
+
+def _was_mine(actor: Actor, task: Any) -> bool:
+    return may(actor, Action.TAKE_ESCALATIONS, task.queue_id) or actor.id in {task.holder, task.last_holder}
+
+
+def _waiting(session: Session, queue_id: str) -> tuple[int, datetime | None]:
+    """Open tasks, counted up to a limit, and the time of the oldest among the most urgent."""
+    some = select(Task.created_at).where(Task.queue_id == queue_id, claims.OPEN).limit(MOST_COUNTED + 1).subquery()
+    row = session.execute(select(func.count(), func.min(some.c.created_at)).select_from(some)).one()
+    return row[0], row[1]
+
+
+def _similar(session: Session, item: Any) -> int:
+    if item.similar_key is None:
+        return 0
+    some = (
+        select(Item.id)
+        .where(Item.queue_id == item.queue_id, Item.similar_key == item.similar_key, Item.id != item.id)
+        .limit(99)
+        .subquery()
+    )
+    return session.execute(select(func.count()).select_from(some)).scalar_one()
+
+
+def why_flagged(item: Any, kind: TaskKind, config: QueueConfig) -> list[str]:
+    """Why a person sees this item, in plain words: the rule with its values, then versions."""
+    lines = [_first_reason(item, kind, config)]
+    if item.rule is not None:
+        lines.append(f"rule {item.rule} · version {item.config_version}")
+    else:
+        lines.append(f"version {item.config_version}")
+    if item.model:
+        lines.append(f"{item.model} {item.model_version}" if item.model_version else item.model)
+    return lines
+
+
+def _first_reason(item: Any, kind: TaskKind, config: QueueConfig) -> str:
+    if kind is TaskKind.AUDIT:
+        return f"Random check: {item.probability:.0%} of what passes is looked at"
+    title = str(item.rule_title)
+    if item.rule is None or item.rule > len(config.routing.rules):
+        return title
+    rule = config.routing.rules[item.rule - 1]
+    _, variables = routing.compile_rule(rule.when)
+    parts = json.loads(item.parts or "[]")
+    values = {"confidence": item.confidence, "lowest_part": routing.lowest_part(parts), "risk": item.risk,
+              "model": item.model, "model_version": item.model_version}  # fmt: skip
+    shown = [f"{name.replace('_', ' ')} {_short(values[name])}" for name in values if name in variables]
+    return f"{title}: {', '.join(shown)} ({rule.when})" if shown else f"{title} ({rule.when})"
+
+
+def _short(value: Any) -> str:
+    if value is None:
+        return "not given"
+    return f"{value:.2f}" if isinstance(value, float) else str(value)
+
+
+# -- over the API -----------------------------------------------------------------------------------------------------
+
+
+def claim_json(*, session: Session, actor: Actor, held: claims.Held) -> Raw:
+    """`{claim, task, item, draft}` as JSON text; content exactly as it was sent."""
+    row = session.execute(
+        select(Task.kind, Task.round, Task.priority, Task.due, Task.config_version, Task.audience, Item, Queue.slug,
+               Draft.body.label("draft"))
+        .join(Item, Item.id == Task.item_id)
+        .join(Queue, Queue.id == Task.queue_id)
+        .outerjoin(Draft, and_(Draft.task_id == Task.id, Draft.person_id == actor.id))
+        .where(Task.id == held.task_id)
+    ).one()  # fmt: skip
+    item = row.Item
+    return spliced({
+        "claim": {"id": held.claim_id, "fence": held.fence, "lease_until": iso(held.lease_until)},
+        "task": {
+            "id": held.task_id, "queue": row.slug, "kind": row.kind, "round": row.round, "priority": row.priority,
+            "due": iso(row.due), "config_version": row.config_version, "audience": row.audience,
+        },
+        "item": spliced({
+            "id": item.id, "external_id": item.external_id, "input": Raw(item.input), "output": Raw(item.output),
+            "failure": raw(item.failure), "confidence": item.confidence, "risk": item.risk, "model": item.model,
+            "model_version": item.model_version, "parts": raw(item.parts), "alternatives": raw(item.alternatives),
+            "explanation": item.explanation, "trace_url": item.trace_url, "metadata": Raw(item.metadata_json),
+            "rule": item.rule, "title": item.rule_title, "submitted_at": iso(item.created_at),
+        }),
+        "draft": raw(row.draft),
+    })  # fmt: skip
+
+
+# -- home -------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class QueueCard:
+    """One of my queues, as home shows it."""
+
+    slug: str
+    title: str
+    waiting: int
+    waiting_capped: bool
+    oldest_at: datetime | None
+    next_due: datetime | None
+    overdue: int
+    urgent: int
+    """Of those waiting, with a priority above 0."""
+    escalated: int
+    """Waiting for a lead; 0 for those who are none."""
+    held: str | None
+    """The claim I hold there."""
+
+
+def home(*, session: Session, actor: Actor) -> list[QueueCard]:
+    """The queues that `actor` reviews, the most pressing first."""
+    mine = [queue_id for queue_id in actor.memberships if may(actor, Action.REVIEW, queue_id)]
+    heads = session.execute(
+        select(Queue.id, Queue.slug, Queue.title).where(Queue.id.in_(mine), Queue.archived_at.is_(None))
+    ).all()
+    cards = [_card(session, actor, head) for head in heads]
+    return sorted(cards, key=lambda card: (card.waiting == 0, -card.overdue, -card.urgent, card.title.casefold()))
+
+
+def _card(session: Session, actor: Actor, head: Any) -> QueueCard:
+    leads = may(actor, Action.TAKE_ESCALATIONS, head.id)
+    some = (
+        select(Task.created_at, Task.due, Task.priority, Task.audience)
+        .where(Task.queue_id == head.id, claims.OPEN, _for_me(leads=leads))
+        .limit(MOST_COUNTED + 1)
+        .subquery()
+    )
+    columns = some.c
+    row = session.execute(
+        select(
+            func.count().label("waiting"), func.min(columns.created_at).label("oldest"),
+            func.min(columns.due).label("due"),
+            func.sum(case((columns.due < clock(), 1), else_=0)).label("overdue"),
+            func.sum(case((columns.priority > 0, 1), else_=0)).label("urgent"),
+            func.sum(case((columns.audience == Audience.LEAD, 1), else_=0)).label("escalated"),
+        ).select_from(some)
+    ).one()  # fmt: skip
+    held = session.execute(
+        select(Task.id, Task.fence).where(
+            Task.holder == actor.id, Task.queue_id == head.id, claims.CLAIMED, Task.lease_until > clock()
+        )
+    ).one_or_none()
+    return QueueCard(
+        slug=head.slug, title=head.title, waiting=min(row.waiting, MOST_COUNTED),
+        waiting_capped=row.waiting > MOST_COUNTED, oldest_at=row.oldest, next_due=row.due, overdue=row.overdue or 0,
+        urgent=row.urgent or 0, escalated=row.escalated or 0, held=f"{held.id}.{held.fence}" if held else None,
+    )  # fmt: skip
+
+
+def _for_me(*, leads: bool) -> Any:
+    return text("1 = 1") if leads else Task.audience == Audience.REVIEWER
