@@ -9,7 +9,6 @@ from collections.abc import Callable
 from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from flask import Flask, Response, redirect, render_template, request, url_for
 from flask_wtf.csrf import CSRFError, CSRFProtect
@@ -23,6 +22,7 @@ from reviewqueue import config, errors
 from reviewqueue.accounts import identity
 from reviewqueue.core import db, http, pages
 from reviewqueue.core.places import PACKAGE, templates_dir
+from reviewqueue.delivery import waiting
 
 log = logging.getLogger(__name__)
 csrf = CSRFProtect()
@@ -50,6 +50,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     db.init_app(app, settings)
     csrf.init_app(app)
     identity.init_app(app)
+    waiting.init_app(app)
     _add_blueprints(app)
     app.after_request(http.secure)
     app.register_error_handler(Exception, answer_error)
@@ -62,9 +63,13 @@ def create_app(settings: config.Settings | None = None) -> Flask:
 def _add_blueprints(app: Flask) -> None:
     from reviewqueue.accounts import web as accounts_web
     from reviewqueue.core import health
+    from reviewqueue.delivery import api as delivery_api
+    from reviewqueue.intake import api as intake_api
+    from reviewqueue.queues import api as queues_api
+    from reviewqueue.review import api as review_api
 
     html = [accounts_web.blueprint, health.blueprint]
-    apis: list[Any] = []
+    apis = [intake_api.blueprint, queues_api.blueprint, review_api.blueprint, delivery_api.blueprint]
     for blueprint in html:
         app.register_blueprint(blueprint)
     for blueprint in apis:

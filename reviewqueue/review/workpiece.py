@@ -72,7 +72,8 @@ def workpiece(*, session: Session, actor: Actor, claim_id: str) -> Workpiece:
     task = session.execute(
         select(
             Task.id, Task.queue_id, Task.item_id, Task.config_version, Task.kind, Task.audience, Task.fence,
-            Task.holder, Task.last_holder, Task.state, Task.lease_until, Task.escalation_comment, Person.name.label("escalated_by"),
+            Task.holder, Task.last_holder, Task.state, Task.lease_until, Task.escalation_comment,
+            Person.name.label("escalated_by"),
             clock().label("now"),
         )
         .outerjoin(Person, Person.id == Task.escalated_by)
