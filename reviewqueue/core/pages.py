@@ -19,9 +19,7 @@ ADMIN_PAGES = (
 def init_app(app: Flask) -> None:
     """Give the templates their words and questions."""
     app.jinja_env.globals.update(may=may, may_anywhere=may_anywhere, admin_pages=admin_pages)
-    app.jinja_env.filters.update(
-        duration=duration, relative=relative, absolute=absolute, initials=initials
-    )
+    app.jinja_env.filters.update(duration=duration, relative=relative, absolute=absolute, initials=initials)
 
 
 def may_anywhere(actor: Actor, action: Action) -> bool:
@@ -31,9 +29,7 @@ def may_anywhere(actor: Actor, action: Action) -> bool:
 
 def admin_pages(actor: Actor) -> list[tuple[str, str, str]]:
     """Name, title and path of the administration pages that `actor` may open."""
-    return [
-        (name, title, path) for name, title, path, action in ADMIN_PAGES if may_anywhere(actor, action)
-    ]
+    return [(name, title, path) for name, title, path, action in ADMIN_PAGES if may_anywhere(actor, action)]
 
 
 def duration(seconds: float) -> str:

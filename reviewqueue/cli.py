@@ -1,0 +1,262 @@
+"""The `reviewqueue` command: one place where commands, topics and duties are put together."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from reviewqueue import __version__, config, errors
+from reviewqueue.core.background import Topic
+
+TOPICS = {
+    "item.queued": Topic("reviewqueue.intake.jobs.find_similar"),
+    "export.plan": Topic("reviewqueue.feedback.jobs.plan", long=True),
+    "export.shard": Topic("reviewqueue.feedback.jobs.write_shard", long=True),
+}
+"""What the outbox's topics do, by dotted name: operations append rows and know of no job."""
+
+COMMANDS = {
+    "queues": "reviewqueue.queues.commands.queues",
+    "users": "reviewqueue.accounts.commands.users",
+    "members": "reviewqueue.accounts.commands.members",
+    "tokens": "reviewqueue.accounts.commands.tokens",
+    "export": "reviewqueue.feedback.commands.export",
+}
+"""Commands that live with their feature, imported when they are called."""
+
+NEEDS_NO_APP = {"up", "demo", "web", "worker", "relay", "doctor", "db"}
+
+
+class Commands(click.Group):
+    """Loads a feature's commands when they are asked for, and tells errors in one line."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *COMMANDS})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in COMMANDS:
+            module, _, name = COMMANDS[cmd_name].rpartition(".")
+            command: click.Command = getattr(importlib.import_module(module), name)
+            return command
+        return super().get_command(ctx, cmd_name)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except errors.Error as error:
+            click.echo(f"reviewqueue: {error.message}{_faults(error)}", err=True)
+            sys.exit(1)
+
+
+def _faults(error: errors.Error) -> str:
+    if not isinstance(error, errors.Invalid):
+        return ""
+    return "".join(f"\n  {fault.pointer or '(whole)'}: {fault.detail}" for fault in error.faults)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--data-dir", envvar="REVIEWQUEUE_DATA_DIR", type=click.Path(path_type=Path), default=config.DEFAULT_DATA_DIR,
+    show_default=True, help="Where the embedded database, files and keys live. Also REVIEWQUEUE_DATA_DIR.",
+)  # fmt: skip
+@click.version_option(__version__, prog_name="reviewqueue")
+@click.pass_context
+def main(ctx: click.Context, data_dir: Path) -> None:
+    """A human-in-the-loop review queue: AI outputs in, human decisions and training data out.
+
+    Start with `reviewqueue up`, or see everything with samples: `reviewqueue demo`. Settings are environment
+    variables: DATABASE_URL and REDIS_URL for your own servers, REVIEWQUEUE_* for the rest.
+    """
+    ctx.obj = data_dir
+    if ctx.invoked_subcommand not in NEEDS_NO_APP and not {"--help", "-h"} & set(sys.argv):
+        ctx.with_resource(_application(data_dir).app_context())
+
+
+def with_data_dir(command: Any) -> Any:
+    """Take `--data-dir` after the command's name, too."""
+    return click.option(
+        "--data-dir", "own_data_dir", type=click.Path(path_type=Path), help="As before the command: the data directory."
+    )(command)
+
+
+def _application(data_dir: Path) -> Any:
+    from reviewqueue.app import create_app
+    from reviewqueue.core.migrations import require_current
+
+    app = create_app(config.load(data_dir=data_dir))
+    with app.app_context():
+        require_current()
+    return app
+
+
+@main.command()
+@with_data_dir
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 for all.")
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535))
+@click.option("--web-workers", default=2, show_default=True, type=click.IntRange(1, 64), help="Web processes.")
+@click.pass_obj
+def up(data_dir: Path, own_data_dir: Path | None, host: str, port: int, web_workers: int) -> None:
+    """Run the whole product: database, Valkey, web, relay and worker.
+
+    Migrates first. Uses SQLite and an embedded Valkey unless DATABASE_URL and REDIS_URL name others. The first run
+    creates the administrator: from REVIEWQUEUE_ADMIN_EMAIL and REVIEWQUEUE_ADMIN_PASSWORD, or with a password that is
+    printed once. Ctrl-C stops everything.
+    """
+    run_all(own_data_dir or data_dir, host, port, web_workers, banner=_first_run)
+
+
+def run_all(data_dir: Path, host: str, port: int, web_workers: int, *, banner: Any) -> None:
+    """Migrate, let `banner` prepare and say what there is to say, then supervise until stopped."""
+    from reviewqueue.app import create_app
+    from reviewqueue.core import supervisor
+    from reviewqueue.core.db import db
+    from reviewqueue.core.embedded import wait_until_ready
+    from reviewqueue.core.migrations import migrate_to_newest
+
+    _log_to_stderr()
+    settings = config.load(data_dir=data_dir)
+    lock = supervisor.lock(settings.data_dir)
+    supervisor.check_port(host, port)
+    app = create_app(settings)
+    with app.app_context():
+        migrate_to_newest()
+        lines = banner(host, port)
+        for engine in db.engines.values():
+            engine.dispose()
+    environment = {**os.environ, "REVIEWQUEUE_DATA_DIR": str(settings.data_dir), "REVIEWQUEUE_PARENT": str(os.getpid())}
+    tree = supervisor.Supervisor(environment)
+    environment["REDIS_URL"] = url = supervisor.start_redis(tree, settings.data_dir, settings.redis_url)
+    tree.add(
+        "web", supervisor.own_command("web", "--host", host, "--port", str(port), "--web-workers", str(web_workers))
+    )
+    tree.add("relay", supervisor.own_command("relay"))
+    tree.add("worker", supervisor.own_command("worker"))
+
+    def ready() -> None:
+        wait_until_ready(url)
+        for line in lines:
+            click.echo(line)
+
+    tree.run(ready)
+    lock.close()
+
+
+def _first_run(host: str, port: int) -> list[str]:
+    from reviewqueue.accounts.people import ensure_admin
+    from reviewqueue.core.access import SYSTEM
+    from reviewqueue.core.db import write_session
+
+    email = os.environ.get("REVIEWQUEUE_ADMIN_EMAIL", "admin@example.com")
+    with write_session() as session:
+        password = ensure_admin(
+            session=session, actor=SYSTEM, email=email, password=os.environ.get("REVIEWQUEUE_ADMIN_PASSWORD")
+        )
+    lines = [f"reviewqueue runs at http://{host}:{port}  (Ctrl-C stops it)"]
+    if password is not None:
+        lines.append(f"Sign in as {email} with the password {password}  (shown only now)")
+    return lines
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535))
+@click.option("--web-workers", default=2, show_default=True, type=click.IntRange(1, 64))
+@click.pass_obj
+def web(data_dir: Path, host: str, port: int, web_workers: int) -> None:
+    """Run the web server alone."""
+    from reviewqueue.app import create_app
+    from reviewqueue.core.server import WebServer
+
+    _log_to_stderr()
+    settings = config.load(data_dir=data_dir)
+    bind = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    WebServer(lambda: create_app(settings), bind=bind, workers=web_workers, threads=settings.web_threads).run()
+
+
+@main.command()
+@click.pass_obj
+def relay(data_dir: Path) -> None:
+    """Run the relay alone: it hands work to RQ and does what is due by time. Any number may run; one leads."""
+    from reviewqueue.app import create_app
+    from reviewqueue.core.relay import Relay
+
+    _log_to_stderr()
+    settings = config.load(data_dir=data_dir)
+    process = Relay(topics=TOPICS, duties=duties(), url=settings.redis_url)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: process.stop())
+    with create_app(settings).app_context():
+        process.run()
+
+
+def duties() -> Any:
+    """What is due by time. Passed to the relay, so that `core` imports no feature."""
+    from reviewqueue.core.relay import Duty
+    from reviewqueue.intake import idempotency
+    from reviewqueue.resolution import endings
+    from reviewqueue.review import claims
+
+    return (
+        Duty("settle decisions whose grace is over", endings.settle_due, 0.4),
+        Duty("return expired claims", claims.return_expired, 1),
+        Duty("expire items", endings.expire_items, 2),
+        Duty("forget old idempotency keys", idempotency.purge, 600),
+    )
+
+
+@main.command()
+@click.option(
+    "--queues", "only", help="Comma-separated review queues to work for; all of them, and the rest, by default."
+)
+@click.pass_obj
+def worker(data_dir: Path, only: str | None) -> None:
+    """Run an RQ worker alone. It hears of new review queues by itself."""
+    from reviewqueue.app import create_app
+    from reviewqueue.core import background, outbox
+    from reviewqueue.core.worker import ReviewWorker, all_names
+
+    _log_to_stderr()
+    settings = config.load(data_dir=data_dir)
+    app = create_app(settings)
+    background.serve(app)
+    with app.app_context():
+        connection = background.connect(background.redis_url())
+    if only:
+        names = [outbox.review_queue(slug.strip()) for slug in only.split(",") if slug.strip()]
+        ReviewWorker(lambda: names, connection).work(logging_level="WARNING")
+    else:
+        ReviewWorker(lambda: all_names(settings), connection).work(logging_level="WARNING")
+
+
+@main.group("db")
+def database() -> None:
+    """The database's schema."""
+
+
+@database.command()
+@click.pass_obj
+def upgrade(data_dir: Path) -> None:
+    """Bring the schema to this version. Safe to run at any time, from any machine."""
+    from reviewqueue.app import create_app
+    from reviewqueue.core.migrations import migrate_to_newest
+
+    with create_app(config.load(data_dir=data_dir)).app_context():
+        migrate_to_newest()
+    click.echo("The database is up to date.")
+
+
+def _log_to_stderr() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    for noisy in ("alembic", "rq", "gunicorn"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,197 @@
+"""Work off the outbox: what each topic does, the job that RQ runs, and its hold on the rows.
+
+A job carries ids alone. It first takes an execution lease on its rows, so that a second job for the same rows, or one
+that comes late, does nothing. Rows are deleted when their work is done.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Flask, current_app
+from redis import Redis
+from rq import Queue
+from rq.serializers import JSONSerializer
+from sqlalchemy import case, delete, or_, update
+from sqlalchemy.orm import Session
+
+from reviewqueue.core.db import clock, write_session
+from reviewqueue.core.ids import new_id
+from reviewqueue.errors import Unavailable
+from reviewqueue.models import OutboxRow
+
+log = logging.getLogger(__name__)
+
+JOB = "reviewqueue.core.background.work"
+MOST_ATTEMPTS = 10
+SECONDS = 2
+"""Timeout of every Redis call: a frozen Redis must not freeze us."""
+JOB_TIMEOUT_SECONDS = 3600
+
+
+@dataclass(frozen=True)
+class Topic:
+    """What is to be done with the rows of a topic; named by dotted string, so that nothing is imported for it."""
+
+    handler: str
+    """Short work: `handler(*, session, refs)`, all in one transaction. Long: `handler(*, ref, renew)`."""
+    batch: int = 50
+    long: bool = False
+
+
+class LeaseGone(Exception):
+    """Another job has taken over: stop."""
+
+
+def connect(url: str) -> Redis:
+    """A client whose calls end within two seconds."""
+    return Redis.from_url(url, socket_timeout=SECONDS, socket_connect_timeout=SECONDS)
+
+
+def redis_url() -> str:
+    """Raises `Unavailable` where none is configured."""
+    url = current_app.config["SETTINGS"].redis_url
+    if not url:
+        raise Unavailable("No Redis is configured: set REDIS_URL, or run `reviewqueue up`, which brings its own.")
+    return str(url)
+
+
+def rq_queue(name: str, connection: Redis) -> Queue:
+    return Queue(name, connection=connection, serializer=JSONSerializer)
+
+
+def enqueue(connection: Redis, name: str, topic: Topic, ids: Sequence[int]) -> None:
+    """Hand rows to RQ. Only the relay calls this, after its commit."""
+    rq_queue(name, connection).enqueue(
+        JOB, topic.handler, topic.long, list(ids), job_timeout=JOB_TIMEOUT_SECONDS, result_ttl=0, failure_ttl=3600
+    )
+
+
+_app_of_worker: list[Flask] = []
+
+
+def serve(app: Flask) -> None:
+    """Give jobs of this process their application. Called before the fork; the engine connects after it."""
+    _app_of_worker[:] = [app]
+
+
+def work(handler: str, long: bool, ids: list[int]) -> None:
+    """The job: take the lease, run the handler, delete what is done."""
+    with _app_of_worker[0].app_context():
+        run(handler, ids, long=long)
+
+
+def run(handler_name: str, ids: Sequence[int], *, long: bool) -> int:
+    """Work off these outbox rows; returns how many were done. Safe to run twice, also at the same time."""
+    lease = new_id()
+    rows = _take(lease, ids)
+    handler = _imported(handler_name)
+    if long:
+        return sum(_run_long(handler, lease, row_id, ref) for row_id, ref in rows.items())
+    if not rows:
+        return 0
+    try:
+        _run_batch(handler, lease, rows)
+    except Exception:
+        log.exception("batch of %d for %s failed; trying one by one", len(rows), handler_name)
+        return sum(_run_alone(handler, lease, row_id, ref) for row_id, ref in rows.items())
+    return len(rows)
+
+
+def _take(lease: str, ids: Sequence[int]) -> dict[int, str]:
+    seconds = current_app.config["SETTINGS"].execution_lease_seconds
+    with write_session() as session:
+        rows = session.execute(
+            update(OutboxRow)
+            .where(
+                OutboxRow.id.in_(list(ids)),
+                OutboxRow.failed_at.is_(None),
+                or_(OutboxRow.leased_until.is_(None), OutboxRow.leased_until < clock()),
+            )
+            .values(lease=lease, leased_until=clock(seconds), attempts=OutboxRow.attempts + 1)
+            .returning(OutboxRow.id, OutboxRow.ref)
+            .execution_options(synchronize_session=False)
+        ).all()
+    return {row.id: row.ref for row in rows}
+
+
+def _imported(name: str) -> Callable[..., Any]:
+    module, _, function = name.rpartition(".")
+    handler: Callable[..., Any] = getattr(importlib.import_module(module), function)
+    return handler
+
+
+def _run_batch(handler: Callable[..., Any], lease: str, rows: Mapping[int, str]) -> None:
+    with write_session() as session:
+        handler(session=session, refs=list(rows.values()))
+        _finish(session, lease, list(rows))
+
+
+def _run_alone(handler: Callable[..., Any], lease: str, row_id: int, ref: str) -> bool:
+    try:
+        _run_batch(handler, lease, {row_id: ref})
+    except Exception as error:
+        log.exception("outbox row %d failed", row_id)
+        _fail(lease, row_id, error)
+        return False
+    return True
+
+
+def _run_long(handler: Callable[..., Any], lease: str, row_id: int, ref: str) -> bool:
+    try:
+        handler(ref=ref, renew=lambda: _renew(lease, row_id))
+    except LeaseGone:
+        return False
+    except Exception as error:
+        log.exception("outbox row %d failed", row_id)
+        _fail(lease, row_id, error)
+        return False
+    with write_session() as session:
+        _finish(session, lease, [row_id])
+    return True
+
+
+def _renew(lease: str, row_id: int) -> None:
+    seconds = current_app.config["SETTINGS"].execution_lease_seconds
+    with write_session() as session:
+        kept = session.execute(
+            update(OutboxRow)
+            .where(OutboxRow.id == row_id, OutboxRow.lease == lease)
+            .values(leased_until=clock(seconds))
+            .returning(OutboxRow.id)
+            .execution_options(synchronize_session=False)
+        ).one_or_none()
+    if kept is None:
+        raise LeaseGone
+
+
+def _finish(session: Session, lease: str, ids: Sequence[int]) -> None:
+    session.execute(
+        delete(OutboxRow)
+        .where(OutboxRow.id.in_(list(ids)), OutboxRow.lease == lease)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _fail(lease: str, row_id: int, error: Exception) -> None:
+    """Note the failure; back off 15 s, 30 s, … up to an hour; after ten attempts wait for a retry by hand."""
+    with write_session() as session:
+        attempts = session.execute(
+            update(OutboxRow)
+            .where(OutboxRow.id == row_id, OutboxRow.lease == lease)
+            .values(
+                leased_until=None,
+                lease=None,
+                error=f"{type(error).__name__}: {error}"[:2000],
+                failed_at=case((OutboxRow.attempts >= MOST_ATTEMPTS, clock()), else_=None),
+            )
+            .returning(OutboxRow.attempts)
+            .execution_options(synchronize_session=False)
+        ).scalar_one_or_none()
+        if attempts is not None:
+            seconds = min(3600, 15 * 2 ** (attempts - 1))
+            session.execute(update(OutboxRow).where(OutboxRow.id == row_id).values(next_at=clock(seconds)))
