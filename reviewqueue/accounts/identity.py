@@ -1,4 +1,4 @@
-"""Who makes this request: fills `g.actor`, under `/api/` from the bearer token alone, elsewhere from the session alone."""
+"""Who makes this request: fills `g.actor`, under `/api/` from the token, elsewhere from the session."""
 
 from __future__ import annotations
 
@@ -143,6 +143,14 @@ def _keep(user: SignedIn) -> None:
     if new_id is not None:
         session["_user_id"] = g.session_id = new_id
     session.modified = True
+
+
+def signed_in_person() -> SignedIn:
+    """The person behind this request's session; only after `signed_in`."""
+    user = current_user._get_current_object()
+    if not isinstance(user, SignedIn):
+        raise Unauthenticated("Sign in to go on.")
+    return user
 
 
 def enter(session_id: str) -> None:

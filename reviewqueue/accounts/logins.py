@@ -23,6 +23,7 @@ VISITOR = Actor(kind=ActorKind.SYSTEM, id="visitor", name="somebody not signed i
 """In whose name failed logins are recorded; no operation is called as it."""
 
 admit = throttle.admit
+take_back = throttle.take_back
 
 
 @dataclass(frozen=True)

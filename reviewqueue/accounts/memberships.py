@@ -128,7 +128,7 @@ def members(*, session: Session, actor: Actor, slug: str) -> list[Member]:
             Person.email,
             Person.disabled_at.is_not(None),
             Membership.created_at,
-        )  # fmt: skip
+        )
         .join(Person, Person.id == Membership.person_id)
         .where(Membership.queue_id == queue.id)
         .order_by(func.lower(Person.name), Person.id, Membership.role)

@@ -1,4 +1,4 @@
-"""Operations on tokens: `rq_<id>.<secret>`, of which only the secret's SHA-256 is kept. And the queries that list them."""
+"""Operations on tokens: `rq_<id>.<secret>`, only the secret's SHA-256 is kept. And the queries for them."""
 
 from __future__ import annotations
 

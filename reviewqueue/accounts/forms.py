@@ -1,0 +1,173 @@
+"""Forms about people, passwords, tokens and membership."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask_wtf import FlaskForm
+from wtforms import (
+    EmailField,
+    Field,
+    Form,
+    HiddenField,
+    IntegerField,
+    PasswordField,
+    SelectField,
+    SelectMultipleField,
+    StringField,
+)
+from wtforms.validators import EqualTo, InputRequired, Length, NumberRange, Optional, ValidationError
+from wtforms.widgets import CheckboxInput, ListWidget
+
+from reviewqueue.accounts.passwords import LONGEST, SHORTEST
+from reviewqueue.accounts.tokens import LONGEST_DAYS
+from reviewqueue.core.access import Scope
+from reviewqueue.errors import Conflict, Error, Invalid
+from reviewqueue.models.states import QueueRole, SiteRole
+
+SITE_ROLES = [
+    (SiteRole.MEMBER.value, "Member: does what their queues say"),
+    (SiteRole.AUDITOR.value, "Auditor: reads everything, changes nothing"),
+    (SiteRole.ADMIN.value, "Administrator: people, tokens, queues"),
+]
+QUEUE_ROLES = [
+    (QueueRole.REVIEWER.value, "Reviewer: claims and decides"),
+    (QueueRole.LEAD.value, "Lead: also takes escalations, sees the history"),
+    (QueueRole.ANALYST.value, "Analyst: exports, sees the history"),
+]
+SCOPES = {
+    Scope.ITEMS_WRITE: "Submit items",
+    Scope.ITEMS_READ: "Read items and their resolutions",
+    Scope.EXPORTS: "Make and download exports",
+    Scope.QUEUES_WRITE: "Configure queues",
+    Scope.METRICS: "Read metrics",
+    Scope.REVIEW: "Review: claim and decide",
+}
+
+
+def printable(_form: Form, field: Field) -> None:
+    """Nothing that no keyboard types: control characters, NUL."""
+    if field.data and not str(field.data).isprintable():
+        raise ValidationError("Remove the characters that cannot be shown.")
+
+
+def _stripped(text: str | None) -> str | None:
+    return text.strip() if text else text
+
+
+class Checkboxes(SelectMultipleField):  # type: ignore[misc]
+    widget = ListWidget(prefix_label=False)
+    option_widget = CheckboxInput()
+
+
+class LoginForm(FlaskForm):  # type: ignore[misc]
+    email = EmailField(
+        "E-mail",
+        filters=[_stripped],
+        validators=[InputRequired("Type your e-mail."), Length(max=254), printable],
+        render_kw={"autocomplete": "username", "autofocus": True},
+    )
+    password = PasswordField(
+        "Password",
+        validators=[InputRequired("Type your password."), Length(max=LONGEST, message="The password is too long.")],
+        render_kw={"autocomplete": "current-password"},
+    )
+    next = HiddenField()
+
+
+class PasswordForm(FlaskForm):  # type: ignore[misc]
+    current = PasswordField(
+        "Current password",
+        validators=[InputRequired("Type your current password."), Length(max=LONGEST)],
+        render_kw={"autocomplete": "current-password"},
+    )
+    password = PasswordField(
+        "New password",
+        description=f"At least {SHORTEST} characters. A few words in a row are easy to keep in mind.",
+        validators=[InputRequired("Type the new password."), Length(max=LONGEST)],
+        render_kw={"autocomplete": "new-password", "minlength": SHORTEST},
+    )
+    repeat = PasswordField(
+        "New password again",
+        validators=[InputRequired("Type it again."), EqualTo("password", "The two new passwords differ.")],
+        render_kw={"autocomplete": "new-password"},
+    )
+
+
+class PersonForm(FlaskForm):  # type: ignore[misc]
+    email = EmailField(
+        "E-mail", filters=[_stripped], validators=[InputRequired("Type an e-mail."), Length(max=254), printable]
+    )
+    name = StringField(
+        "Name",
+        filters=[_stripped],
+        description="Shown to colleagues. Without one, the part of the e-mail before the @.",
+        validators=[Optional(), Length(max=200), printable],
+    )
+    role = SelectField("Role on the site", choices=SITE_ROLES, default=SiteRole.MEMBER.value)
+
+
+class RoleForm(FlaskForm):  # type: ignore[misc]
+    role = SelectField("Role on the site", choices=SITE_ROLES)
+
+
+class TokenForm(FlaskForm):  # type: ignore[misc]
+    """`review` is offered on personal tokens alone."""
+
+    name = StringField(
+        "Name",
+        filters=[_stripped],
+        description="What it is for, so that it can be told from others.",
+        validators=[InputRequired("Give the token a name."), Length(max=200), printable],
+    )
+    scopes = Checkboxes("May", validators=[InputRequired("Choose at least one.")])
+    queues = Checkboxes("Only in these queues", description="None chosen: in all queues.")
+    expires_days = IntegerField(
+        "Ends after days",
+        description="Empty: never.",
+        validators=[Optional(), NumberRange(1, LONGEST_DAYS, f"Between 1 and {LONGEST_DAYS} days.")],
+        render_kw={"inputmode": "numeric", "min": 1, "max": LONGEST_DAYS},
+    )
+
+    def offer(self, *, personal: bool, queues: list[tuple[str, str]]) -> TokenForm:
+        """Fill in what may be chosen; `queues` are slugs and titles."""
+        self.scopes.choices = [
+            (scope.value, words) for scope, words in SCOPES.items() if personal or scope is not Scope.REVIEW
+        ]
+        self.queues.choices = queues
+        return self
+
+
+class MemberForm(FlaskForm):  # type: ignore[misc]
+    email = EmailField(
+        "E-mail", filters=[_stripped], validators=[InputRequired("Type an e-mail."), Length(max=254), printable]
+    )
+    role = SelectField("Role in this queue", choices=QUEUE_ROLES, default=QueueRole.REVIEWER.value)
+
+
+class PlainForm(FlaskForm):  # type: ignore[misc]
+    """A button."""
+
+
+def blame(form: FlaskForm, error: Error, *, field: str = "") -> None:
+    """Put an operation's error beside the fields it points at; what points nowhere goes to `field` or on top."""
+    fields: dict[str, Any] = form._fields
+    if isinstance(error, Invalid) and error.faults:
+        for fault in error.faults:
+            _put(form, fields.get(fault.pointer[1:].partition("/")[0]), _sentence(fault.detail))
+    elif isinstance(error, Invalid | Conflict) or field:
+        _put(form, fields.get(field), error.message)
+    else:
+        raise error
+
+
+def _put(form: FlaskForm, field: Any, message: str) -> None:
+    if field is None:
+        form.form_errors.append(message)
+    else:
+        field.errors = [*field.errors, message]
+
+
+def _sentence(detail: str) -> str:
+    text = detail[:1].upper() + detail[1:]
+    return text if text.endswith(".") else text + "."
