@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import secrets
 
-from flask import Response, current_app, request
+from flask import current_app, request
 from itsdangerous import BadData, URLSafeTimedSerializer
+from werkzeug.wrappers import Response
 
 COOKIE = "reviewqueue_device"
 _AGE_SECONDS = 180 * 86_400

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from reviewqueue.accounts import people, sessions
 from reviewqueue.core import trail
-from reviewqueue.core.access import Action, Actor, may, require
+from reviewqueue.core.access import Action, Actor, require
 from reviewqueue.core.db import clock
 from reviewqueue.core.ids import new_id
 from reviewqueue.errors import Conflict, NotFound
@@ -57,9 +57,7 @@ def find_queue(session: Session, actor: Actor, slug: str, action: Action) -> Que
         row = session.execute(select(Queue.id, Queue.slug, Queue.title).where(Queue.slug == slug)).one_or_none()
     if row is None:
         raise NotFound
-    # Whoever reads everything reads members too; on the site as a whole, or by a say in this queue.
-    if action is not Action.READ_PEOPLE or not may(actor, action):
-        require(actor, action, row.id)
+    require(actor, action, row.id)
     return QueueName(*row)
 
 

@@ -173,8 +173,13 @@ def enable(*, session: Session, actor: Actor, person_id: str) -> None:
 
 
 def reset_password(*, session: Session, actor: Actor, person_id: str) -> str:
-    """Give the person a one-time password, returned, and end their sessions. Raises `NotFound`, `Forbidden`."""
+    """Give the person a one-time password, returned, and end their sessions.
+
+    Raises `Conflict` (`yourself`), `NotFound`, `Forbidden`.
+    """
     require(actor, Action.MANAGE_PEOPLE)
+    if actor.kind is ActorKind.PERSON and actor.id == person_id:
+        raise Conflict("Change your own password on your account page.", code="yourself")
     _locked(session, person_id)
     password = passwords.one_time()
     _set_password(session, person_id, password, must_change=True)

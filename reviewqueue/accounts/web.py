@@ -358,10 +358,12 @@ def enable(person_id: str) -> Response:
 @signed_in
 def reset_password(person_id: str) -> Any:
     require(_me(), Action.MANAGE_PEOPLE)
-    with write_session() as writer:
-        new = people.reset_password(session=writer, actor=_me(), person_id=known_id(person_id))
-    if _me().id == known_id(person_id):
-        return render_template("accounts/own_reset.html", password=new)
+    try:
+        with write_session() as writer:
+            new = people.reset_password(session=writer, actor=_me(), person_id=known_id(person_id))
+    except Conflict as error:
+        flash(error.message, "bad")
+        return redirect(url_for("accounts.person", person_id=person_id), 303)
     return _person_page(person_id, password=new)
 
 
