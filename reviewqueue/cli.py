@@ -26,7 +26,7 @@ COMMANDS = {
     "queues": "reviewqueue.queues.commands.queues",
     "users": "reviewqueue.accounts.commands.users",
     "members": "reviewqueue.accounts.commands.members",
-    "tokens": "reviewqueue.accounts.commands.tokens",
+    "tokens": "reviewqueue.accounts.commands.tokens_group",
     "export": "reviewqueue.feedback.commands.export",
 }
 """Commands that live with their feature, imported when they are called."""
@@ -198,6 +198,7 @@ def relay(data_dir: Path) -> None:
 
 def duties() -> Any:
     """What is due by time. Passed to the relay, so that `core` imports no feature."""
+    from reviewqueue.accounts import sessions, throttle
     from reviewqueue.core.relay import Duty
     from reviewqueue.intake import idempotency
     from reviewqueue.resolution import endings
@@ -208,6 +209,8 @@ def duties() -> Any:
         Duty("return expired claims", claims.return_expired, 1),
         Duty("expire items", endings.expire_items, 2),
         Duty("forget old idempotency keys", idempotency.purge, 600),
+        Duty("forget ended sessions", sessions.sweep, 600),
+        Duty("forget old failed logins", throttle.sweep, 600),
     )
 
 

@@ -146,7 +146,7 @@ def _create(
 
 
 def _fault(pointer: str, detail: str) -> Invalid:
-    return Invalid(f"The {pointer[1:].replace('_', ' ')} {detail}.", [Fault(pointer, detail)])
+    return Invalid("The token cannot be made like this.", [Fault(pointer, detail)])
 
 
 def _scopes(given: Iterable[Scope | str]) -> list[Scope]:
