@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from reviewqueue import __version__, config, errors
 from reviewqueue.core.background import Topic
@@ -162,6 +163,26 @@ def _first_run(host: str, port: int) -> list[str]:
     if password is not None:
         lines.append(f"Sign in as {email} with the password {password}  (shown only now)")
     return lines
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 for all.")
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535))
+@click.pass_context
+def demo(ctx: click.Context, host: str, port: int) -> None:
+    """Run the product with sample queues, people and items: everything of it to try in a minute.
+
+    Keeps its data in ./reviewqueue-demo unless --data-dir or REVIEWQUEUE_DATA_DIR names another place; a second start
+    continues. Prints the sample logins.
+    """
+    from reviewqueue import samples
+
+    def prepare(host: str, port: int) -> list[str]:
+        samples.fill()
+        return samples.banner(host, port)
+
+    given = ctx.parent is not None and ctx.parent.get_parameter_source("data_dir") is not ParameterSource.DEFAULT
+    run_all(ctx.obj if given else Path("reviewqueue-demo"), host, port, 1, banner=prepare)
 
 
 @main.command()
