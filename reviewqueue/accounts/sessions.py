@@ -30,6 +30,25 @@ class OpenSession:
     seen_at: datetime
     current: bool
 
+    @property
+    def browser(self) -> str:
+        """Browser and system in words, as far as the user agent tells."""
+        browser = next((name for sign, name in _BROWSERS if sign in self.user_agent), "A browser")
+        system = next((name for sign, name in _SYSTEMS if sign in self.user_agent), None)
+        return f"{browser} on {system}" if system else browser
+
+
+# In this order: each browser also claims to be those after it.
+_BROWSERS = (("Edg/", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
+_SYSTEMS = (
+    ("Android", "Android"),
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Windows", "Windows"),
+    ("Mac OS X", "macOS"),
+    ("Linux", "Linux"),
+)
+
 
 def handle_of(session_id: str) -> str:
     return hashlib.sha256(session_id.encode()).hexdigest()[:24]
