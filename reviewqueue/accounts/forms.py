@@ -55,9 +55,14 @@ def _stripped(text: str | None) -> str | None:
     return text.strip() if text else text
 
 
-class Checkboxes(SelectMultipleField):  # type: ignore[misc]
-    widget = ListWidget(prefix_label=False)
-    option_widget = CheckboxInput()
+def some_chosen(_form: Form, field: Field) -> None:
+    """At least one. Unlike `InputRequired` it does not ask the browser for each single box."""
+    if not field.data:
+        raise ValidationError("Choose at least one.")
+
+
+def _checkboxes(label: str, **options: Any) -> SelectMultipleField:
+    return SelectMultipleField(label, widget=ListWidget(), option_widget=CheckboxInput(), **options)
 
 
 class LoginForm(FlaskForm):  # type: ignore[misc]
@@ -120,8 +125,8 @@ class TokenForm(FlaskForm):  # type: ignore[misc]
         description="What it is for, so that it can be told from others.",
         validators=[InputRequired("Give the token a name."), Length(max=200), printable],
     )
-    scopes = Checkboxes("May", validators=[InputRequired("Choose at least one.")])
-    queues = Checkboxes("Only in these queues", description="None chosen: in all queues.")
+    scopes = _checkboxes("May", validators=[some_chosen])
+    queues = _checkboxes("Only in these queues", description="None chosen: in all queues.")
     expires_days = IntegerField(
         "Ends after days",
         description="Empty: never.",
