@@ -67,8 +67,9 @@ def _add_blueprints(app: Flask) -> None:
     from reviewqueue.intake import api as intake_api
     from reviewqueue.queues import api as queues_api
     from reviewqueue.review import api as review_api
+    from reviewqueue.review import web as review_web
 
-    html = [accounts_web.blueprint, health.blueprint]
+    html = [accounts_web.blueprint, health.blueprint, review_web.blueprint]
     apis = [intake_api.blueprint, queues_api.blueprint, review_api.blueprint, delivery_api.blueprint]
     for blueprint in html:
         app.register_blueprint(blueprint)

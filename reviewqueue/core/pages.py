@@ -19,7 +19,9 @@ ADMIN_PAGES = (
 def init_app(app: Flask) -> None:
     """Give the templates their words and questions."""
     app.jinja_env.globals.update(may=may, may_anywhere=may_anywhere, admin_pages=admin_pages)
-    app.jinja_env.filters.update(duration=duration, relative=relative, absolute=absolute, initials=initials)
+    app.jinja_env.filters.update(
+        duration=duration, relative=relative, absolute=absolute, initials=initials, seconds_until=seconds_until
+    )
 
 
 def may_anywhere(actor: Actor, action: Action) -> bool:
@@ -53,6 +55,11 @@ def relative(moment: datetime, now: datetime | None = None) -> str:
     if abs(distance) < 5:
         return "now"
     return f"{duration(distance)} ago" if distance > 0 else f"in {duration(-distance)}"
+
+
+def seconds_until(moment: datetime) -> int:
+    """Whole seconds from now to `moment`; negative once it has passed."""
+    return round((moment - datetime.now(UTC)).total_seconds())
 
 
 def absolute(moment: datetime) -> str:

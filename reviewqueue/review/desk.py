@@ -1,0 +1,312 @@
+"""What the desk shows for a claim, and what its form sends back as a `Submission`. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from werkzeug.datastructures import MultiDict
+
+from reviewqueue.core import strictjson
+from reviewqueue.core.strictjson import escape_pointer
+from reviewqueue.errors import Fault, Faults, Invalid
+from reviewqueue.models.states import Verdict
+from reviewqueue.queues.configuration import Reason, offered_reasons
+from reviewqueue.queues.schemas import property_schema
+from reviewqueue.review import fields, shown
+from reviewqueue.review.decisions import Submission
+from reviewqueue.review.fields import Part
+from reviewqueue.review.forms import DecisionForm
+from reviewqueue.review.verdicts import MISSING, same
+from reviewqueue.review.workpiece import Workpiece
+
+MOST_DIGITS = 9
+UNSENT = {"csrf_token", "spent_seconds", "verdict", "add"}
+"""Names of the form that are no part of a draft."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One label."""
+
+    value: str
+    """As JSON text: labels need not be text."""
+    label: str
+    confidence: float | None = None
+    key: str = ""
+    proposed: bool = False
+
+
+@dataclass
+class Desk:
+    """A claim, and the form as it stands."""
+
+    work: Workpiece
+    form: DecisionForm
+    data: MultiDict[str, str] | None
+    """What was typed or restored; None for an untouched form."""
+    input: shown.Shown
+    ai: Any
+    """The AI's value of what is decided; MISSING where it gave none."""
+    pointer: str
+    reasons: tuple[Reason, ...]
+    choices: list[Choice] = field(default_factory=list)
+    others: list[Choice] = field(default_factory=list)
+    chosen: str = ""
+    text: str = ""
+    rest: list[shown.Line] = field(default_factory=list)
+    """Parts of the output that are not decided here."""
+    part: Part | None = None
+    errors: list[str] = field(default_factory=list)
+    output_errors: list[str] = field(default_factory=list)
+
+    @property
+    def view(self) -> str:
+        return self.work.config.view.type
+
+    @property
+    def ai_text(self) -> str:
+        """The AI's value as a form would hold it."""
+        if self.ai is MISSING:
+            return ""
+        if self.view == "choice":
+            return strictjson.dumps(self.ai)
+        return self.ai if isinstance(self.ai, str) else ""
+
+    @property
+    def changes(self) -> list[shown.Change]:
+        return shown.diff(_lines(self.ai_text), _lines(self.text))
+
+    @property
+    def changed(self) -> bool:
+        """Whether the form differs from what the AI gave."""
+        if self.view == "choice":
+            return self.chosen != self.ai_text
+        if self.view == "text":
+            return _lines(self.text) != _lines(self.ai_text)
+        assert self.part is not None
+        return self.ai is MISSING or not same(fields.value_of(self.part, Faults()), self.ai)
+
+    @property
+    def first(self) -> Part | None:
+        """The field to look at first."""
+        return fields.most_doubtful(self.part) if self.part else None
+
+    @property
+    def instructions_mark(self) -> str:
+        """Changes with the instructions, so that the browser can tell that they are new."""
+        return hashlib.sha256(self.work.config.instructions.encode()).hexdigest()[:12]
+
+    @property
+    def fixed_digits(self) -> bool:
+        """Whether digits are the labels in schema order, not the model's alternatives."""
+        return self.view == "choice" and len(self.work.config.labels) <= MOST_DIGITS
+
+
+def desk_of(work: Workpiece, data: MultiDict[str, str] | None = None) -> Desk:
+    """The desk for `work`, filled with `data`, else with its draft, else with the AI's output."""
+    name = work.config.view.output
+    given = work.output
+    ai = given
+    if given is None:
+        ai = MISSING
+    elif name is not None:
+        ai = given.get(name, MISSING) if isinstance(given, dict) else MISSING
+    desk = Desk(
+        work=work, form=DecisionForm(), data=data, input=shown.input_shown(work.input, work.config.view.input), ai=ai,
+        pointer="" if name is None else f"/{escape_pointer(name)}", reasons=offered_reasons(work.config),
+    )  # fmt: skip
+    if name is not None and isinstance(given, dict) and len(given) > 1:
+        desk.rest = list(shown.lines({key: value for key, value in given.items() if key != name}))
+    _FILL[desk.view](desk)
+    desk.form = DecisionForm(desk.data) if desk.data is not None else DecisionForm()
+    return desk
+
+
+def _drafted(desk: Desk) -> MultiDict[str, str] | None:
+    """The draft as form data: as the desk wrote it, or made from an output that came over the API or from undo."""
+    draft = desk.work.draft
+    if not draft:
+        return None
+    if isinstance(draft.get("fields"), list):
+        pairs = [pair for pair in draft["fields"] if isinstance(pair, list) and len(pair) == 2]
+        return MultiDict([(str(name), str(value)) for name, value in pairs])
+    data = MultiDict(
+        [(key, str(draft[key])) for key in ("reason", "comment", "message", "suggested_label") if draft.get(key)]
+    )
+    if draft.get("output") is not None:
+        data.update(MultiDict(list(_output_as_form(desk, draft["output"]))))
+    return data
+
+
+def _output_as_form(desk: Desk, output: Any) -> Iterable[tuple[str, str]]:
+    name = desk.work.config.view.output
+    value = output.get(name, MISSING) if name is not None and isinstance(output, dict) else output
+    if value is MISSING:
+        return []
+    if desk.part is not None:
+        return fields.as_form(desk.part, value)
+    if desk.view == "choice":
+        return [("choice", strictjson.dumps(value))]
+    return [("text", value)] if isinstance(value, str) else []
+
+
+# -- the three types --------------------------------------------------------------------------------------------------
+
+
+def _fill_choice(desk: Desk) -> None:
+    desk.data = desk.data if desk.data is not None else _drafted(desk)
+    work = desk.work
+    rated = _confidences(desk)
+    labels = [strictjson.dumps(label) for label in work.config.labels]
+    if desk.fixed_digits:
+        desk.choices = [_choice(desk, value, rated, str(index)) for index, value in enumerate(labels, 1)]
+        if desk.ai is not MISSING and desk.ai_text not in labels:
+            desk.choices.insert(0, _choice(desk, desk.ai_text, rated, ""))
+    else:
+        alternatives = [value for value in rated if value != desk.ai_text and value in labels][:MOST_DIGITS]
+        desk.choices = [_choice(desk, value, rated, str(index)) for index, value in enumerate(alternatives, 1)]
+        if desk.ai is not MISSING:
+            desk.choices.insert(0, _choice(desk, desk.ai_text, rated, ""))
+        listed = {choice.value for choice in desk.choices}
+        desk.others = [_choice(desk, value, rated, "") for value in labels if value not in listed]
+    desk.chosen = desk.ai_text
+    if desk.data is not None and "choice" in desk.data:
+        desk.chosen = desk.data["choice"]
+
+
+def _confidences(desk: Desk) -> dict[str, float | None]:
+    """Labels the model spoke of, as JSON text, in its order."""
+    name = desk.work.config.view.output
+    rated: dict[str, float | None] = {}
+    if desk.ai is not MISSING:
+        rated[desk.ai_text] = desk.work.item.confidence
+    for alternative in desk.work.alternatives:
+        output = alternative.get("output")
+        value = output.get(name) if name is not None and isinstance(output, dict) else output
+        rated.setdefault(strictjson.dumps(value), alternative.get("confidence"))
+    return rated
+
+
+def _choice(desk: Desk, value: str, rated: dict[str, float | None], key: str) -> Choice:
+    label = json.loads(value)
+    proposed = desk.ai is not MISSING and value == desk.ai_text
+    return Choice(value, label if isinstance(label, str) else value, rated.get(value), key, proposed)
+
+
+def _fill_text(desk: Desk) -> None:
+    desk.data = desk.data if desk.data is not None else _drafted(desk)
+    desk.text = desk.ai_text
+    if desk.data is not None and "text" in desk.data:
+        desk.text = desk.data["text"]
+
+
+def _fill_json(desk: Desk) -> None:
+    config = desk.work.config
+    desk.part = fields.parts_of(
+        property_schema(config.output_schema, config.view.output), config.output_schema, desk.ai,
+        pointer=desk.pointer, title=shown.words(config.view.output or "output"),
+        confidences=desk.work.parts, doubtful_below=config.doubtful_below,
+    )  # fmt: skip
+    desk.data = desk.data if desk.data is not None else _drafted(desk)
+    fields.bind(desk.part, desk.data)
+
+
+_FILL = {"choice": _fill_choice, "text": _fill_text, "json": _fill_json}
+
+
+def _lines(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+# -- what was sent ----------------------------------------------------------------------------------------------------
+
+
+def submission_of(desk: Desk) -> Submission:
+    """What the form says. Raises `Invalid` with pointers as `decide` does."""
+    assert desk.data is not None
+    form = desk.form
+    faults = Faults()
+    if not form.validate():
+        for name, found in form.errors.items():
+            faults.found.extend(Fault(f"/{name}", error) for error in found)
+    verdict = Verdict(form.verdict.data) if form.verdict.data and not form.verdict.errors else None
+    output = MISSING if verdict is Verdict.REJECT else _with_target(desk, _decided(desk, faults))
+    faults.raise_if_any("The decision cannot be taken like this.", code="invalid_decision")
+    reason = form.reason.data or None
+    return Submission(
+        verdict=verdict, output=output, reason=reason,
+        suggested_label=(form.suggested_label.data or None) if reason == "no_label_fits" else None,
+        comment=_lines(form.comment.data or "") or None, message=_lines(form.message.data or "") or None,
+        spent_seconds=form.spent_seconds.data,
+        seen=desk.data.getlist("seen")[:5000] if "tells_seen" in desk.data else None,
+        started_blank=bool(form.started_blank.data), grace=True, draft=draft_of(desk),
+    )  # fmt: skip
+
+
+def draft_of(desk: Desk) -> dict[str, Any]:
+    """The form as a draft, with the output it amounts to where that can be said."""
+    pairs = [[name, value] for name, value in (desk.data or MultiDict()).items(multi=True) if name not in UNSENT]
+    draft: dict[str, Any] = {"fields": pairs}
+    faults = Faults()
+    output = _with_target(desk, _decided(desk, faults))
+    if not faults.found and output is not MISSING:
+        draft["output"] = output
+    return draft
+
+
+def _decided(desk: Desk, faults: Faults) -> Any:
+    """The value that the form holds; the AI's own where nothing was changed."""
+    if desk.part is not None:
+        return fields.value_of(desk.part, faults)
+    if desk.view == "choice":
+        return _chosen(desk, faults)
+    if _lines(desk.text) == _lines(desk.ai_text):
+        return desk.ai
+    text = _lines(desk.text)
+    # A text that came with Windows line ends leaves with them.
+    return text.replace("\n", "\r\n") if "\r\n" in desk.ai_text else text
+
+
+def _chosen(desk: Desk, faults: Faults) -> Any:
+    if not desk.chosen:
+        return MISSING
+    if desk.chosen == desk.ai_text:
+        return desk.ai
+    for label in desk.work.config.labels:
+        if strictjson.dumps(label) == desk.chosen:
+            return label
+    faults.add(f"/output{desk.pointer}", "is not one of the labels")
+    return MISSING
+
+
+def _with_target(desk: Desk, value: Any) -> Any:
+    """The whole output, `value` in its place."""
+    name = desk.work.config.view.output
+    if value is MISSING or name is None:
+        return value
+    given = desk.work.output
+    return {**given, name: value} if isinstance(given, dict) else {name: value}
+
+
+def explain(desk: Desk, error: Invalid) -> None:
+    """Put the faults of a refused decision beside what they are about."""
+    general = []
+    for fault in error.faults:
+        name = fault.pointer.lstrip("/")
+        if name in {"reason", "suggested_label", "comment", "message"}:
+            control = desk.form[name]
+            control.errors = [*control.errors, fault.detail]
+        elif fault.pointer.startswith("/output"):
+            general.append((fault.pointer, fault.detail))
+        else:
+            desk.errors.append(fault.detail[:1].upper() + fault.detail[1:])
+    if desk.part is not None:
+        desk.output_errors = fields.place_errors(desk.part, general)
+    else:
+        desk.output_errors = [detail[:1].upper() + detail[1:] for _, detail in general]
+    if not error.faults:
+        desk.errors.append(error.message)

@@ -1,0 +1,230 @@
+"""Queries about what was decided: my decisions, the last one that can be undone, items and their history."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from reviewqueue.core import trail
+from reviewqueue.core.access import Action, Actor, may, require
+from reviewqueue.core.db import clock
+from reviewqueue.core.http import cursor_of, parse_cursor
+from reviewqueue.core.ids import known_id
+from reviewqueue.errors import NotFound
+from reviewqueue.models import (
+    AuditContent,
+    AuditEvent,
+    Decision,
+    Item,
+    PendingRelease,
+    Person,
+    Queue,
+    Resolution,
+    Task,
+    Token,
+)
+from reviewqueue.models.states import ActorKind, ItemState, Verdict
+from reviewqueue.queues.catalog import QueueHead, configuration, find_queue, queue_by_id
+from reviewqueue.queues.configuration import QueueConfig
+
+PAGE = 50
+
+
+@dataclass(frozen=True)
+class Undoable:
+    """A decision of mine in its grace time."""
+
+    decision_id: str
+    verdict: Verdict
+    seconds_left: float
+
+
+def last_undoable(*, session: Session, actor: Actor) -> Undoable | None:
+    """The newest decision of `actor` that they may still withdraw."""
+    row = session.execute(
+        select(Decision.id, Decision.verdict, PendingRelease.releases_at, clock().label("now"))
+        .join(PendingRelease, PendingRelease.decision_id == Decision.id)
+        .where(Decision.person_id == actor.id, PendingRelease.releases_at > clock())
+        .order_by(PendingRelease.releases_at.desc(), Decision.id.desc())
+        .limit(1)
+    ).one_or_none()
+    if row is None:
+        return None
+    return Undoable(row.id, row.verdict, (row.releases_at - row.now).total_seconds())
+
+
+def decided_by(*, session: Session, actor: Actor, task_id: str) -> bool:
+    """Whether a decision of `actor` stands on the task."""
+    query = select(Decision.id).where(
+        Decision.task_id == task_id, Decision.person_id == actor.id, Decision.withdrawn_at.is_(None), ~Decision.late
+    )
+    return session.execute(query.limit(1)).one_or_none() is not None
+
+
+# -- my decisions -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Page:
+    """Rows, and the cursor of those after them; None at the end."""
+
+    rows: list[Any]
+    cursor: str | None
+
+
+def my_decisions(*, session: Session, actor: Actor, cursor: str | None) -> Page:
+    """Decisions of `actor`, newest first. Raises `Invalid` for a cursor that is not ours."""
+    after = parse_cursor(cursor, 1)
+    query = (
+        select(
+            Decision.id, Decision.verdict, Decision.output, Decision.reason, Decision.comment, Decision.decided_at,
+            Decision.withdrawn_at, Decision.late, Decision.queue_id, Decision.item_id, Item.external_id,
+            Item.output.label("ai_output"), Queue.slug, Queue.title,
+            (PendingRelease.releases_at > clock()).label("undoable"),
+        )
+        .join(Item, Item.id == Decision.item_id)
+        .join(Queue, Queue.id == Decision.queue_id)
+        .outerjoin(PendingRelease, PendingRelease.decision_id == Decision.id)
+        .where(Decision.person_id == actor.id)
+        .order_by(Decision.id.desc())
+        .limit(PAGE + 1)
+    )  # fmt: skip
+    if after is not None:
+        query = query.where(Decision.id < known_id(after[0]))
+    return _page(list(session.execute(query)))
+
+
+def _page(rows: list[Any]) -> Page:
+    more = len(rows) > PAGE
+    return Page(rows[:PAGE], cursor_of(rows[PAGE - 1].id) if more else None)
+
+
+# -- items ------------------------------------------------------------------------------------------------------------
+
+
+def items_of(
+    *, session: Session, actor: Actor, slug: str, state: ItemState | None, external_id: str | None, cursor: str | None
+) -> tuple[QueueHead, Page]:
+    """Items of a queue, newest first. Raises `NotFound`, `Forbidden`, `Invalid` for a cursor that is not ours."""
+    head = find_queue(session=session, actor=actor, slug=slug, action=Action.READ_ITEMS)
+    after = parse_cursor(cursor, 1)
+    query = (
+        select(
+            Item.id, Item.external_id, Item.state, Item.confidence, Item.risk, Item.rule_title, Item.model,
+            Item.model_version, Item.created_at, Item.due_at, Item.audit_sample,
+        )
+        # Indexes ix_item_queue_id_id and ix_item_queue_id_state_id.
+        .where(Item.queue_id == head.id)
+        .order_by(Item.id.desc())
+        .limit(PAGE + 1)
+    )  # fmt: skip
+    if state is not None:
+        query = query.where(Item.state == state)
+    if external_id:
+        query = query.where(Item.external_id == external_id)
+    if after is not None:
+        query = query.where(Item.id < known_id(after[0]))
+    return head, _page(list(session.execute(query)))
+
+
+@dataclass(frozen=True)
+class Event:
+    """One line of an item's history."""
+
+    at: datetime
+    action: str
+    who: str
+    via: str
+    facts: dict[str, Any]
+    content: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ItemHistory:
+    """An item with everything that happened to it."""
+
+    item: Any
+    queue: QueueHead
+    config: QueueConfig
+    input: Any
+    output: Any
+    failure: Any
+    metadata: dict[str, Any]
+    parts: list[Any]
+    resolutions: list[Any]
+    decisions: list[Any]
+    tasks: list[Any]
+    events: list[Event] | None
+    """None for those who may not read the history."""
+
+
+def item_history(*, session: Session, actor: Actor, item_id: str) -> ItemHistory:
+    """The item's page. Opening it is an event.
+
+    Raises `NotFound` for an item that does not exist or whose queue the actor may not know, `Forbidden` for members
+    who may not read items.
+    """
+    item = session.execute(select(Item).where(Item.id == known_id(item_id))).scalar_one_or_none()
+    if item is None:
+        raise NotFound
+    require(actor, Action.READ_ITEMS, item.queue_id)
+    revisions = select(Resolution).where(Resolution.item_id == item.id).order_by(Resolution.revision.desc())
+    may_read = may(actor, Action.READ_HISTORY, item.queue_id)
+    history = ItemHistory(
+        item=item, queue=queue_by_id(session, item.queue_id),
+        config=configuration(session, item.queue_id, item.config_version).config,
+        input=json.loads(item.input), output=json.loads(item.output),
+        failure=json.loads(item.failure) if item.failure else None, metadata=json.loads(item.metadata_json),
+        parts=json.loads(item.parts or "[]"),
+        resolutions=list(session.scalars(revisions)),
+        decisions=_decisions(session, item.id) if may_read else [],
+        tasks=list(session.scalars(select(Task).where(Task.item_id == item.id).order_by(Task.id))),
+        events=_events(session, item.id) if may_read else None,
+    )  # fmt: skip
+    trail.record(session, actor, "item.viewed", queue_id=item.queue_id, item_id=item.id)
+    return history
+
+
+def _decisions(session: Session, item_id: str) -> list[Any]:
+    query = (
+        select(Decision, Person.name)
+        .join(Person, Person.id == Decision.person_id)
+        .where(Decision.item_id == item_id)
+        .order_by(Decision.decided_at)
+    )
+    return list(session.execute(query))
+
+
+def _events(session: Session, item_id: str) -> list[Event]:
+    # Index ix_audit_event_item_id_id.
+    query = (
+        select(AuditEvent, AuditContent.payload)
+        .outerjoin(AuditContent, AuditContent.event_id == AuditEvent.id)
+        .where(AuditEvent.item_id == item_id)
+        .order_by(AuditEvent.id.desc())
+        .limit(500)
+    )
+    rows = list(session.execute(query))
+    names = _names(session, [row.AuditEvent for row in rows])
+    return [
+        Event(
+            row.AuditEvent.at, row.AuditEvent.action, names.get(row.AuditEvent.actor, row.AuditEvent.actor),
+            row.AuditEvent.via, json.loads(row.AuditEvent.facts), json.loads(row.payload) if row.payload else {},
+        )
+        for row in rows
+    ]  # fmt: skip
+
+
+def _names(session: Session, events: list[Any]) -> dict[str, str]:
+    people = {event.actor for event in events if event.actor_kind is ActorKind.PERSON}
+    tokens = {event.actor for event in events if event.actor_kind is ActorKind.SERVICE}
+    found = [
+        *session.execute(select(Person.id, Person.name).where(Person.id.in_(people))),
+        *session.execute(select(Token.id, Token.name).where(Token.id.in_(tokens))),
+    ]
+    return {row[0]: row[1] for row in found}

@@ -1,0 +1,283 @@
+"""HTML routes of review: home, the desk, my decisions, items.
+
+The desk's script asks with the header `X-Desk`; then what would be a redirect to the next claim is its page at once
+(its address in `X-Location`), so that a decision and the next item are one round trip. Without the script the same
+forms work with redirects.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
+from sqlalchemy.orm import Session
+from werkzeug.datastructures import MultiDict
+from werkzeug.wrappers import Response as AnyResponse
+
+from reviewqueue.core.access import Actor
+from reviewqueue.core.db import read_session, write_session
+from reviewqueue.core.http import actor, signed_in, status_of
+from reviewqueue.core.ids import known_id
+from reviewqueue.errors import AlreadyDecided, Conflict, GraceOver, Invalid
+from reviewqueue.models.states import ItemState
+from reviewqueue.queues.catalog import configuration, find_queue
+from reviewqueue.review import claims, drafts, edge, histories, workpiece
+from reviewqueue.review.decisions import withdraw
+from reviewqueue.review.desk import Desk, desk_of, draft_of, explain, submission_of
+from reviewqueue.review.shown import hidden_in, input_shown, lines, markdown, pieces, scalar, words
+
+blueprint = Blueprint("review", __name__)
+
+
+@blueprint.record_once
+def _give_templates_their_filters(state: Any) -> None:
+    state.app.jinja_env.filters.update(
+        pieces=pieces, hidden_in=hidden_in, words=words, markdown=markdown, scalar=scalar, from_json=json.loads
+    )
+
+
+# -- home and queues --------------------------------------------------------------------------------------------------
+
+
+@blueprint.get("/")
+@signed_in
+def home() -> str:
+    with read_session() as session:
+        cards = workpiece.home(session=session, actor=actor())
+        undo = histories.last_undoable(session=session, actor=actor())
+    return render_template("review/home.html", cards=cards, undo=undo)
+
+
+@blueprint.get("/queues/<slug>")
+@signed_in
+def queue(slug: str) -> str:
+    """A queue as its reviewers see it before they start, or once nothing waits."""
+    who = actor()
+    with read_session() as session:
+        head = find_queue(session=session, actor=who, slug=slug)
+        config = configuration(session, head.id, head.version).config
+        cards = workpiece.home(session=session, actor=who)
+        undo = histories.last_undoable(session=session, actor=who)
+    card = next((card for card in cards if card.slug == slug), None)
+    others = [card for card in cards if card.slug != slug and card.waiting]
+    return render_template("review/queue.html", queue=head, config=config, card=card, others=others, undo=undo)
+
+
+@blueprint.post("/queues/<slug>/claims")
+@signed_in
+def claim(slug: str) -> AnyResponse:
+    """Claim the queue's most urgent task, or the one that `task` names (after a lost lease)."""
+    task = request.form.get("task")
+    if task:
+        with write_session() as session:
+            held = claims.claim_task(session=session, actor=actor(), task_id=known_id(task))
+        return _go_to(held.claim_id)
+    return _next(actor(), slug)
+
+
+@blueprint.post("/claims")
+@signed_in
+def claim_anywhere() -> AnyResponse:
+    return _next(actor(), None)
+
+
+def _next(who: Actor, slug: str | None) -> AnyResponse:
+    """To the next claim; to the queue's page, or home, when nothing waits."""
+    claim_id = edge.take_next(who, slug, lambda _, held: held.claim_id)
+    if claim_id is not None:
+        return _go_to(claim_id)
+    return _away(url_for("review.home") if slug is None else url_for("review.queue", slug=slug))
+
+
+def _go_to(claim_id: str) -> AnyResponse:
+    if not request.headers.get("X-Desk"):
+        return redirect(url_for("review.show", claim_id=claim_id), 303)
+    with read_session() as session:
+        answer = _page(session, actor(), _read(session, actor(), claim_id))
+    answer.headers["X-Location"] = url_for("review.show", claim_id=claim_id)
+    return answer
+
+
+def _away(address: str) -> AnyResponse:
+    return redirect(address, 303)
+
+
+# -- the desk ---------------------------------------------------------------------------------------------------------
+
+
+@blueprint.get("/claims/<claim_id>")
+@signed_in
+def show(claim_id: str) -> AnyResponse:
+    with read_session() as session:
+        desk = _read(session, actor(), claim_id)
+        return _page(session, actor(), desk, lost=None if desk.work.live else _why_lost(session, desk))
+
+
+def _read(session: Session, who: Actor, claim_id: str, data: MultiDict[str, str] | None = None) -> Desk:
+    return desk_of(workpiece.workpiece(session=session, actor=who, claim_id=claim_id), data)
+
+
+def _why_lost(session: Session, desk: Desk) -> Conflict:
+    if histories.decided_by(session=session, actor=actor(), task_id=desk.work.task_id):
+        return AlreadyDecided("You have decided this item. Under “My decisions” it can be undone while its time runs.")
+    return claims.lost_lease(session, actor(), desk.work.task_id)
+
+
+def _page(session: Session, who: Actor, desk: Desk, *, lost: Conflict | None = None, status: int = 200) -> Response:
+    undo = histories.last_undoable(session=session, actor=who)
+    others = [card for card in workpiece.home(session=session, actor=who) if card.waiting] if lost else []
+    html = render_template("review/desk.html", desk=desk, work=desk.work, lost=lost, undo=undo, others=others)
+    return Response(html, status=status)
+
+
+def _typed() -> MultiDict[str, str]:
+    """The form as it was sent. NUL, which no database column holds, becomes the replacement character."""
+    return MultiDict((name, value.replace("\x00", "\ufffd")) for name, value in request.form.items(multi=True))
+
+
+@blueprint.post("/claims/<claim_id>/decision")
+@signed_in
+def decide(claim_id: str) -> AnyResponse:
+    who = actor()
+    with read_session() as session:
+        desk = _read(session, who, claim_id, _typed())
+    try:
+        edge.decide_now(who, claim_id, submission_of(desk))
+    except Invalid as error:
+        explain(desk, error)
+        return _again(who, desk, status=422)
+    except Conflict as error:
+        return _again(who, desk, lost=error, status=status_of(error))
+    return _next(who, desk.work.queue.slug)
+
+
+def _again(who: Actor, desk: Desk, *, lost: Conflict | None = None, status: int) -> Response:
+    """The same page with everything that was typed, and what is wrong."""
+    with read_session() as session:
+        return _page(session, who, desk, lost=lost, status=status)
+
+
+@blueprint.post("/claims/<claim_id>/draft")
+@signed_in
+def save_draft(claim_id: str) -> AnyResponse:
+    """Keep what is typed; with `add`, and a row more in that list."""
+    who = actor()
+    data = _typed()
+    with read_session() as session:
+        if data.get("add"):
+            data.add(data["add"], f"n{len(data.getlist(data['add']))}")
+        desk = _read(session, who, claim_id, data)
+    with write_session() as session:
+        drafts.save(session=session, actor=who, task_id=desk.work.task_id, body=draft_of(desk))
+    if request.headers.get("X-Desk"):
+        return Response(status=204)
+    return _away(url_for("review.show", claim_id=claim_id))
+
+
+@blueprint.post("/claims/<claim_id>/renewal")
+@signed_in
+def renew(claim_id: str) -> AnyResponse:
+    """Extend the lease; `X-Lease-Seconds` says by how much."""
+    with write_session() as session:
+        claims.renew(session=session, actor=actor(), claim_id=claim_id)
+        seconds = workpiece.workpiece(session=session, actor=actor(), claim_id=claim_id).seconds_left
+    return Response(status=204, headers={"X-Lease-Seconds": str(int(seconds))})
+
+
+@blueprint.post("/claims/<claim_id>/release")
+@signed_in
+def release(claim_id: str) -> AnyResponse:
+    with write_session() as session:
+        slug = claims.queue_of_claim(session=session, actor=actor(), claim_id=claim_id).slug
+        claims.release(session=session, actor=actor(), claim_id=claim_id)
+    return _away(url_for("review.queue", slug=slug))
+
+
+@blueprint.post("/claims/<claim_id>/skip")
+@signed_in
+def skip(claim_id: str) -> AnyResponse:
+    """Not me: to somebody else, and on to the next."""
+    with write_session() as session:
+        slug = claims.queue_of_claim(session=session, actor=actor(), claim_id=claim_id).slug
+        claims.skip(session=session, actor=actor(), claim_id=claim_id)
+    return _next(actor(), slug)
+
+
+@blueprint.post("/claims/<claim_id>/escalation")
+@signed_in
+def escalate(claim_id: str) -> AnyResponse:
+    """Not my authority: to the leads, with the note; and on to the next."""
+    comment = _typed().get("escalation") or _typed().get("comment")
+    with write_session() as session:
+        slug = claims.queue_of_claim(session=session, actor=actor(), claim_id=claim_id).slug
+        claims.escalate(session=session, actor=actor(), claim_id=claim_id, comment=(comment or "")[:20_000] or None)
+    return _next(actor(), slug)
+
+
+@blueprint.post("/pause")
+@signed_in
+def pause() -> AnyResponse:
+    """Everything held goes back; drafts stay."""
+    with write_session() as session:
+        count = claims.release_all(session=session, actor=actor())
+    flash("Paused. Nothing is held." if not count else f"Paused. {count} held {_items(count)} went back to the queue.")
+    return _away(url_for("review.home"))
+
+
+def _items(count: int) -> str:
+    return "item" if count == 1 else "items"
+
+
+@blueprint.post("/decisions/<decision_id>/withdrawal")
+@signed_in
+def undo(decision_id: str) -> AnyResponse:
+    """Take back a decision of mine in its grace time, and have its item in hand again."""
+    try:
+        with write_session() as session:
+            held = withdraw(session=session, actor=actor(), decision_id=decision_id)
+    except GraceOver as error:
+        flash(error.message, "warning")
+        return _away(url_for("review.decisions"))
+    return _go_to(held.claim_id)
+
+
+# -- afterwards -------------------------------------------------------------------------------------------------------
+
+
+@blueprint.get("/decisions")
+@signed_in
+def decisions() -> str:
+    """My decisions, newest first."""
+    with read_session() as session:
+        page = histories.my_decisions(session=session, actor=actor(), cursor=request.args.get("cursor"))
+    return render_template("review/decisions.html", page=page)
+
+
+@blueprint.get("/queues/<slug>/items")
+@signed_in
+def items(slug: str) -> str:
+    state = request.args.get("state", "")
+    if state and state not in list(ItemState):
+        raise Invalid(f"state must be one of {', '.join(ItemState)}.", code="bad_parameter")
+    external_id = request.args.get("external_id", "").strip()
+    with read_session() as session:
+        head, page = histories.items_of(
+            session=session, actor=actor(), slug=slug, state=ItemState(state) if state else None,
+            external_id=external_id, cursor=request.args.get("cursor"),
+        )  # fmt: skip
+    return render_template(
+        "review/items.html", queue=head, page=page, state=state, external_id=external_id, states=list(ItemState)
+    )
+
+
+@blueprint.get("/items/<item_id>")
+@signed_in
+def item(item_id: str) -> str:
+    """An item and its history. Opening it is an event, so this writes."""
+    with write_session() as session:
+        history = histories.item_history(session=session, actor=actor(), item_id=item_id)
+    return render_template(
+        "review/item.html", history=history, item=history.item, lines=lines,
+        input=input_shown(history.input, history.config.view.input),
+    )  # fmt: skip

@@ -1,0 +1,635 @@
+// The desk: keys, drafts, leases, and the next item without a page load. Everything here only makes faster what the
+// same forms do without it. What the server sends is swapped in as it is: there is no markup in this file.
+"use strict";
+(() => {
+  const $ = (selector, root = document) => root.querySelector(selector);
+  const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
+  const kept = {
+    get: (key) => { try { return localStorage.getItem(`rq:${key}`); } catch { return null; } },
+    set: (key, value) => { try { localStorage.setItem(`rq:${key}`, value); } catch { /* full or forbidden: the server keeps drafts */ } },
+    drop: (key) => { try { localStorage.removeItem(`rq:${key}`); } catch { /* as above */ } },
+  };
+  const CAME_BACK_AFTER = 120; // seconds without input after which the lease is no longer renewed
+  let desk = null; // what is known of the page in hand; a new object with every item
+  let busy = false;
+
+  // -- pages ------------------------------------------------------------------------------------------------------------
+
+  function swap(html, address) {
+    const page = new DOMParser().parseFromString(html, "text/html");
+    const main = $("main", page);
+    if (!main) return location.assign(address);
+    document.title = page.title;
+    document.body.className = page.body.className;
+    $("header.top").replaceWith($("header.top", page));
+    $(".flashes")?.remove();
+    const flashes = $(".flashes", page);
+    if (flashes) $("header.top").after(flashes);
+    $("main").replaceWith(main);
+    if (address) history.replaceState(null, "", address);
+    start();
+  }
+
+  async function send(button, extra = {}) {
+    const form = $("#decision") ?? button?.form;
+    if (!form || busy) return;
+    const mine = desk;
+    const address = button?.getAttribute("formaction") || form.action;
+    const body = form.id === "decision" ? formData() : new URLSearchParams(new FormData(form));
+    if (button?.name) body.set(button.name, button.value);
+    for (const [name, value] of Object.entries(extra)) body.set(name, value);
+    busy = true;
+    document.body.setAttribute("aria-busy", "true");
+    clearTimeout(mine?.saving);
+    for (let wait = 1; ; wait = Math.min(wait * 2, 10)) {
+      try {
+        const answer = await fetch(address, { method: "POST", body, headers: { "X-Desk": "1" }, credentials: "same-origin" });
+        if (answer.status >= 502) throw new Error("not reachable");
+        const html = await answer.text();
+        if (mine?.main && answer.ok) kept.drop(`draft:${mine.task}`);
+        const here = answer.status === 409 || answer.status === 422;
+        busy = false;
+        document.body.removeAttribute("aria-busy");
+        return swap(html, answer.headers.get("X-Location") ?? (here ? location.href : answer.url));
+      } catch {
+        // Sent again until it arrives: a decision is known by its claim, and a repetition changes nothing.
+        if (mine?.main) kept.set(`draft:${mine.task}`, body.toString());
+        say("Offline. What you typed is kept in this browser; sending again by itself.", "warning");
+        await new Promise((resolve) => { setTimeout(resolve, wait * 1000); addEventListener("online", resolve, { once: true }); });
+      }
+    }
+  }
+
+  function formData() {
+    desk.spent += desk.active ? (Date.now() - desk.active) / 1000 : 0;
+    desk.active = Date.now();
+    const body = new URLSearchParams(new FormData($("#decision")));
+    body.set("spent_seconds", desk.spent.toFixed(1));
+    if (desk.view === "json") {
+      body.set("tells_seen", "1");
+      body.delete("seen");
+      for (const pointer of desk.seen) body.append("seen", pointer);
+    }
+    return body;
+  }
+
+  function say(text, kind = "muted") {
+    const state = $("#draft-state");
+    if (!state) return;
+    state.textContent = text;
+    state.className = `small state ${kind}`;
+  }
+
+  // -- drafts and the lease -----------------------------------------------------------------------------------------------
+
+  function typed() {
+    touched();
+    if (!desk || desk.lost) return;
+    desk.dirty = true;
+    kept.set(`draft:${desk.task}`, formData().toString());
+    clearTimeout(desk.saving);
+    desk.saving = setTimeout(saveDraft, 700);
+    showChanges();
+  }
+
+  async function saveDraft() {
+    const mine = desk;
+    if (!mine?.dirty || busy) return;
+    mine.dirty = false;
+    try {
+      const answer = await fetch(`${mine.claim}/draft`, { method: "POST", body: formData(), headers: { "X-Desk": "1" }, credentials: "same-origin" });
+      if (!answer.ok) throw new Error(String(answer.status));
+      if (mine !== desk) return;
+      if (!mine.dirty) kept.drop(`draft:${mine.task}`);
+      mine.savedAt = Date.now();
+      sayAge();
+    } catch {
+      if (mine !== desk) return;
+      mine.dirty = true;
+      say("Offline. The draft is kept in this browser; trying again.", "warning");
+      mine.saving = setTimeout(saveDraft, 4000);
+    }
+  }
+
+  function sayAge() {
+    if (!desk?.savedAt || desk.dirty) return;
+    const seconds = Math.round((Date.now() - desk.savedAt) / 1000);
+    say(`Draft saved ${seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min`} ago.`);
+  }
+
+  function touched() {
+    if (!desk) return;
+    const now = Date.now();
+    if (now - desk.input > 60000) desk.active = now; // a pause of a minute is no work on this item
+    desk.input = now;
+  }
+
+  async function renew() {
+    const mine = desk;
+    mine.renewing = true;
+    try {
+      const answer = await fetch(`${mine.claim}/renewal`, { method: "POST", body: new URLSearchParams({ csrf_token: $("[name=csrf_token]").value }), credentials: "same-origin" });
+      if (mine !== desk) return;
+      if (answer.status === 409) return leaseLost();
+      if (answer.ok) mine.until = Date.now() + 1000 * Number(answer.headers.get("X-Lease-Seconds"));
+    } catch { /* offline: asked again at the next tick */ } finally { mine.renewing = false; }
+  }
+
+  async function leaseLost() {
+    const mine = desk;
+    mine.lost = true;
+    mine.dirty = true;
+    await saveDraft();
+    try {
+      const answer = await fetch(mine.claim, { credentials: "same-origin" });
+      if (mine === desk && answer.ok) swap(await answer.text(), mine.claim);
+    } catch { mine.lost = false; }
+  }
+
+  function tick() {
+    const undo = $("#undo");
+    if (undo) {
+      const left = Math.ceil((undo.until - Date.now()) / 1000);
+      if (left <= 0) (undo.closest(".undo") ?? undo).remove();
+      else $("#undo-left").textContent = `${left} s`;
+    }
+    if (!desk || desk.lost) return;
+    if (desk.savedAt) sayAge();
+    const now = Date.now();
+    const worked = (now - desk.input) / 1000 < CAME_BACK_AFTER;
+    if (now >= desk.until) { if (!busy && navigator.onLine !== false) leaseLost(); } else if (worked && !desk.renewing && desk.until - now < 1000 * desk.lease * 2 / 3) renew();
+  }
+
+  // -- what changed --------------------------------------------------------------------------------------------------------
+
+  const lines = (text) => text.replace(/\r\n?/g, "\n");
+  const control = (part) => $(".part-control > *", part);
+  const saidOf = (field, value) => field?.tagName === "SELECT" ? [...field.options].find((option) => option.value === value)?.text ?? value : value;
+
+  function changed() {
+    if (desk.view === "choice") return !$("[name=choice]:checked")?.hasAttribute("data-proposed");
+    if (desk.view === "text") { const text = $("#text"); return lines(text.value) !== lines(text.dataset.original); }
+    return desk.rowsChanged || $$(".part").some((part) => lines(control(part).value) !== lines(part.dataset.original));
+  }
+
+  function showChanges() {
+    if (!desk?.main) return;
+    const button = $("#decide span");
+    if (button) button.textContent = changed() ? $("#decide").dataset.save : $("#decide").dataset.approve;
+    if ($("#decide")?.dataset.save === "Save answer" && button) button.textContent = "Save answer";
+    if (desk.view === "text") showDiff();
+    if (desk.view === "json") showParts();
+  }
+
+  function mark(kind, text) {
+    const element = document.createElement(kind);
+    element.textContent = text;
+    return element;
+  }
+
+  function showParts() {
+    let count = { changed: 0, confirmed: 0, unseen: 0 };
+    for (const part of $$(".part")) {
+      const field = control(part), is = lines(field.value), was = lines(part.dataset.original);
+      const differs = is !== was;
+      const empty = (text) => saidOf(field, text) || "nothing";
+      if (differs || part.classList.contains("changed")) {
+        $(".part-value", part).replaceChildren(...(differs ? [mark("del", empty(was)), " ", mark("ins", empty(is))] : [was ? empty(was) : mark("span", "not given")]));
+      }
+      part.classList.toggle("changed", differs);
+      part.classList.toggle("seen", desk.seen.has(part.dataset.pointer));
+      count[differs ? "changed" : desk.seen.has(part.dataset.pointer) ? "confirmed" : "unseen"] += 1;
+    }
+    $("#so-far").textContent = `${count.changed} changed, ${count.confirmed} looked at, ${count.unseen} not looked at.`;
+  }
+
+  function showDiff() {
+    const text = $("#text"), was = lines(text.dataset.original), is = lines(text.value);
+    $("#changes").hidden = was === is || !was;
+    $("#editor").classList.toggle("changed", was !== is);
+    if (was === is || !was) return;
+    const runs = wordDiff(was.match(/\s+|[\p{L}\p{N}_]+|[^\s\p{L}\p{N}_]/gu) ?? [], is.match(/\s+|[\p{L}\p{N}_]+|[^\s\p{L}\p{N}_]/gu) ?? []);
+    $("#diff").replaceChildren(...runs.map(([kind, part]) => kind === "same" ? part : mark(kind, part)));
+  }
+
+  // Longest common run of words; what is alike at both ends is set aside first, and a huge middle is shown as replaced.
+  function wordDiff(a, b) {
+    let head = 0, tail = 0;
+    while (head < a.length && head < b.length && a[head] === b[head]) head++;
+    while (tail < a.length - head && tail < b.length - head && a[a.length - 1 - tail] === b[b.length - 1 - tail]) tail++;
+    const x = a.slice(head, a.length - tail), y = b.slice(head, b.length - tail), runs = [];
+    const add = (kind, text) => { if (!text) return; const last = runs.at(-1); if (last?.[0] === kind) last[1] += text; else runs.push([kind, text]); };
+    add("same", a.slice(0, head).join(""));
+    if (x.length * y.length > 1e6) { add("del", x.join("")); add("ins", y.join("")); } else {
+      const w = y.length + 1, table = new Uint32Array((x.length + 1) * w);
+      for (let i = x.length - 1; i >= 0; i--) for (let j = y.length - 1; j >= 0; j--) {
+        table[i * w + j] = x[i] === y[j] ? table[(i + 1) * w + j + 1] + 1 : Math.max(table[(i + 1) * w + j], table[i * w + j + 1]);
+      }
+      let i = 0, j = 0;
+      while (i < x.length || j < y.length) {
+        if (i < x.length && j < y.length && x[i] === y[j]) { add("same", x[i++]); j++; } else if (j >= y.length || (i < x.length && table[(i + 1) * w + j] >= table[i * w + j + 1])) add("del", x[i++]); else add("ins", y[j++]);
+      }
+    }
+    add("same", a.slice(a.length - tail).join(""));
+    return runs;
+  }
+
+  // -- deciding --------------------------------------------------------------------------------------------------------------
+
+  function verdict() {
+    if (!changed()) return "approve";
+    return desk.view === "choice" || $("[name=started_blank]").value ? "override" : "edit";
+  }
+
+  const reason = () => $("[name=reason]:checked")?.value;
+  const reasonDue = (kind) => !reason() && (kind === "reject" || $$("[name=reason]").some((input) => (input.dataset.requiredFor ?? "").split(" ").includes(kind)));
+
+  function decide() {
+    if (desk.lost) return $(".deck .primary")?.click();
+    if (desk.view === "choice" && !$("[name=choice]:checked")) return say("Pick a label first.", "warning");
+    if (reasonDue(verdict())) return askReason(verdict());
+    if (desk.view === "json" && !desk.sure) {
+      const unseen = $$(".part.doubtful").filter((part) => !desk.seen.has(part.dataset.pointer));
+      if (unseen.length) return askDoubt(unseen);
+    }
+    send($("#decide"));
+  }
+
+  function reject() {
+    if (reasonDue("reject")) return askReason("reject");
+    send($("#reject"));
+  }
+
+  function askReason(kind) {
+    desk.asking = kind;
+    $("#reasons").classList.add("asking");
+    $("#reason-ask").textContent = kind === "reject" ? "· why reject? Press a digit" : "· a reason is needed: press a digit";
+    $("#reasons").scrollIntoView({ block: "nearest" });
+    focusOn($("[name=reason]"));
+  }
+
+  function stopAsking() {
+    desk.asking = null;
+    $("#reasons")?.classList.remove("asking");
+    if ($("#reason-ask")) $("#reason-ask").textContent = "";
+  }
+
+  function answerReason(input) {
+    const kind = desk.asking;
+    input.checked = true;
+    if (input.value === "no_label_fits" && $("#suggested_label") && !$("#suggested_label").value) return focusOn($("#suggested_label"));
+    stopAsking();
+    typed();
+    if (kind === "reject") reject(); else decide();
+  }
+
+  function askDoubt(unseen) {
+    const names = unseen.map((part) => `${$(".part-head label", part).textContent} (${Number(part.dataset.confidence).toFixed(2)})`);
+    $("#doubt-text").textContent = `${names.join(", ")}: the model was not sure, and nobody has looked.`;
+    $("#doubt").showModal();
+    focusOn($("#doubt-look"));
+  }
+
+  // -- selecting and opening ---------------------------------------------------------------------------------------------------
+
+  const isField = (element) => element?.matches?.("textarea, select, input:not([type=radio], [type=checkbox], [type=hidden])");
+  function focusOn(element) { element?.focus({ preventScroll: false }); }
+
+  function select(part) {
+    if (!part) return;
+    focusOn(part);
+    part.scrollIntoView({ block: "nearest" });
+  }
+
+  function look(part) {
+    if (!desk || !part?.dataset.pointer) return;
+    desk.seen.add(part.dataset.pointer);
+    for (let group = part.closest("[data-group]"); group; group = group.parentElement.closest("[data-group]")) desk.seen.add(group.dataset.group);
+    showParts();
+  }
+
+  function open(part) {
+    part.classList.add("open");
+    const field = part.matches(".editor") ? $("#text") : control(part);
+    focusOn(field);
+    if (field.select && field.tagName === "INPUT") field.select();
+  }
+
+  function leave() {
+    const part = document.activeElement.closest?.(".part");
+    if (part) { part.classList.remove("open"); focusOn(part); } else { document.activeElement.blur(); rest(); }
+  }
+
+  function rest() {
+    if (desk?.view === "choice") focusOn($("[name=choice]:checked") ?? $("#main")); else focusOn($("#editor") ?? desk?.part ?? $("#main"));
+  }
+
+  function step(by) {
+    if (desk.view === "choice") {
+      const all = $$("#choices > .choice [name=choice]");
+      const at = all.findIndex((input) => input.checked);
+      const next = all[Math.max(0, Math.min(all.length - 1, at + by))];
+      if (next) { next.checked = true; focusOn(next); picked(); }
+    } else {
+      const all = $$(".part");
+      select(all[Math.max(0, Math.min(all.length - 1, all.indexOf(document.activeElement) + by))]);
+    }
+  }
+
+  function nextDoubtful() {
+    const all = $$(".part").filter((part) => part.dataset.confidence !== undefined && !desk.seen.has(part.dataset.pointer));
+    all.sort((a, b) => a.dataset.confidence - b.dataset.confidence);
+    select(all[0] ?? $(".part.doubtful"));
+  }
+
+  function picked() {
+    const search = $("#search");
+    if (search) {
+      const other = $("#others [name=choice]:checked");
+      search.value = other ? $(".choice-name", other.closest(".choice")).textContent : "";
+      search.classList.toggle("picked", Boolean(other));
+    }
+    typed();
+  }
+
+  function digit(key) {
+    if (desk.asking || document.activeElement?.name === "reason") {
+      const input = $$("[name=reason]").filter((each) => each.value)[key - 1];
+      if (input) { if (desk.asking) answerReason(input); else { input.checked = true; typed(); } }
+      return;
+    }
+    if (desk.view !== "choice") return;
+    const row = $$("#choices > .choice").find((choice) => $("kbd", choice)?.textContent === key);
+    const input = row && $("[name=choice]", row);
+    if (!input) return;
+    input.checked = true;
+    focusOn(input);
+    picked();
+    if (Number(desk.main.dataset.undoSeconds) > 0 && !reasonDue(verdict())) decide();
+  }
+
+  // -- the search over all labels ------------------------------------------------------------------------------------------------
+
+  function filter() {
+    const words = $("#search").value.toLowerCase().split(/[\s_]+/).filter(Boolean);
+    let shown = 0;
+    for (const choice of $$("#others .choice")) {
+      const text = choice.textContent.toLowerCase();
+      choice.hidden = !words.every((word) => text.includes(word));
+      choice.classList.toggle("active", !choice.hidden && shown === 0);
+      if (!choice.hidden) shown++;
+    }
+    $(".none-fits").hidden = shown > 0;
+    openSearch(true);
+  }
+
+  function openSearch(yes) {
+    $(".search")?.classList.toggle("open", yes);
+    $("#search")?.setAttribute("aria-expanded", String(yes));
+  }
+
+  function searchKey(event) {
+    const shown = $$("#others .choice").filter((choice) => !choice.hidden);
+    const at = shown.findIndex((choice) => choice.classList.contains("active"));
+    if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+      const next = shown[Math.max(0, Math.min(shown.length - 1, at + (event.key === "ArrowDown" ? 1 : -1)))];
+      shown[at]?.classList.remove("active");
+      next?.classList.add("active");
+      next?.scrollIntoView({ block: "nearest" });
+    } else if (event.key === "Enter") {
+      if (event.repeat) return event.preventDefault();
+      if (shown[at]) {
+        $("[name=choice]", shown[at]).checked = true;
+        openSearch(false);
+        picked();
+        focusOn($("[name=choice]:checked"));
+      }
+    } else return;
+    event.preventDefault();
+  }
+
+  // -- keys ------------------------------------------------------------------------------------------------------------------------
+
+  const keysOn = () => kept.get("keys") !== "off";
+  const LETTERS = {
+    x: reject,
+    s: () => send($("#skip")),
+    e: () => { if ($("#escalate")) { $("#escalation").showModal(); focusOn($("#escalation-note")); } },
+    p: () => send($("#pause")),
+    n: () => focusOn($("#comment")),
+    m: () => { $(".message").open = true; focusOn($("#message")); },
+    d: () => desk.view === "json" && nextDoubtful(),
+    "/": () => focusOn($("#search")),
+    i: () => $("#show-instructions") && $("#instructions").showModal(),
+    "?": () => $("#keys").showModal(),
+    j: () => step(1), k: () => step(-1), ArrowDown: () => step(1), ArrowUp: () => step(-1),
+  };
+
+  addEventListener("keydown", (event) => {
+    touched();
+    const { key, target } = event;
+    if (event.repeat && (key === "Enter" || key.length === 1) && !isField(target)) return event.preventDefault();
+    if (event.repeat && key === "Enter" && (event.ctrlKey || event.metaKey)) return event.preventDefault();
+    if (event.isComposing || event.altKey) return;
+    const dialog = $("dialog[open]");
+    const finish = key === "Enter" && (event.ctrlKey || event.metaKey);
+    if (dialog) {
+      if (dialog.id === "escalation" && finish) { event.preventDefault(); $("#escalation-send").click(); }
+      return;
+    }
+    if (busy) { if (!isField(target)) event.preventDefault(); return; }
+    if (!desk?.main) {
+      if (key === "z" && !isField(target) && !event.ctrlKey && !event.metaKey && keysOn() && $("#undo")) { event.preventDefault(); send($("#undo")); }
+      if (key === "Enter" && !finish && keysOn() && (target === document.body || target.id === "main") && $("#start")) { event.preventDefault(); send($("#start")); }
+      return;
+    }
+    if (finish) {
+      event.preventDefault();
+      if (desk.asking === "reject" && reason()) { stopAsking(); return reject(); }
+      return desk.asking && reason() ? (stopAsking(), decide()) : decide();
+    }
+    if (event.ctrlKey || event.metaKey) return;
+    if (isField(target)) return fieldKey(event);
+    if (key === "Escape") {
+      if (desk.asking) { stopAsking(); rest(); }
+      if (document.activeElement?.name === "reason") rest();
+      return;
+    }
+    if (key === "Enter") return enter(event);
+    if (!keysOn() && key !== "ArrowDown" && key !== "ArrowUp") return;
+    if (key === "z" && $("#undo")) { event.preventDefault(); return send($("#undo")); }
+    if (desk.lost) return;
+    if (/^[1-9]$/.test(key)) { event.preventDefault(); return digit(key); }
+    const act = LETTERS[key];
+    if (!act || (target.name === "reason" && key.startsWith("Arrow"))) return;
+    event.preventDefault();
+    act();
+  });
+
+  function enter(event) {
+    const { target } = event;
+    if (target.matches("button, a, summary")) return;
+    event.preventDefault();
+    if (target.name === "reason") return desk.asking ? (reason() && answerReason($("[name=reason]:checked"))) : desk.view === "choice" && decide();
+    if (target.matches("[name=gone]")) return target.click();
+    if (target.matches(".part")) return open(target);
+    if (desk.lost || desk.view === "choice") { if (keysOn()) decide(); }
+  }
+
+  function fieldKey(event) {
+    const { key, target } = event;
+    if (target.id === "search" && key !== "Escape") return searchKey(event);
+    if (key === "Escape") {
+      event.preventDefault();
+      openSearch(false);
+      if (desk.asking) stopAsking();
+      return leave();
+    }
+    if (key !== "Enter" || target.tagName === "TEXTAREA") return;
+    event.preventDefault();
+    if (event.repeat) return;
+    if (target.id === "suggested_label" && desk.asking) { const kind = desk.asking; stopAsking(); return kind === "reject" ? reject() : decide(); }
+    leave();
+  }
+
+  // -- pointer and form events --------------------------------------------------------------------------------------------------------
+
+  addEventListener("click", (event) => {
+    touched();
+    const { target } = event;
+    if (!(target instanceof Element)) return;
+    const button = target.closest("button, a");
+    if (button?.id === "undo" || button?.id === "start") { event.preventDefault(); return send(button); }
+    if (!desk?.main) return;
+    if (button) return clicked(button, event);
+    const gone = target.closest(".remove");
+    if (gone) {
+      event.preventDefault();
+      gone.closest(".list-row").remove();
+      desk.rowsChanged = true;
+      return typed();
+    }
+    const chosen = target.closest(".pick")?.querySelector("input");
+    if (chosen) {
+      event.preventDefault();
+      if (desk.asking) return answerReason(chosen);
+      const was = chosen === desk.reason;
+      setTimeout(() => { chosen.checked = !was; desk.reason = was ? null : chosen; typed(); });
+      return;
+    }
+    const part = target.closest(".part:not(.editor)");
+    if (part && !part.classList.contains("open") && !desk.lost) open(part);
+    if (!target.closest(".search")) openSearch(false);
+  });
+
+  function clicked(button, event) {
+    const acts = {
+      decide, reject, "show-keys": LETTERS["?"], "show-instructions": LETTERS.i, escalate: LETTERS.e, "next-doubtful": nextDoubtful, "start-blank": startBlank,
+      "escalation-send": () => { $("#escalation").close(); send($("#escalate")); },
+      "doubt-look": () => { $("#doubt").close(); nextDoubtful(); },
+      "doubt-save": () => { $("#doubt").close(); desk.sure = true; decide(); },
+    };
+    if (button.hasAttribute("data-close")) { event.preventDefault(); return button.closest("dialog").close(); }
+    if (button.hasAttribute("data-add")) { event.preventDefault(); return addRow(button); }
+    if (acts[button.id]) { event.preventDefault(); return acts[button.id](); }
+    if (button.type === "submit" && button.form?.id === "decision") { event.preventDefault(); send(button); }
+  }
+
+  function addRow(button) {
+    const template = button.nextElementSibling;
+    const key = `n${Date.now() % 1e9}${desk.rows++}`;
+    const fresh = document.createElement("template");
+    fresh.innerHTML = template.innerHTML.replaceAll(`/${template.dataset.key}`, `/${key}`).replaceAll(`value="${template.dataset.key}"`, `value="${key}"`);
+    const row = fresh.content.firstElementChild;
+    $(".list-rows", button.parentElement).append(row);
+    desk.rowsChanged = true;
+    typed();
+    open($(".part", row));
+  }
+
+  function startBlank() {
+    $("[name=started_blank]").value = "y";
+    if (desk.view === "text") { $("#text").value = ""; open($("#editor")); } else {
+      for (const row of $$(".list-row")) row.remove();
+      for (const part of $$(".part")) { const field = control(part); field.value = ""; if (field.value !== "") field.selectedIndex = 0; }
+      desk.rowsChanged = true;
+    }
+    typed();
+  }
+
+  addEventListener("input", (event) => {
+    if (event.target.id === "search") return filter();
+    if (event.target.id === "keys-on") { kept.set("keys", event.target.checked ? "on" : "off"); return document.body.classList.toggle("keys-off", !event.target.checked); }
+    if (!desk?.main || !event.target.form) return;
+    if (event.target.name === "choice") return picked();
+    if (event.target.name !== "reason") typed();
+  });
+  addEventListener("focusin", (event) => {
+    if (!desk?.main || !(event.target instanceof Element)) return;
+    if (event.target.id === "search") { event.target.select(); filter(); }
+    const part = event.target.closest(".part");
+    if (part?.dataset.pointer) { desk.part = part; look(part); }
+    if (part && event.target !== part) part.classList.add("open");
+  });
+  addEventListener("focusout", (event) => {
+    const part = event.target.closest?.(".part");
+    if (part && !part.contains(event.relatedTarget)) part.classList.remove("open");
+    if (event.target.id === "search") setTimeout(() => { if (document.activeElement?.id !== "search") openSearch(false); }, 150);
+  });
+  addEventListener("pointermove", touched, { passive: true });
+  addEventListener("pagehide", () => { if (desk?.dirty) navigator.sendBeacon?.(`${desk.claim}/draft`, formData()); });
+  addEventListener("online", () => { if (desk?.dirty) saveDraft(); });
+  addEventListener("submit", (event) => { if (event.target.id === "decision") { event.preventDefault(); if (event.submitter) clicked(event.submitter, event); } });
+
+  // -- a page begins ------------------------------------------------------------------------------------------------------------------
+
+  function start() {
+    const main = $("main.desk");
+    const undo = $("#undo");
+    if (undo) undo.until = Date.now() + 1000 * Number(undo.dataset.left);
+    document.body.classList.toggle("keys-off", !keysOn());
+    if ($("#keys-on")) $("#keys-on").checked = keysOn();
+    if (!main) { desk = null; return; }
+    const now = Date.now(), data = main.dataset;
+    desk = {
+      main, view: data.view, claim: data.claim, task: data.task, lost: "lost" in data, lease: Number(data.lease), until: now + 1000 * Number(data.secondsLeft),
+      input: now, active: now, spent: 0, seen: new Set($$("#decision > [name=seen]").map((input) => input.value)), reason: $("[name=reason]:checked"), rows: 0,
+      rowsChanged: $("#decide span")?.textContent === "Save correction",
+    };
+    if (!desk.lost && restore()) return;
+    if (desk.lost) for (const field of $$(".side textarea, .side input, .side select")) field.readOnly = true;
+    if (desk.view === "choice") { const other = $("#others [name=choice]:checked"); if (other) { $("#search").value = $(".choice-name", other.closest(".choice")).textContent; $("#search").classList.add("picked"); } }
+    const wrong = $(".part.wrong") ?? ($("#reasons.wrong") && $("[name=reason]"));
+    const first = $("#parts")?.dataset.first;
+    if (desk.lost) focusOn($(".deck .primary"));
+    else if (wrong) select(wrong);
+    else if (desk.view === "json") select($$(".part").find((part) => part.dataset.pointer === first) ?? $(".part"));
+    else rest();
+    if (desk.view === "json") showParts();
+    tellInstructions(data);
+  }
+
+  // What could not be sent before the page went away is sent now, and the server draws it.
+  function restore() {
+    const left = kept.get(`draft:${desk.task}`);
+    if (!left) return false;
+    kept.drop(`draft:${desk.task}`);
+    const body = new URLSearchParams(left), mine = desk;
+    body.set("csrf_token", $("[name=csrf_token]").value);
+    fetch(`${desk.claim}/draft`, { method: "POST", body, headers: { "X-Desk": "1" }, credentials: "same-origin" })
+      .then((answer) => (answer.ok ? fetch(mine.claim, { credentials: "same-origin" }) : Promise.reject(new Error("refused"))))
+      .then((answer) => answer.text())
+      .then((html) => swap(html, mine.claim))
+      .catch(() => { kept.set(`draft:${mine.task}`, left); say("Offline. What you typed is kept in this browser.", "warning"); });
+    return true;
+  }
+
+  function tellInstructions(data) {
+    const key = `instructions:${data.queue}`, known = kept.get(key);
+    kept.set(key, data.instructions);
+    if (known && known !== data.instructions && $("#show-instructions")) $("#instructions").showModal();
+  }
+
+  setInterval(tick, 1000);
+  start();
+})();
