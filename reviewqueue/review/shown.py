@@ -176,6 +176,11 @@ class Shown:
     """Rows not shown."""
     raw: str
 
+    @property
+    def aligned(self) -> bool:
+        """Whether the text is laid out in columns by spaces, and needs letters of one width."""
+        return self.main is not None and len(re.findall(r"\S {3,}\S", self.main)) > 1
+
 
 def input_shown(value: Any, name: str | None) -> Shown:
     """`value` with its property `name`, or the only text there is, in large type."""

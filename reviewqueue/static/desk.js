@@ -321,7 +321,7 @@
   }
 
   function rest() {
-    if (desk?.view === "choice") focusOn($("[name=choice]:checked") ?? $("#main")); else focusOn($("#editor") ?? desk?.part ?? $("#main"));
+    if (desk?.view === "choice") focusOn($("#choices > .choice [name=choice]:checked") ?? $("#main")); else focusOn($("#editor") ?? desk?.part ?? $("#main"));
   }
 
   function step(by) {
@@ -402,7 +402,7 @@
         $("[name=choice]", shown[at]).checked = true;
         openSearch(false);
         picked();
-        focusOn($("[name=choice]:checked"));
+        rest();
       }
     } else return;
     event.preventDefault();
@@ -601,7 +601,10 @@
     if (desk.view === "choice") { const other = $("#others [name=choice]:checked"); if (other) { $("#search").value = $(".choice-name", other.closest(".choice")).textContent; $("#search").classList.add("picked"); } }
     const wrong = $(".part.wrong") ?? ($("#reasons.wrong") && $("[name=reason]"));
     const first = $("#parts")?.dataset.first;
-    if (desk.lost) focusOn($(".deck .primary"));
+    // At phone width the page begins with what the AI saw; the field is selected all the same.
+    const narrow = matchMedia("(max-width: 860px)").matches && !wrong && !desk.lost;
+    if (narrow) ($("[name=choice]:checked") ?? $("#editor") ?? $$(".part").find((part) => part.dataset.pointer === first) ?? $(".part"))?.focus({ preventScroll: true });
+    else if (desk.lost) focusOn($(".deck .primary"));
     else if (wrong) select(wrong);
     else if (desk.view === "json") select($$(".part").find((part) => part.dataset.pointer === first) ?? $(".part"));
     else rest();
