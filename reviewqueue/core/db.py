@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from flask import Flask
+from flask import Flask, current_app
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import Engine, Float, event, literal, select
+from sqlalchemy import BindParameter, Engine, Float, bindparam, event, literal, select
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -77,7 +77,10 @@ def _read_engine() -> Engine:
     if "read" in db.engines:
         return db.engines["read"]
     # One statement, one round trip: readers here need no snapshot across statements.
-    return db.engine.execution_options(isolation_level="AUTOCOMMIT")
+    engines: dict[str, Engine] = current_app.extensions.setdefault("reviewqueue_read_engine", {})
+    if "autocommit" not in engines:
+        engines["autocommit"] = db.engine.execution_options(isolation_level="AUTOCOMMIT")
+    return engines["autocommit"]
 
 
 @contextmanager
@@ -105,8 +108,13 @@ class clock(FunctionElement[datetime]):  # noqa: N801 - reads as SQL
     type = UtcDateTime()
     inherit_cache = True
 
-    def __init__(self, seconds: float = 0.0) -> None:
-        super().__init__(literal(float(seconds), Float))
+    def __init__(self, seconds: float | BindParameter[Any] = 0.0) -> None:
+        super().__init__(seconds if isinstance(seconds, BindParameter) else literal(float(seconds), Float))
+
+
+def clock_in(name: str) -> clock:
+    """The time as many seconds from now as the parameter `name` says; NULL for NULL. For statements built once."""
+    return clock(bindparam(name, type_=Float))
 
 
 @compiles(clock, "postgresql")

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from reviewqueue.core.db import clock
 from reviewqueue.models import OutboxRow
+from reviewqueue.models.base import table
 
 EXPORTS = "exports"
 MAINTENANCE = "maintenance"
@@ -17,15 +18,9 @@ def review_queue(slug: str) -> str:
     return f"review.{slug}"
 
 
+_ROW = insert(table(OutboxRow)).values(created_at=clock(), next_at=clock()).inline()
+
+
 def append(session: Session, topic: str, *, rq_queue: str, ref: str) -> None:
     """Add a row in the caller's transaction. `ref` is the id of what the work is about, never the thing itself."""
-    session.execute(
-        insert(OutboxRow).values(
-            topic=topic,
-            rq_queue=rq_queue,
-            ref=ref,
-            created_at=clock(),
-            next_at=clock(),
-            attempts=0,
-        )
-    )
+    session.execute(_ROW, {"topic": topic, "rq_queue": rq_queue, "ref": ref, "attempts": 0})

@@ -5,14 +5,23 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import BigInteger, bindparam, delete, func, insert, select
 from sqlalchemy.orm import Session
 
 from reviewqueue.core.db import clock, on_postgresql
 from reviewqueue.errors import InFlight, Invalid
 from reviewqueue.models import IdempotencyKey
+from reviewqueue.models.base import table
 
 KEPT_SECONDS = 30 * 24 * 3600
+
+
+_COLUMNS = table(IdempotencyKey).c
+_TRY_LOCK = select(func.pg_try_advisory_xact_lock(bindparam("number", type_=BigInteger)))
+_SAVED = select(_COLUMNS.body_sha256, _COLUMNS.status, _COLUMNS.answer).where(
+    _COLUMNS.token_id == bindparam("token_id"), _COLUMNS.route == bindparam("route"), _COLUMNS.key == bindparam("key")
+)
+_SAVE = insert(table(IdempotencyKey)).values(created_at=clock())
 
 
 @dataclass(frozen=True)
@@ -49,15 +58,9 @@ def begin(session: Session, key: Key) -> Saved | None:
     if on_postgresql(session):
         scope = f"{key.token_id}\x1f{key.route}\x1f{key.key}"
         number = int.from_bytes(hashlib.blake2b(scope.encode(), digest_size=8).digest(), "big", signed=True)
-        if not session.execute(select(func.pg_try_advisory_xact_lock(number))).scalar_one():
+        if not session.execute(_TRY_LOCK, {"number": number}).scalar_one():
             raise InFlight("A request with this Idempotency-Key is being answered. Try again in a moment.")
-    row = session.execute(
-        select(IdempotencyKey.body_sha256, IdempotencyKey.status, IdempotencyKey.answer).where(
-            IdempotencyKey.token_id == key.token_id,
-            IdempotencyKey.route == key.route,
-            IdempotencyKey.key == key.key,
-        )
-    ).one_or_none()
+    row = session.execute(_SAVED, {"token_id": key.token_id, "route": key.route, "key": key.key}).one_or_none()
     if row is None:
         return None
     if row.body_sha256 != key.body_sha256:
@@ -71,15 +74,15 @@ def begin(session: Session, key: Key) -> Saved | None:
 def save(session: Session, key: Key, status: int, answer: str) -> None:
     """Keep the answer for 30 days."""
     session.execute(
-        insert(IdempotencyKey).values(
-            token_id=key.token_id,
-            route=key.route,
-            key=key.key,
-            body_sha256=key.body_sha256,
-            status=status,
-            answer=answer,
-            created_at=clock(),
-        )
+        _SAVE,
+        {
+            "token_id": key.token_id,
+            "route": key.route,
+            "key": key.key,
+            "body_sha256": key.body_sha256,
+            "status": status,
+            "answer": answer,
+        },
     )
 
 

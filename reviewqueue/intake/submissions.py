@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from reviewqueue.core import outbox, trail
 from reviewqueue.core.access import Action, Actor
-from reviewqueue.core.db import clock, on_postgresql
+from reviewqueue.core.db import clock, clock_in, on_postgresql
 from reviewqueue.core.http import Body
 from reviewqueue.core.ids import known_id, new_id
 from reviewqueue.core.strictjson import dumps
@@ -22,6 +22,7 @@ from reviewqueue.intake import idempotency
 from reviewqueue.intake.items import answer_of, item_json
 from reviewqueue.intake.shapes import Failure, ItemShape
 from reviewqueue.models import Item, Task
+from reviewqueue.models.base import table
 from reviewqueue.models.states import (
     Audience,
     Intake,
@@ -93,7 +94,10 @@ def _submit(session: Session, actor: Actor, body: Body[ItemShape]) -> Answer:
         return _refuse(session, actor, head, route)
     state = _first_state(route, compiled)
     values = _values(actor, head, body, item, item_id, route, state)
-    row = session.execute(_insertion(session, values, compiled)).one_or_none()
+    config = compiled.config
+    values["due_seconds"] = config.sla.due_minutes * 60.0
+    values["expiry_seconds"] = config.timeout.after_hours * 3600.0 if config.timeout else None
+    row = session.execute(_ITEM[on_postgresql(session)], values).one_or_none()
     if row is None:
         return _repetition(session, head, body, values["body_sha256"])
     resolution = None
@@ -231,18 +235,18 @@ def _values(
     }  # fmt: skip
 
 
-def _insertion(session: Session, values: dict[str, Any], compiled: Compiled) -> Any:
-    config = compiled.config
-    make: Any = postgresql.insert if on_postgresql(session) else sqlite.insert
-    statement: Any = make(Item.__table__).values(
-        **values,
-        created_at=clock(),
-        due_at=clock(config.sla.due_minutes * 60),
-        expires_at=None if config.timeout is None else clock(config.timeout.after_hours * 3600),
+def _item_statement(dialect: Any) -> Any:
+    statement = dialect.insert(table(Item)).values(
+        created_at=clock(), due_at=clock_in("due_seconds"), expires_at=clock_in("expiry_seconds")
     )
-    if values["external_id"] is not None:
-        statement = statement.on_conflict_do_nothing(index_elements=["queue_id", "external_id"])
-    return statement.returning(Item.created_at, Item.due_at)
+    return statement.on_conflict_do_nothing(index_elements=["queue_id", "external_id"]).returning(
+        Item.created_at, Item.due_at
+    )
+
+
+# Built once: building a statement of forty columns anew costs as much as running it.
+_ITEM = {True: _item_statement(postgresql), False: _item_statement(sqlite)}
+_TASK = insert(table(Task)).values(due=clock_in("due_seconds"), available_at=clock(), created_at=clock())
 
 
 def _repetition(session: Session, head: QueueHead, body: Body[ItemShape], digest: str) -> Answer:
@@ -260,11 +264,12 @@ def _repetition(session: Session, head: QueueHead, body: Body[ItemShape], digest
 
 def _open_task(session: Session, head: QueueHead, item_id: str, route: routing.Route, compiled: Compiled) -> None:
     session.execute(
-        insert(Task).values(
-            id=new_id(), item_id=item_id, queue_id=head.id, config_version=head.version, round=1,
-            kind=TaskKind.AUDIT if route.audit_sample else TaskKind.REVIEW, state=TaskState.OPEN,
-            audience=Audience.REVIEWER, priority=route.priority, due=clock(compiled.config.sla.due_minutes * 60),
-            available_at=clock(), excluded="[]", lane="", fence=0, created_at=clock(),
-        )
+        _TASK,
+        {
+            "id": new_id(), "item_id": item_id, "queue_id": head.id, "config_version": head.version, "round": 1,
+            "kind": TaskKind.AUDIT if route.audit_sample else TaskKind.REVIEW, "state": TaskState.OPEN,
+            "audience": Audience.REVIEWER, "priority": route.priority, "excluded": "[]", "lane": "", "fence": 0,
+            "due_seconds": compiled.config.sla.due_minutes * 60.0,
+        },
     )  # fmt: skip
     outbox.append(session, ITEM_QUEUED, rq_queue=outbox.review_queue(head.slug), ref=item_id)

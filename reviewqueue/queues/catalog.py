@@ -8,12 +8,13 @@ from threading import Lock
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from reviewqueue.core.access import Action, Actor, may, require
 from reviewqueue.errors import Fault, NotFound
 from reviewqueue.models import Queue, QueueVersion
+from reviewqueue.models.base import table
 from reviewqueue.models.states import Intake
 from reviewqueue.queues import routing, schemas
 from reviewqueue.queues.configuration import QueueConfig, restored
@@ -67,7 +68,10 @@ class Compiled:
         return routing.sampled(route, self.rules, item_id=item_id, key=settings.secret_key.encode())
 
 
-_COLUMNS = (Queue.id, Queue.slug, Queue.title, Queue.version, Queue.intake, Queue.archived_at)
+_table = table(Queue).c
+_COLUMNS = (_table.id, _table.slug, _table.title, _table.version, _table.intake, _table.archived_at)
+_BY_SLUG = select(*_COLUMNS).where(_table.slug == bindparam("slug"))
+_BY_ID = select(*_COLUMNS).where(_table.id == bindparam("id"))
 
 
 def _head(row: Any) -> QueueHead:
@@ -79,7 +83,7 @@ def find_queue(*, session: Session, actor: Actor, slug: str, action: Action = Ac
 
     Raises `NotFound` when there is none or the actor may not know of it, `Forbidden` when they may not do `action`.
     """
-    row = session.execute(select(*_COLUMNS).where(Queue.slug == slug)).one_or_none()
+    row = session.execute(_BY_SLUG, {"slug": slug}).one_or_none()
     if row is None:
         raise NotFound
     require(actor, action, row.id)
@@ -88,7 +92,7 @@ def find_queue(*, session: Session, actor: Actor, slug: str, action: Action = Ac
 
 def queue_by_id(session: Session, queue_id: str) -> QueueHead:
     """Raises `NotFound`. Asks no permission: for ids that come from rows already permitted."""
-    row = session.execute(select(*_COLUMNS).where(Queue.id == queue_id)).one_or_none()
+    row = session.execute(_BY_ID, {"id": queue_id}).one_or_none()
     if row is None:
         raise NotFound
     return _head(row)

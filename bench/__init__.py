@@ -1,0 +1,1 @@
+"""Paired measurements of the product against a floor. Run `python -m bench --help`."""

@@ -1,0 +1,180 @@
+"""The floor: a minimal Flask application doing only the durable writes of the product, on the same server.
+
+No authentication, validation, routing, idempotency or history: an item, a task and an audit event a submission; a
+guarded claim; a decision with its resolution and event. What it does in a second is what the product is measured by.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Any
+
+from flask import Flask, Response, request
+from sqlalchemy import (
+    Column,
+    DateTime,
+    Engine,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    Uuid,
+    create_engine,
+    event,
+    insert,
+    select,
+    text,
+    update,
+)  # fmt: skip
+
+from reviewqueue.core.db import clock
+from reviewqueue.core.ids import new_id
+from reviewqueue.core.server import WebServer
+
+metadata = MetaData()
+item = Table(
+    "floor_item", metadata, Column("id", Uuid(as_uuid=False), primary_key=True), Column("queue", String(63)),
+    Column("input", Text), Column("output", Text), Column("confidence", Float), Column("state", String(24)),
+    Column("created_at", DateTime(timezone=True)),
+)  # fmt: skip
+task = Table(
+    "floor_task", metadata, Column("id", Uuid(as_uuid=False), primary_key=True), Column("item_id", Uuid(as_uuid=False)),
+    Column("state", String(24)), Column("priority", Integer), Column("due", DateTime(timezone=True)),
+    Column("holder", String(40)), Column("fence", Integer), Column("lease_until", DateTime(timezone=True)),
+    Index(
+        "ix_floor_task_open", text("priority DESC"), "due", "id",
+        postgresql_where=text("state = 'open'"), sqlite_where=text("state = 'open'"),
+    ),
+)  # fmt: skip
+decision = Table(
+    "floor_decision", metadata, Column("id", Uuid(as_uuid=False), primary_key=True),
+    Column("task_id", Uuid(as_uuid=False)), Column("output", Text), Column("at", DateTime(timezone=True)),
+)  # fmt: skip
+event_log = Table(
+    "floor_event", metadata, Column("id", Uuid(as_uuid=False), primary_key=True), Column("action", String(60)),
+    Column("item_id", Uuid(as_uuid=False)), Column("facts", Text), Column("at", DateTime(timezone=True)),
+)  # fmt: skip
+
+
+def make_engine(url: str) -> Engine:
+    if not url.startswith("sqlite"):
+        return create_engine(url, pool_size=8)
+    engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": 30}, pool_size=8, max_overflow=40)
+
+    @event.listens_for(engine, "connect")
+    def _connect(connection: Any, _record: object) -> None:
+        connection.isolation_level = None
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Any) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+def make_app(url: str) -> Flask:
+    app = Flask("floor")
+    engine = make_engine(url)
+    postgresql = engine.dialect.name == "postgresql"
+
+    def answer(value: Any, status: int = 200) -> Response:
+        return Response(json.dumps(value), status=status, mimetype="application/json")
+
+    @app.get("/healthz")
+    def healthz() -> Response:
+        return answer({})
+
+    @app.post("/items")
+    def submit() -> Response:
+        body = json.loads(request.get_data(cache=False))
+        item_id = new_id()
+        with engine.begin() as connection:
+            connection.execute(insert(item).values(
+                id=item_id, queue=body["queue"], input=json.dumps(body["input"]), output=json.dumps(body["output"]),
+                confidence=body["confidence"], state="queued", created_at=clock(),
+            ))  # fmt: skip
+            connection.execute(insert(task).values(
+                id=new_id(), item_id=item_id, state="open", priority=0, due=clock(3600), fence=0
+            ))  # fmt: skip
+            connection.execute(insert(event_log).values(
+                id=new_id(), action="item.submitted", item_id=item_id, facts="{}", at=clock()
+            ))  # fmt: skip
+        return answer({"id": item_id}, 201)
+
+    @app.post("/claims")
+    def claim() -> Response:
+        candidate = (
+            select(task.c.id)
+            .where(text("state = 'open'"))
+            .order_by(task.c.priority.desc(), task.c.due, task.c.id)
+            .limit(1)
+        )
+        if postgresql:
+            candidate = candidate.with_for_update(skip_locked=True)
+        with engine.begin() as connection:
+            row = connection.execute(
+                update(task)
+                .where(task.c.id == candidate.scalar_subquery(), text("state = 'open'"))
+                .values(
+                    state="claimed", holder=request.headers["X-Person"], fence=task.c.fence + 1, lease_until=clock(600)
+                )
+                .returning(task.c.id, task.c.item_id)
+            ).one_or_none()
+            if row is None:
+                return answer(None, 204)
+            found = connection.execute(select(item.c.input, item.c.output).where(item.c.id == row.item_id)).one()
+            connection.execute(insert(event_log).values(
+                id=new_id(), action="task.claimed", item_id=row.item_id, facts="{}", at=clock()
+            ))  # fmt: skip
+        return answer({"id": row.id, "input": found.input, "output": found.output}, 201)
+
+    @app.post("/claims/<task_id>/decision")
+    def decide(task_id: str) -> Response:
+        body = json.loads(request.get_data(cache=False))
+        with engine.begin() as connection:
+            row = connection.execute(
+                update(task)
+                .where(task.c.id == task_id, task.c.state == "claimed", task.c.holder == request.headers["X-Person"])
+                .values(state="done", holder=None, lease_until=None)
+                .returning(task.c.item_id)
+            ).one_or_none()
+            if row is None:
+                return answer(None, 409)
+            connection.execute(insert(decision).values(
+                id=new_id(), task_id=task_id, output=json.dumps(body["output"]), at=clock()
+            ))  # fmt: skip
+            connection.execute(update(item).where(item.c.id == row.item_id).values(state="resolved"))
+            connection.execute(insert(event_log).values(
+                id=new_id(), action="task.decided", item_id=row.item_id, facts="{}", at=clock()
+            ))  # fmt: skip
+        return answer({"id": task_id})
+
+    @app.post("/fill/<int:count>")
+    def fill(count: int) -> Response:
+        """Make `count` open tasks of one item, for claims at depth."""
+        with engine.begin() as connection:
+            connection.execute(task.delete())
+            item_id = new_id()
+            connection.execute(insert(item).values(
+                id=item_id, queue="bench", input="{}", output="{}", confidence=0.1, state="queued", created_at=clock()
+            ))  # fmt: skip
+            for start in range(0, count, 5000):
+                connection.execute(insert(task).values(due=clock(3600)), [
+                    {"id": new_id(), "item_id": item_id, "state": "open", "priority": 0, "fence": 0}
+                    for _ in range(min(5000, count - start))
+                ])  # fmt: skip
+        return answer({})
+
+    return app
+
+
+if __name__ == "__main__":
+    url = os.environ["FLOOR_DATABASE_URL"]
+    WebServer(lambda: make_app(url), bind=f"127.0.0.1:{sys.argv[1]}", workers=int(sys.argv[2]), threads=8).run()
