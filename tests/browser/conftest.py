@@ -1,0 +1,189 @@
+"""A real site with people, three queues and items of every task type, and Chromium in front of it.
+
+A test fails on anything that the browser's console calls an error, on an uncaught exception in a script, on a
+violation of the content security policy, and on an answer of 500 or more.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import select, update
+from werkzeug.serving import make_server
+
+from reviewqueue import config
+from reviewqueue.accounts import memberships, people
+from reviewqueue.app import create_app
+from reviewqueue.core import migrations
+from reviewqueue.core.access import operator
+from reviewqueue.core.db import clock, read_session, write_session
+from reviewqueue.core.http import checked
+from reviewqueue.core.strictjson import dumps
+from reviewqueue.intake.shapes import ItemShape
+from reviewqueue.intake.submissions import submit
+from reviewqueue.models import Decision, Draft, Task
+from reviewqueue.models.states import QueueRole
+from reviewqueue.queues.applying import apply
+
+CHROMIUM = os.environ.get("REVIEWQUEUE_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+OPERATOR = operator("tests")
+PASSWORD = "correct horse battery"
+LABELS = [f"{area}_{what}" for area in ("card", "transfer", "top_up", "refund", "fee", "account", "cash") for what in (
+    "missing", "pending", "declined", "wrong", "duplicate", "delayed", "limit", "closed", "blocked", "unknown", "late",
+)]  # fmt: skip
+
+INTENTS: dict[str, Any] = {
+    "name": "intents", "title": "Support intents", "instructions": "Pick what the customer wants.",
+    "input_schema": {"type": "object", "required": ["text"], "properties": {"text": {"type": "string"}}},
+    "output_schema": {"type": "object", "required": ["label"], "properties": {"label": {"enum": LABELS}}},
+    "view": {"type": "choice", "input": "text", "output": "label"},
+    "routing": {"rules": [{"when": "confidence < 0.5", "action": "review", "title": "Unsure"}]},
+    "reasons": ["ambiguous"],
+}  # fmt: skip
+MOODS: dict[str, Any] = {
+    "name": "moods", "output_schema": {"enum": ["glad", "neutral", "cross"]}, "routing": {"otherwise": "review"},
+    "reasons": [{"code": "tone", "title": "Tone", "required_for": ["override"]}],
+}  # fmt: skip
+REPLIES: dict[str, Any] = {
+    "name": "replies",
+    "output_schema": {"type": "object", "required": ["reply"], "properties": {"reply": {"type": "string"}}},
+    "routing": {"otherwise": "review"},
+}
+RECEIPTS: dict[str, Any] = {
+    "name": "receipts", "title": "Receipts",
+    "output_schema": {
+        "type": "object", "required": ["company", "total"],
+        "properties": {
+            "company": {"type": "string"}, "date": {"type": ["string", "null"]}, "total": {"type": "number"},
+            "count": {"type": "integer"}, "paid": {"type": "boolean"}, "currency": {"enum": ["RM", "USD"]},
+            "seller": {"type": "object", "properties": {"city": {"type": "string"}}},
+            "tags": {"type": "array", "items": {"type": "string"}},
+            "lines": {"type": "array", "items": {
+                "type": "object", "properties": {"what": {"type": "string"}, "amount": {"type": "number"}},
+            }},
+        },
+    },
+    "routing": {"otherwise": "review"},
+}  # fmt: skip
+
+
+@dataclass
+class Site:
+    """The product, served, and what tests look up behind it."""
+
+    app: Flask
+    address: str = ""
+    people: dict[str, str] = field(default_factory=dict)
+
+    def write(self, operation: Callable[..., Any], **arguments: Any) -> Any:
+        with self.app.app_context(), write_session() as session:
+            return operation(session=session, actor=arguments.pop("actor", OPERATOR), **arguments)
+
+    def submit(self, queue: str, output: Any, *, given: Any = None, **more: Any) -> str:
+        item = {"queue": queue, "input": given if given is not None else {"text": "Hello"}, "output": output, **more}
+        body = checked(ItemShape, dumps(item).encode())
+        return str(self.write(submit, body=body).body["id"])
+
+    def rows(self, model: Any, *conditions: Any) -> list[Any]:
+        with self.app.app_context(), read_session() as session:
+            return list(session.scalars(select(model).where(*conditions).order_by(model.id)))
+
+    def decisions(self) -> list[Any]:
+        return self.rows(Decision, Decision.withdrawn_at.is_(None))
+
+    def drafts(self) -> list[Any]:
+        with self.app.app_context(), read_session() as session:
+            return list(session.scalars(select(Draft)))
+
+    def lose_leases(self) -> None:
+        """As if every lease had run out a second ago, and the relay had returned them."""
+        with self.app.app_context(), write_session() as session:
+            session.execute(update(Task).where(Task.state == "claimed").values(lease_until=clock(-1)))
+
+
+@pytest.fixture
+def site(tmp_path: Any) -> Iterator[Site]:
+    settings = config.load({
+        "REVIEWQUEUE_ARGON2_TIME_COST": "1", "REVIEWQUEUE_ARGON2_MEMORY_KIB": "1024",
+    }, data_dir=tmp_path)  # fmt: skip
+    app = create_app(settings)
+    migrations.up(app)
+    made = Site(app)
+    for document in (INTENTS, MOODS, REPLIES, RECEIPTS):
+        made.write(apply, document=document)
+    for name in ("alice", "carol"):
+        person = made.write(
+            people.create, email=f"{name}@example.org", name=name.title(), password=PASSWORD, must_change_password=False
+        )
+        made.people[name] = person.id
+        for document in (INTENTS, MOODS, REPLIES, RECEIPTS):
+            made.write(
+                memberships.add, slug=document["name"], email=f"{name}@example.org", role=QueueRole.REVIEWER
+            )
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    made.address = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield made
+    server.shutdown()
+    thread.join(10)
+    server.server_close()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    playwright = pytest.importorskip("playwright.sync_api", reason="NO BROWSER TESTS: install the extra e2e")
+    if CHROMIUM is None:
+        pytest.skip("NO BROWSER TESTS: no Chromium here; install one or name it in REVIEWQUEUE_CHROMIUM")
+    with playwright.sync_playwright() as started:
+        arguments = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+                     "--disable-background-networking", "--disable-component-update", "--disable-sync"]  # fmt: skip
+        browser = started.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(chromium: Any, site: Site) -> Iterator[Callable[..., Any]]:
+    """`open_page(who, **context)`: a page of that person, signed in, watched for errors."""
+    complaints: list[str] = []
+    contexts: list[Any] = []
+
+    def opened(who: str = "alice", **options: Any) -> Any:
+        context = chromium.new_context(base_url=site.address, viewport={"width": 1280, "height": 800}, **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(10_000)
+        page.on("pageerror", lambda error: complaints.append(f"exception: {error}"))
+        page.on("console", lambda message: _note(message, complaints))
+        page.on("response", lambda answer: complaints.append(answer.url) if answer.status >= 500 else None)
+        page.goto("/login")
+        page.fill("[name=email]", f"{who}@example.org")
+        page.fill("[name=password]", PASSWORD)
+        page.press("[name=password]", "Enter")
+        page.wait_for_url(f"{site.address}/")
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def _note(message: Any, complaints: list[str]) -> None:
+    # A refused decision is an answer of 409 or 422 that Chromium logs as an error; a network cut is made by tests.
+    expected = ("409", "422", "ERR_INTERNET_DISCONNECTED")
+    if message.type == "error" and not any(word in message.text for word in expected):
+        complaints.append(message.text)
+
+
+@pytest.fixture
+def page(open_page: Callable[..., Any]) -> Any:
+    return open_page()

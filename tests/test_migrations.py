@@ -1,0 +1,154 @@
+"""The migrations give the schema of the models, up and down, and the audit log cannot be edited."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask_migrate import downgrade
+from sqlalchemy import Engine, create_engine, insert, inspect, select, text
+from sqlalchemy.exc import DBAPIError
+
+from reviewqueue import config, models
+from reviewqueue.core import trail
+from reviewqueue.core.access import SYSTEM
+from reviewqueue.core.db import db, write_session
+from reviewqueue.core.migrations import is_current, migrate_to_newest
+from tests.fixtures import installation, postgres
+
+
+@pytest.fixture
+def empty(database: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Flask]:
+    """An application on a database without any table."""
+    if database == "sqlite":
+        yield installation.bare_app(config.load(installation.environment(tmp_path)))
+        return
+    with postgres.fresh_database(request.getfixturevalue("postgres_server"), template=None) as url:
+        app = installation.bare_app(config.load(installation.environment(tmp_path, database_url=url)))
+        yield app
+        with app.app_context():
+            installation.dispose()
+
+
+@pytest.fixture
+def from_models(database: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Engine]:
+    """A database with the tables that the models describe."""
+    if database == "sqlite":
+        engine = create_engine(f"sqlite:///{tmp_path / 'models.db'}")
+        models.Base.metadata.create_all(engine)
+        yield engine
+        engine.dispose()
+        return
+    with postgres.fresh_database(request.getfixturevalue("postgres_server"), template=None) as url:
+        engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:", 1))
+        models.Base.metadata.create_all(engine)
+        yield engine
+        engine.dispose()
+
+
+def described(engine: Engine) -> dict[str, Any]:
+    """Everything that the database says about its tables, in its own words."""
+    return _sqlite(engine) if engine.dialect.name == "sqlite" else _postgresql(engine)
+
+
+def _sqlite(engine: Engine) -> dict[str, Any]:
+    # The read engine: this must not begin a writing transaction.
+    with engine.connect() as connection:
+        rows = connection.execute(
+            text("SELECT type, name, sql FROM sqlite_master WHERE type IN ('table', 'index') AND sql IS NOT NULL")
+        ).all()
+    lines = {
+        f"{row.type} {row.name}": sorted(" ".join(line.split()).rstrip(",") for line in row.sql.splitlines())
+        for row in rows
+    }
+    return {name: value for name, value in lines.items() if not re.search("alembic|sqlite_", name)}
+
+
+_QUESTIONS = {
+    "columns": "SELECT table_name || '.' || column_name, data_type, character_maximum_length, is_nullable, "
+    "column_default, udt_name FROM information_schema.columns WHERE table_schema = 'public'",
+    "indexes": "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'",
+    "constraints": "SELECT conrelid::regclass::text || '.' || conname, pg_get_constraintdef(oid) FROM pg_constraint "
+    "WHERE connamespace = 'public'::regnamespace",
+}
+
+
+def _postgresql(engine: Engine) -> dict[str, Any]:
+    with engine.connect() as connection:
+        found = {name: connection.execute(text(question)).all() for name, question in _QUESTIONS.items()}
+    return {name: sorted(map(str, (row for row in rows if "alembic" not in row[0]))) for name, rows in found.items()}
+
+
+def test_the_migrations_give_the_schema_of_the_models(empty: Flask, from_models: Engine) -> None:
+    with empty.app_context():
+        migrate_to_newest()
+        assert described(db.engine) == described(from_models)
+
+
+def test_a_database_is_current_after_the_upgrade_and_a_second_upgrade_changes_nothing(empty: Flask) -> None:
+    with empty.app_context():
+        assert not is_current()
+        migrate_to_newest()
+        before = described(db.engine)
+        migrate_to_newest()
+        assert is_current()
+        assert described(db.engine) == before
+
+
+def test_every_migration_runs_down_and_up_again_with_data_in_the_tables(empty: Flask) -> None:
+    with empty.app_context():
+        migrate_to_newest()
+        with write_session() as session:
+            trail.record(session, SYSTEM, "test.happened", content={"name": "Alice"})
+        downgrade(revision="base")
+        assert set(inspect(db.engine).get_table_names()) <= {"alembic_version"}
+        migrate_to_newest()
+        assert is_current()
+
+
+@pytest.fixture
+def sealed(empty: Flask) -> Flask:
+    """A migrated database with one event in the log, sealed."""
+    with empty.app_context():
+        migrate_to_newest()
+        with write_session() as session:
+            event = trail.record(session, SYSTEM, "test.happened", content={"name": "Alice"})
+            session.execute(insert(models.AuditSeal).values(sequence=1, event_id=event, hash="00"))
+    return empty
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE audit_event SET action = 'nothing.happened'",
+        "DELETE FROM audit_event",
+        "UPDATE audit_seal SET hash = '11'",
+        "DELETE FROM audit_seal",
+    ],
+)
+def test_the_audit_log_refuses_to_be_changed(sealed: Flask, statement: str) -> None:
+    with sealed.app_context():
+        with pytest.raises(DBAPIError, match="append-only"), write_session() as session:
+            session.execute(text(statement))
+        with write_session() as session:
+            assert session.scalar(select(models.AuditEvent.action)) == "test.happened"
+            assert session.scalar(select(models.AuditSeal.hash)) == "00"
+
+
+def test_the_audit_log_refuses_to_be_emptied(sealed: Flask, database: str) -> None:
+    if database == "sqlite":
+        pytest.skip("SQLite has no TRUNCATE")
+    with sealed.app_context(), pytest.raises(DBAPIError, match="append-only"), write_session() as session:
+        session.execute(text("TRUNCATE audit_event CASCADE"))
+
+
+def test_the_content_of_an_event_can_be_erased(sealed: Flask) -> None:
+    with sealed.app_context():
+        with write_session() as session:
+            session.execute(text("DELETE FROM audit_content"))
+        with write_session() as session:
+            assert session.scalar(select(models.AuditEvent.content_sha256)) is not None
