@@ -15,7 +15,7 @@ from reviewqueue.core.db import db
 UPGRADE_LOCK = 7_351_260_021
 
 
-def plain_type(kind: str, value: Any, autogen_context: Any) -> str | bool:
+def plain_type(kind: str, value: Any, _context: Any) -> str | bool:
     """Write column types as SQLAlchemy's own, so that a migration stands when the models' helpers change."""
     if kind == "type" and isinstance(value, types.TypeDecorator):
         return f"sa.{value.impl!r}"

@@ -179,7 +179,7 @@ def client(app: Flask) -> FlaskClient:
 
 @pytest.fixture
 def cast(app: Flask) -> Cast:
-    """Ada, Otto, Anna, Bob, Alice, Carol, Olga and the submitter, with the queue `intents`; see `fixtures/people.py`."""
+    """Everybody in `fixtures/people.py`, with the queue `intents`."""
     return assemble(app)
 
 

@@ -421,6 +421,9 @@ def upgrade() -> None:
         sa.Column("decision_id", ID, nullable=True),
         sa.Column("created_at", MOMENT, nullable=False),
         sa.Column("position", sa.Integer(), nullable=True),
+        sa.CheckConstraint(
+            "\"by\" IN ('routing', 'people', 'default', 'duplicate', 'cancelled')", name=op.f("ck_resolution_by")
+        ),
         sa.ForeignKeyConstraint(["decision_id"], ["decision.id"], name=op.f("fk_resolution_decision_id")),
         sa.ForeignKeyConstraint(["item_id"], ["item.id"], name=op.f("fk_resolution_item_id")),
         sa.ForeignKeyConstraint(["queue_id"], ["queue.id"], name=op.f("fk_resolution_queue_id")),

@@ -169,11 +169,7 @@ class Resolution(Base):
     item_id: Mapped[Ref] = mapped_column(ForeignKey("item.id"))
     queue_id: Mapped[Ref] = mapped_column(ForeignKey("queue.id"))
     revision: Mapped[int]
-    by: Mapped[str] = mapped_column(
-        "by",
-        String(24),
-        CheckConstraint("\"by\" IN ('routing', 'people', 'default', 'duplicate', 'cancelled')", name="by"),
-    )
+    by: Mapped[str] = mapped_column(String(24))
     verdict: Mapped[Verdict | None] = mapped_column(enumerated(Verdict, "resolution_verdict"))
     output: Mapped[Json]
     reason: Mapped[str | None] = mapped_column(String(100))
@@ -184,6 +180,7 @@ class Resolution(Base):
     """Place in the queue's feed, numbered after the commit."""
 
     __table_args__ = (
+        CheckConstraint("\"by\" IN ('routing', 'people', 'default', 'duplicate', 'cancelled')", name="by"),
         Index("uq_resolution_item_id_revision", "item_id", "revision", unique=True),
         Index("uq_resolution_queue_id_position", "queue_id", "position", unique=True),
     )
