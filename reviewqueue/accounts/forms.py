@@ -25,16 +25,16 @@ from reviewqueue.core.access import Scope
 from reviewqueue.errors import Conflict, Error, Invalid
 from reviewqueue.models.states import QueueRole, SiteRole
 
-SITE_ROLES = [
-    (SiteRole.MEMBER.value, "Member: does what their queues say"),
-    (SiteRole.AUDITOR.value, "Auditor: reads everything, changes nothing"),
-    (SiteRole.ADMIN.value, "Administrator: people, tokens, queues"),
-]
-QUEUE_ROLES = [
-    (QueueRole.REVIEWER.value, "Reviewer: claims and decides"),
-    (QueueRole.LEAD.value, "Lead: also takes escalations, sees the history"),
-    (QueueRole.ANALYST.value, "Analyst: exports, sees the history"),
-]
+SITE_ROLES = {
+    SiteRole.MEMBER.value: "Member: does what their queues say",
+    SiteRole.AUDITOR.value: "Auditor: reads everything, changes nothing",
+    SiteRole.ADMIN.value: "Administrator: people, tokens, queues",
+}
+QUEUE_ROLES = {
+    QueueRole.REVIEWER.value: "Reviewer: claims and decides",
+    QueueRole.LEAD.value: "Lead: also takes escalations, sees the history",
+    QueueRole.ANALYST.value: "Analyst: exports, sees the history",
+}
 SCOPES = {
     Scope.ITEMS_WRITE: "Submit items",
     Scope.ITEMS_READ: "Read items and their resolutions",
@@ -134,11 +134,11 @@ class TokenForm(FlaskForm):  # type: ignore[misc]
         render_kw={"inputmode": "numeric", "min": 1, "max": LONGEST_DAYS},
     )
 
-    def offer(self, *, personal: bool, queues: list[tuple[str, str]]) -> TokenForm:
-        """Fill in what may be chosen; `queues` are slugs and titles."""
-        self.scopes.choices = [
-            (scope.value, words) for scope, words in SCOPES.items() if personal or scope is not Scope.REVIEW
-        ]
+    def offer(self, *, personal: bool, queues: dict[str, str]) -> TokenForm:
+        """Fill in what may be chosen; `queues` are titles by slug."""
+        self.scopes.choices = {
+            scope.value: words for scope, words in SCOPES.items() if personal or scope is not Scope.REVIEW
+        }
         self.queues.choices = queues
         return self
 

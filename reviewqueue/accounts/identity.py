@@ -210,7 +210,7 @@ def bearer_actor() -> Actor | None:
         first = rows[0]
         memberships = {}
         if first.person_id is not None:
-            memberships = _memberships(reader.execute(_MEMBERSHIPS, {"person_id": first.person_id}).tuples())
+            memberships = _memberships(reader.execute(_MEMBERSHIPS, {"person_id": first.person_id}))
     if first.stale:
         _note_use(token_id)
     limits = frozenset(row.queue_id for row in rows if row.queue_id is not None)

@@ -189,7 +189,7 @@ def _token_form(reader: Any, *, personal: bool, **options: Any) -> forms.TokenFo
     queues = memberships.queues_of(reader)
     if personal:
         queues = [queue for queue in queues if may(_me(), Action.SEE_QUEUE, queue.id)]
-    choices = [(queue.slug, queue.title) for queue in queues]
+    choices = {queue.slug: queue.title for queue in queues}
     return forms.TokenForm(**options).offer(personal=personal, queues=choices)
 
 

@@ -100,6 +100,7 @@ class House:
 
 @pytest.fixture
 def house(app: Flask) -> Any:
+    app.config["WTF_CSRF_ENABLED"] = True
     with app.app_context():
         with write_session() as session:
             apply(session=session, actor=OPERATOR, document=QUEUE)
