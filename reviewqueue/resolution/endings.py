@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import delete, exists, insert, literal_column, select, text, update
+from sqlalchemy import bindparam, delete, exists, insert, literal_column, select, text, update
 from sqlalchemy.orm import Session
 
 from reviewqueue.core import trail
@@ -19,20 +19,36 @@ from reviewqueue.core.db import clock, on_postgresql
 from reviewqueue.core.ids import new_id
 from reviewqueue.errors import ItemEnded
 from reviewqueue.models import Decision, Item, PendingRelease, Resolution, Task
+from reviewqueue.models.base import table
 from reviewqueue.models.states import MOVES, ItemState, ResolvedBy, Risk, TaskKind, TaskState, Verdict
 from reviewqueue.queues.catalog import configuration
 
 BATCH = 200
+_resolution, _item, _task = table(Resolution).c, table(Item).c, table(Task).c
 COLUMNS = (
-    Resolution.verdict,
-    Resolution.output,
-    Resolution.by,
-    Resolution.revision,
-    Resolution.reason,
-    Resolution.message,
-    Resolution.created_at,
-)
+    _resolution.verdict, _resolution.output, _resolution.by, _resolution.revision, _resolution.reason,
+    _resolution.message, _resolution.created_at,
+)  # fmt: skip
 """What `reading.as_json` shows."""
+
+# Built once: these run with every decision.
+_RESOLUTION = insert(table(Resolution)).values(created_at=clock()).returning(*COLUMNS)
+_MOVE = {
+    state: update(table(Item))
+    .where(
+        _item.id == bindparam("item_id"),
+        _item.state.in_([source for source, targets in MOVES.items() if state in targets]),
+    )
+    .values(state=state, revision=_item.revision + 1)
+    .returning(_item.revision)
+    for state in ItemState
+}
+_CANCEL_TASKS = (
+    update(table(Task))
+    .where(_task.item_id == bindparam("of_item"), _task.state.in_((TaskState.OPEN, TaskState.CLAIMED)))
+    # The fence rises, so that whoever still holds the claim cannot decide with it.
+    .values(state=TaskState.CANCELLED, last_holder=_task.holder, holder=None, lease_until=None, fence=_task.fence + 1)
+)
 
 
 def resolve(
@@ -48,21 +64,15 @@ def resolve(
     reason: str | None = None,
     message: str | None = None,
     decision_id: str | None = None,
-) -> int:
-    """Move the item to `state` with a new resolution and return its revision; `output` is JSON text.
+) -> Any:
+    """Move the item to `state` with a new resolution and return its columns; `output` is JSON text.
 
     Raises `ItemEnded` when the item is in a state from which it cannot get there.
     """
-    sources = [source for source, targets in MOVES.items() if state in targets]
-    revision = session.execute(
-        update(Item)
-        .where(Item.id == item_id, Item.state.in_(sources))
-        .values(state=state, revision=Item.revision + 1)
-        .returning(Item.revision)
-    ).scalar_one_or_none()
+    revision = session.execute(_MOVE[state], {"item_id": item_id}).scalar_one_or_none()
     if revision is None:
         raise ItemEnded("The item has ended in another way meanwhile.")
-    record_resolution(
+    row = record_resolution(
         session=session,
         item_id=item_id,
         queue_id=queue_id,
@@ -82,8 +92,8 @@ def resolve(
         item_id=item_id,
         facts={"by": by, "verdict": verdict, "revision": revision, "state": state},
     )
-    _cancel_tasks(session, item_id)
-    return revision
+    session.execute(_CANCEL_TASKS, {"of_item": item_id})
+    return row
 
 
 def record_resolution(
@@ -101,35 +111,16 @@ def record_resolution(
 ) -> Any:
     """Insert the row and return its columns. The caller has moved the item."""
     return session.execute(
-        insert(Resolution)
-        .values(
-            id=new_id(),
-            item_id=item_id,
-            queue_id=queue_id,
-            revision=revision,
-            by=by,
-            verdict=verdict,
-            output=output,
-            reason=reason,
-            message=message,
-            decision_id=decision_id,
-            created_at=clock(),
-        )
-        .returning(*COLUMNS)
-    ).one()
+        _RESOLUTION,
+        {
+            "id": new_id(), "item_id": item_id, "queue_id": queue_id, "revision": revision, "by": by,
+            "verdict": verdict, "output": output, "reason": reason, "message": message, "decision_id": decision_id,
+        },
+    ).one()  # fmt: skip
 
 
-def _cancel_tasks(session: Session, item_id: str) -> None:
-    session.execute(
-        update(Task)
-        .where(Task.item_id == item_id, Task.state.in_((TaskState.OPEN, TaskState.CLAIMED)))
-        # The fence rises, so that whoever still holds the claim cannot decide with it.
-        .values(state=TaskState.CANCELLED, last_holder=Task.holder, holder=None, lease_until=None, fence=Task.fence + 1)
-    )
-
-
-def put_into_effect(*, session: Session, actor: Actor, decision: Any) -> bool:
-    """Let a decision take effect. Returns whether it became a resolution: an audit that agrees does not.
+def put_into_effect(*, session: Session, actor: Actor, decision: Any) -> Any:
+    """Let a decision take effect. Returns the resolution's columns; None for an audit that agrees: it makes none.
 
     `decision` has the columns of `Decision`, `kind` of its task, and `item_state`. Precondition: the item row is
     locked (PostgreSQL) or the session writes (SQLite).
@@ -139,8 +130,8 @@ def put_into_effect(*, session: Session, actor: Actor, decision: Any) -> bool:
         trail.record(
             session, actor, "audit.agreed", queue_id=decision.queue_id, item_id=decision.item_id, subject=decision.id
         )
-        return False
-    resolve(
+        return None
+    return resolve(
         session=session,
         actor=actor,
         item_id=decision.item_id,
@@ -153,7 +144,6 @@ def put_into_effect(*, session: Session, actor: Actor, decision: Any) -> bool:
         message=decision.message,
         decision_id=decision.id,
     )
-    return True
 
 
 def decision_with_item(decision_ids: Iterable[str]) -> Any:

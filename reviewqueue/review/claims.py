@@ -12,18 +12,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, bindparam, exists, func, insert, select, text, union_all, update
+from sqlalchemy import Select, bindparam, exists, func, insert, select, text, union_all, update
 from sqlalchemy.orm import Session, aliased
 
 from reviewqueue.core import trail
 from reviewqueue.core.access import SYSTEM, Action, Actor, may, require
-from reviewqueue.core.db import clock, on_postgresql
+from reviewqueue.core.db import clock, clock_in, on_postgresql
 from reviewqueue.core.ids import known_id
 from reviewqueue.errors import Conflict, Forbidden, LeaseLost, NotFound
 from reviewqueue.models import Decision, Item, Membership, Queue, Skip, Task
+from reviewqueue.models.base import table
 from reviewqueue.models.states import Audience, QueueRole, TaskKind, TaskState
 from reviewqueue.queues.applying import fits
-from reviewqueue.queues.catalog import QueueHead, configuration, find_queue, queue_by_id
+from reviewqueue.queues.catalog import QueueHead, configuration, find_queue, queue_by_id, queues_by_id
 from reviewqueue.review.lanes import lane_of, may_take
 
 SKIPS_BEFORE_ESCALATION = 3
@@ -90,8 +91,7 @@ def _require_person(actor: Actor) -> None:
 
 def _review_queues(session: Session, actor: Actor) -> list[QueueHead]:
     mine = [queue_id for queue_id in actor.memberships if may(actor, Action.REVIEW, queue_id)]
-    rows = session.scalars(select(Queue.id).where(Queue.id.in_(mine), Queue.archived_at.is_(None)))
-    return [queue_by_id(session, queue_id) for queue_id in rows]
+    return [head for head in queues_by_id(session, mine) if not head.archived]
 
 
 def _claim_in(session: Session, actor: Actor, heads: Sequence[QueueHead]) -> Held | None:
@@ -125,7 +125,9 @@ def _best_lane(session: Session, actor: Actor, heads: Sequence[QueueHead]) -> tu
     tops = [
         select(subquery.c.queue_id, subquery.c.lane, subquery.c.priority, subquery.c.due, subquery.c.id)
         for subquery in (
-            _claimable(queue_id, lane, actor.id, Task.queue_id, Task.lane, Task.priority, Task.due, Task.id).subquery()
+            _claimable(
+                queue_id, lane, actor.id, _task.queue_id, _task.lane, _task.priority, _task.due, _task.id
+            ).subquery()
             for queue_id, lane in lanes
         )
     ]
@@ -155,59 +157,81 @@ def _lanes_query() -> Select[Any]:
 _LANES = _lanes_query()
 
 
-def _claimable(queue_id: str, lane: str, person_id: str, *columns: Any) -> Select[Any]:
+_task = table(Task).c
+_decision, _skip = table(Decision).c, table(Skip).c
+
+
+def _claimable(queue_id: Any, lane: Any, person_id: Any, *columns: Any) -> Select[Any]:
     """The most urgent task of a lane. Index ix_task_open gives it first; the two NOT EXISTS are a second lock on the
     door, for a task whose lane was not brought up to date."""
     return (
         select(*columns)
         .where(
-            Task.queue_id == queue_id, OPEN, Task.lane == lane, Task.available_at <= clock(),
-            ~exists().where(
-                Decision.item_id == Task.item_id, Decision.round == Task.round, Decision.person_id == person_id,
-                Decision.withdrawn_at.is_(None), ~Decision.late,
+            _task.queue_id == queue_id, OPEN, _task.lane == lane, _task.available_at <= clock(),
+            ~exists(text("1")).where(
+                _decision.item_id == _task.item_id, _decision.round == _task.round, _decision.person_id == person_id,
+                text("decision.withdrawn_at IS NULL AND NOT decision.late"),
             ),
-            ~exists().where(Skip.task_id == Task.id, Skip.person_id == person_id),
+            ~exists(text("1")).where(_skip.task_id == _task.id, _skip.person_id == person_id),
         )
-        .order_by(Task.priority.desc(), Task.due, Task.id)
+        .order_by(_task.priority.desc(), _task.due, _task.id)
         .limit(1)
     )  # fmt: skip
 
 
-def _take(session: Session, actor: Actor, head: QueueHead, lane: str) -> Held | None:
-    candidate = _claimable(head.id, lane, actor.id, Task.id)
-    if on_postgresql(session):
-        candidate = candidate.with_for_update(skip_locked=True, of=Task)
-    other = aliased(Task)
-    holds_one = exists().where(other.holder == actor.id, other.queue_id == head.id, other.state == TaskState.CLAIMED)
-    return _lease(session, actor, head, Task.id == candidate.scalar_subquery(), OPEN, ~holds_one)
-
-
-def _lease(session: Session, actor: Actor, head: QueueHead, *conditions: Any) -> Held | None:
-    """The guarded UPDATE: success is a returned row."""
-    compiled = configuration(session, head.id, head.version)
-    row = session.execute(
-        update(Task)
+def _lease_update(*conditions: Any) -> Any:
+    """The guarded UPDATE of a claim: success is a returned row."""
+    return (
+        update(table(Task))
         .where(*conditions)
         .values(
-            state=TaskState.CLAIMED, holder=actor.id, fence=Task.fence + 1,
-            lease_until=clock(compiled.config.lease_minutes * 60),
+            state=TaskState.CLAIMED, holder=bindparam("by_person"), fence=_task.fence + 1,
+            lease_until=clock_in("lease_seconds"),
         )
-        .returning(*_RETURNED)
-        .execution_options(synchronize_session=False)
-    ).one_or_none()  # fmt: skip
+        .returning(
+            _task.id, _task.fence, _task.lease_until, _task.queue_id, _task.item_id, _task.kind, _task.config_version
+        )
+    )  # fmt: skip
+
+
+def _take_statement(*, locks: bool) -> Any:
+    candidate = _claimable(bindparam("in_queue"), bindparam("in_lane"), bindparam("by_person"), _task.id)
+    if locks:
+        candidate = candidate.with_for_update(skip_locked=True, of=table(Task))
+    other = aliased(table(Task))
+    holds_one = exists(text("1")).where(
+        other.c.holder == bindparam("by_person"), other.c.queue_id == bindparam("in_queue"),
+        other.c.state == TaskState.CLAIMED,
+    )  # fmt: skip
+    return _lease_update(_task.id == candidate.scalar_subquery(), OPEN, ~holds_one)
+
+
+# Built once, for PostgreSQL and for SQLite: building them anew costs more than running them.
+_TAKE = {True: _take_statement(locks=True), False: _take_statement(locks=False)}
+_TAKE_ONE = _lease_update(_task.id == bindparam("task_id"), OPEN, _task.lane == bindparam("in_lane"))
+_TAKE_AGAIN = _lease_update(
+    _task.id == bindparam("task_id"), CLAIMED, _task.holder == bindparam("by_person"),
+    _task.fence == bindparam("old_fence"),
+)  # fmt: skip
+
+
+def _take(session: Session, actor: Actor, head: QueueHead, lane: str) -> Held | None:
+    return _lease(session, actor, head, _TAKE[on_postgresql(session)], {"in_queue": head.id, "in_lane": lane})
+
+
+def _lease(session: Session, actor: Actor, head: QueueHead, statement: Any, parameters: dict[str, Any]) -> Held | None:
+    minutes = configuration(session, head.id, head.version).config.lease_minutes
+    row = session.execute(
+        statement, {**parameters, "by_person": actor.id, "lease_seconds": minutes * 60.0}
+    ).one_or_none()
     if row is None:
         return None
     if row.config_version != head.version:
         _take_newest_version(session, row, head)
     trail.record(
-        session,
-        actor,
-        "task.claimed",
-        queue_id=row.queue_id,
-        item_id=row.item_id,
-        subject=row.id,
+        session, actor, "task.claimed", queue_id=row.queue_id, item_id=row.item_id, subject=row.id,
         facts={"fence": row.fence, "kind": row.kind},
-    )
+    )  # fmt: skip
     return _held(row)
 
 
@@ -231,7 +255,7 @@ def _held_by(session: Session, actor: Actor, queue_ids: list[str]) -> Held | Non
     if row.live:
         return _held(row)
     head = queue_by_id(session, row.queue_id)
-    return _lease(session, actor, head, Task.id == row.id, CLAIMED, Task.holder == actor.id, Task.fence == row.fence)
+    return _lease(session, actor, head, _TAKE_AGAIN, {"task_id": row.id, "old_fence": row.fence})
 
 
 def claim_task(*, session: Session, actor: Actor, task_id: str) -> Held:
@@ -249,7 +273,7 @@ def claim_task(*, session: Session, actor: Actor, task_id: str) -> Held:
         raise Conflict("This task is for somebody else.", code="not_yours")
     _hand_back(session, actor, "task.released", Task.holder == actor.id, Task.queue_id == row.queue_id)
     head = queue_by_id(session, row.queue_id)
-    held = _lease(session, actor, head, Task.id == task_id, OPEN, Task.lane == row.lane)
+    held = _lease(session, actor, head, _TAKE_ONE, {"task_id": task_id, "in_lane": row.lane})
     if held is None:
         raise Conflict("Somebody else took this task a moment ago.", code="taken")
     return held
@@ -258,12 +282,23 @@ def claim_task(*, session: Session, actor: Actor, task_id: str) -> Held:
 # -- keeping, handing back --------------------------------------------------------------------------------------------
 
 
-def live_claim(task_id: str, fence: int, actor: Actor) -> Sequence[ColumnElement[bool]]:
-    """The conditions under which a claim is still `actor`'s."""
-    return (
-        Task.id == task_id, Task.state == TaskState.CLAIMED, Task.holder == actor.id, Task.fence == fence,
-        Task.lease_until > clock(),
-    )  # fmt: skip
+LIVE_CLAIM: tuple[Any, ...] = (
+    _task.id == bindparam("task_id"), CLAIMED, _task.holder == bindparam("by_person"),
+    _task.fence == bindparam("with_fence"), _task.lease_until > clock(),
+)  # fmt: skip
+"""The conditions under which a claim is still somebody's; its parameters are `claim_parameters`."""
+
+
+def claim_parameters(task_id: str, fence: int, actor: Actor) -> dict[str, Any]:
+    return {"task_id": task_id, "by_person": actor.id, "with_fence": fence}
+
+
+_RENEW = (
+    update(table(Task))
+    .where(*LIVE_CLAIM)
+    .values(lease_until=clock_in("lease_seconds"))
+    .returning(*(_task[column.key] for column in _RETURNED))
+)
 
 
 def renew(*, session: Session, actor: Actor, claim_id: str) -> Held:
@@ -272,11 +307,7 @@ def renew(*, session: Session, actor: Actor, claim_id: str) -> Held:
     head = _queue_of(session, actor, task_id)
     minutes = configuration(session, head.id, head.version).config.lease_minutes
     row = session.execute(
-        update(Task)
-        .where(*live_claim(task_id, fence, actor))
-        .values(lease_until=clock(minutes * 60))
-        .returning(*_RETURNED)
-        .execution_options(synchronize_session=False)
+        _RENEW, {**claim_parameters(task_id, fence, actor), "lease_seconds": minutes * 60.0}
     ).one_or_none()
     if row is None:
         raise lost_lease(session, actor, task_id)
@@ -413,10 +444,11 @@ def escalate(*, session: Session, actor: Actor, claim_id: str, comment: str | No
 
 def _locked(session: Session, task_id: str, fence: int, actor: Actor) -> Any:
     """The task's columns, its row locked until the end of the transaction. Raises `LeaseLost`."""
-    query = select(Task.id, Task.queue_id, Task.item_id, Task.audience, Task.assignee, Task.excluded).where(
-        *live_claim(task_id, fence, actor)
+    query = select(_task.id, _task.queue_id, _task.item_id, _task.audience, _task.assignee, _task.excluded).where(
+        *LIVE_CLAIM
     )
-    row = session.execute(query.with_for_update() if on_postgresql(session) else query).one_or_none()
+    parameters = claim_parameters(task_id, fence, actor)
+    row = session.execute(query.with_for_update() if on_postgresql(session) else query, parameters).one_or_none()
     if row is None:
         raise lost_lease(session, actor, task_id)
     return row

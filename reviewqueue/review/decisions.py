@@ -8,17 +8,18 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from reviewqueue.core import trail
 from reviewqueue.core.access import Action, Actor, require
-from reviewqueue.core.db import clock, on_postgresql
+from reviewqueue.core.db import clock, clock_in, on_postgresql
 from reviewqueue.core.ids import known_id, new_id
 from reviewqueue.core.moments import iso
 from reviewqueue.core.strictjson import Raw, dumps, spliced
 from reviewqueue.errors import AlreadyDecided, Conflict, Faults, Forbidden, GraceOver, ItemEnded, NotFound
 from reviewqueue.models import Decision, Item, PendingRelease, Task
+from reviewqueue.models.base import table
 from reviewqueue.models.states import ENDED, ItemState, TaskKind, TaskState, Verdict
 from reviewqueue.queues.catalog import Compiled, configuration
 from reviewqueue.queues.configuration import offered_reasons
@@ -71,6 +72,31 @@ class Lost:
     error: Conflict
 
 
+_task, _item, _decision = table(Task).c, table(Item).c, table(Decision).c
+
+
+def _locked_statement(*, locks: bool) -> Any:
+    query = (
+        select(
+            _task.id, _task.queue_id, _task.item_id, _task.round, _task.kind, _task.config_version, _task.fence,
+            _task.last_holder, _task.state, _item.output, _item.state.label("item_state"),
+        )
+        .join_from(table(Task), table(Item), _item.id == _task.item_id)
+        .where(_task.id == bindparam("task_id"))
+    )  # fmt: skip
+    return query.with_for_update(of=table(Item)) if locks else query
+
+
+# Built once, for PostgreSQL and for SQLite.
+_LOCKED = {True: _locked_statement(locks=True), False: _locked_statement(locks=False)}
+_TAKE_DOWN = (
+    update(table(Task))
+    .where(*claims.LIVE_CLAIM)
+    .values(state=TaskState.DONE, last_holder=_task.holder, holder=None, lease_until=None)
+    .returning(_task.id)
+)
+
+
 def decide(*, session: Session, actor: Actor, claim_id: str, submission: Submission) -> Decided | Lost:
     """Decide the claimed task.
 
@@ -83,17 +109,12 @@ def decide(*, session: Session, actor: Actor, claim_id: str, submission: Submiss
     if actor.kind != "person":
         raise Forbidden("Only people decide: use a personal token with the scope review.")
     compiled = configuration(session, task.queue_id, task.config_version)
-    earlier = _standing(session, task_id, actor, fence)
-    if earlier is not None:
-        return _replayed(session, earlier, submission, task, actor)
+    if task.state is TaskState.DONE:
+        earlier = _standing(session, task_id, actor, fence)
+        if earlier is not None:
+            return _replayed(session, earlier, submission, task, actor)
     judged = checked(compiled, json.loads(task.output), submission)
-    taken = session.execute(
-        update(Task)
-        .where(*claims.live_claim(task_id, fence, actor))
-        .values(state=TaskState.DONE, last_holder=Task.holder, holder=None, lease_until=None)
-        .returning(Task.id)
-        .execution_options(synchronize_session=False)
-    ).one_or_none()
+    taken = session.execute(_TAKE_DOWN, claims.claim_parameters(task_id, fence, actor)).one_or_none()
     if taken is None:
         return _lost(session, actor, task, fence, submission, judged)
     grace = compiled.config.undo_seconds if submission.grace else 0
@@ -102,15 +123,7 @@ def decide(*, session: Session, actor: Actor, claim_id: str, submission: Submiss
 
 def _locked_task(session: Session, task_id: str) -> Any:
     """The task with its item, whose row is locked first, so that two decisions on one item see each other."""
-    query = (
-        select(
-            Task.id, Task.queue_id, Task.item_id, Task.round, Task.kind, Task.config_version, Task.fence,
-            Task.last_holder, Task.state, Item.output, Item.state.label("item_state"),
-        )
-        .join(Item, Item.id == Task.item_id)
-        .where(Task.id == task_id)
-    )  # fmt: skip
-    row = session.execute(query.with_for_update(of=Item) if on_postgresql(session) else query).one_or_none()
+    row = session.execute(_LOCKED[on_postgresql(session)], {"task_id": task_id}).one_or_none()
     if row is None:
         raise NotFound
     return row
@@ -161,10 +174,11 @@ def _stand(
 
 
 _SHOWN = (
-    Decision.id, Decision.task_id, Decision.item_id, Decision.queue_id, Decision.verdict, Decision.output,
-    Decision.reason, Decision.suggested_label, Decision.comment, Decision.message, Decision.spent_seconds,
-    Decision.decided_at, Decision.releases_at, Decision.config_version,
+    _decision.id, _decision.task_id, _decision.item_id, _decision.queue_id, _decision.verdict, _decision.output,
+    _decision.reason, _decision.suggested_label, _decision.comment, _decision.message, _decision.spent_seconds,
+    _decision.decided_at, _decision.releases_at, _decision.config_version,
 )  # fmt: skip
+_DECISION = insert(table(Decision)).values(decided_at=clock(), releases_at=clock_in("grace_seconds")).returning(*_SHOWN)
 
 
 def _insert(
@@ -172,18 +186,17 @@ def _insert(
     *, grace: float = 0, late: bool = False,
 ) -> Any:  # fmt: skip
     return session.execute(
-        insert(Decision)
-        .values(
-            id=new_id(), task_id=task.id, item_id=task.item_id, queue_id=task.queue_id, round=task.round,
-            person_id=actor.id, fence=fence, config_version=task.config_version, verdict=judged.verdict,
-            output=_output_text(task, submission, judged), reason=submission.reason,
-            suggested_label=submission.suggested_label, comment=submission.comment or None,
-            message=submission.message or None, spent_seconds=submission.spent_seconds,
-            seen=None if submission.seen is None else dumps(list(submission.seen)),
-            shown=dumps({"config_version": task.config_version, "blind": False}), via=actor.via,
-            decided_at=clock(), releases_at=clock(grace), late=late,
-        )
-        .returning(*_SHOWN)
+        _DECISION,
+        {
+            "id": new_id(), "task_id": task.id, "item_id": task.item_id, "queue_id": task.queue_id, "round": task.round,
+            "person_id": actor.id, "fence": fence, "config_version": task.config_version, "verdict": judged.verdict,
+            "output": _output_text(task, submission, judged), "reason": submission.reason,
+            "suggested_label": submission.suggested_label, "comment": submission.comment or None,
+            "message": submission.message or None, "spent_seconds": submission.spent_seconds,
+            "seen": None if submission.seen is None else dumps(list(submission.seen)),
+            "shown": dumps({"config_version": task.config_version, "blind": False}), "via": actor.via, "late": late,
+            "grace_seconds": float(grace),
+        },
     ).one()  # fmt: skip
 
 
@@ -209,8 +222,8 @@ def _into_effect(session: Session, actor: Actor, row: Any, task: Any) -> Raw | N
     decision = _Effective(
         row.id, row.item_id, row.queue_id, row.verdict, row.output, row.reason, row.message, task.kind, task.item_state
     )
-    put_into_effect(session=session, actor=actor, decision=decision)
-    return reading.in_force(session, task.item_id)
+    resolution = put_into_effect(session=session, actor=actor, decision=decision)
+    return reading.in_force(session, task.item_id) if resolution is None else reading.as_json(resolution)
 
 
 @dataclass(frozen=True)

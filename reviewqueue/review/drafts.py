@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import bindparam, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -14,6 +14,7 @@ from reviewqueue.core.db import clock, on_postgresql
 from reviewqueue.core.strictjson import dumps
 from reviewqueue.errors import NotFound
 from reviewqueue.models import Draft, Task
+from reviewqueue.models.base import table
 
 
 def save(*, session: Session, actor: Actor, task_id: str, body: dict[str, Any]) -> None:
@@ -44,6 +45,11 @@ def read(session: Session, task_id: str, person_id: str) -> dict[str, Any] | Non
     return None if body is None else dict(json.loads(body))
 
 
+_DROP = delete(table(Draft)).where(
+    table(Draft).c.task_id == bindparam("task_id"), table(Draft).c.person_id == bindparam("person_id")
+)
+
+
 def drop(session: Session, *, task_id: str, person_id: str) -> None:
     """Forget the draft: it has become a decision."""
-    session.execute(delete(Draft).where(Draft.task_id == task_id, Draft.person_id == person_id))
+    session.execute(_DROP, {"task_id": task_id, "person_id": person_id})

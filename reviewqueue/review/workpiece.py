@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, case, func, select, text
+from sqlalchemy import and_, bindparam, case, func, select, text
 from sqlalchemy.orm import Session
 
 from reviewqueue.core.access import Action, Actor, may, require
@@ -16,6 +16,7 @@ from reviewqueue.core.moments import iso
 from reviewqueue.core.strictjson import Raw, raw, spliced
 from reviewqueue.errors import NotFound
 from reviewqueue.models import Draft, Item, Person, Queue, Task
+from reviewqueue.models.base import table
 from reviewqueue.models.states import Audience, TaskKind, TaskState
 from reviewqueue.queues import routing
 from reviewqueue.queues.catalog import QueueHead, configuration, queue_by_id
@@ -164,17 +165,24 @@ def _short(value: Any) -> str:
 # -- over the API -----------------------------------------------------------------------------------------------------
 
 
+_task, _item, _draft = table(Task).c, table(Item).c, table(Draft).c
+_CLAIMED = (
+    select(
+        _task.kind, _task.round, _task.priority, _task.due, _task.config_version, _task.audience, table(Queue).c.slug,
+        _draft.body.label("draft"), _item.external_id, _item.input, _item.output, _item.failure, _item.confidence,
+        _item.risk, _item.model, _item.model_version, _item.parts, _item.alternatives, _item.explanation,
+        _item.trace_url, _item.metadata.label("metadata_json"), _item.rule, _item.rule_title, _item.created_at,
+    )
+    .join_from(table(Task), table(Item), _item.id == _task.item_id)
+    .join(table(Queue), table(Queue).c.id == _task.queue_id)
+    .outerjoin(table(Draft), and_(_draft.task_id == _task.id, _draft.person_id == bindparam("person_id")))
+    .where(_task.id == bindparam("task_id"))
+)  # fmt: skip
+
+
 def claim_json(*, session: Session, actor: Actor, held: claims.Held) -> Raw:
     """`{claim, task, item, draft}` as JSON text; content exactly as it was sent."""
-    row = session.execute(
-        select(Task.kind, Task.round, Task.priority, Task.due, Task.config_version, Task.audience, Item, Queue.slug,
-               Draft.body.label("draft"))
-        .join(Item, Item.id == Task.item_id)
-        .join(Queue, Queue.id == Task.queue_id)
-        .outerjoin(Draft, and_(Draft.task_id == Task.id, Draft.person_id == actor.id))
-        .where(Task.id == held.task_id)
-    ).one()  # fmt: skip
-    item = row.Item
+    row = session.execute(_CLAIMED, {"task_id": held.task_id, "person_id": actor.id}).one()
     return spliced({
         "claim": {"id": held.claim_id, "fence": held.fence, "lease_until": iso(held.lease_until)},
         "task": {
@@ -182,11 +190,11 @@ def claim_json(*, session: Session, actor: Actor, held: claims.Held) -> Raw:
             "due": iso(row.due), "config_version": row.config_version, "audience": row.audience,
         },
         "item": spliced({
-            "id": item.id, "external_id": item.external_id, "input": Raw(item.input), "output": Raw(item.output),
-            "failure": raw(item.failure), "confidence": item.confidence, "risk": item.risk, "model": item.model,
-            "model_version": item.model_version, "parts": raw(item.parts), "alternatives": raw(item.alternatives),
-            "explanation": item.explanation, "trace_url": item.trace_url, "metadata": Raw(item.metadata_json),
-            "rule": item.rule, "title": item.rule_title, "submitted_at": iso(item.created_at),
+            "id": held.item_id, "external_id": row.external_id, "input": Raw(row.input), "output": Raw(row.output),
+            "failure": raw(row.failure), "confidence": row.confidence, "risk": row.risk, "model": row.model,
+            "model_version": row.model_version, "parts": raw(row.parts), "alternatives": raw(row.alternatives),
+            "explanation": row.explanation, "trace_url": row.trace_url, "metadata": Raw(row.metadata_json),
+            "rule": row.rule, "title": row.rule_title, "submitted_at": iso(row.created_at),
         }),
         "draft": raw(row.draft),
     })  # fmt: skip
