@@ -109,7 +109,7 @@ class Desk:
 def desk_of(work: Workpiece, data: MultiDict[str, str] | None = None) -> Desk:
     """The desk for `work`, filled with `data`, else with its draft, else with the AI's output."""
     name = work.config.view.output
-    given = work.output
+    given = _output(work)
     ai = given
     if given is None:
         ai = MISSING
@@ -124,6 +124,11 @@ def desk_of(work: Workpiece, data: MultiDict[str, str] | None = None) -> Desk:
     _FILL[desk.view](desk)
     desk.form = DecisionForm(desk.data) if desk.data is not None else DecisionForm()
     return desk
+
+
+def _output(work: Workpiece) -> Any:
+    """The AI's output, numbers as they were written."""
+    return json.loads(work.item.output, parse_float=fields.Exact)
 
 
 def _drafted(desk: Desk) -> MultiDict[str, str] | None:
@@ -286,6 +291,7 @@ def _chosen(desk: Desk, faults: Faults) -> Any:
 def _with_target(desk: Desk, value: Any) -> Any:
     """The whole output, `value` in its place."""
     name = desk.work.config.view.output
+    value = fields.plain(value)
     if value is MISSING or name is None:
         return value
     given = desk.work.output

@@ -11,10 +11,10 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from werkzeug.datastructures import MultiDict
-from wtforms import SelectField, StringField, TextAreaField
+from wtforms import SelectChoice, SelectField, StringField, TextAreaField
 from wtforms.form import BaseForm
 
 from reviewqueue.core import strictjson
@@ -28,6 +28,26 @@ MAX_DEPTH = 6
 MAX_ROWS = 200
 _NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?")
 _SCALARS = {"string": str, "integer": int, "number": (int, float), "boolean": bool}
+
+
+class Exact(float):
+    """A number that remembers how it was written: 33.90 is not shown as 33.9."""
+
+    text: str
+
+    def __new__(cls, text: str) -> Self:
+        number = super().__new__(cls, text)
+        number.text = text
+        return number
+
+
+def plain(value: Any) -> Any:
+    """`value` with ordinary numbers, for those who know no others."""
+    if isinstance(value, Exact):
+        return float(value)
+    if isinstance(value, dict):
+        return {key: plain(element) for key, element in value.items()}
+    return [plain(element) for element in value] if isinstance(value, list) else value
 
 
 @dataclass
@@ -104,6 +124,8 @@ def text_of(kind: str, value: Any) -> str:
         return str(value)
     if kind == "raw":
         return json.dumps(value, ensure_ascii=False, indent=2)
+    if isinstance(value, Exact):
+        return value.text
     return json.dumps(value, ensure_ascii=False)
 
 
@@ -261,7 +283,8 @@ def _with_blanks(part: Part) -> Iterator[Part]:
 
 def _field(part: Part) -> Any:
     if part.options:
-        return SelectField(part.title, choices=part.options, validate_choice=False)
+        options = [SelectChoice(value, label) for value, label in part.options]
+        return SelectField(part.title, choices=options, validate_choice=False)
     if part.kind == "raw" or (part.kind == "string" and (len(part.shown) > 60 or re.search(r"[\r\n]", part.shown))):
         rows = min(12, max(2, part.shown.count("\n") + 1 + len(part.shown) // 60))
         return TextAreaField(part.title, render_kw={"rows": rows, "class": "mono" if part.kind == "raw" else ""})

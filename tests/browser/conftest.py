@@ -89,7 +89,7 @@ class Site:
     def submit(self, queue: str, output: Any, *, given: Any = None, **more: Any) -> str:
         item = {"queue": queue, "input": given if given is not None else {"text": "Hello"}, "output": output, **more}
         body = checked(ItemShape, dumps(item).encode())
-        return str(self.write(submit, body=body).body["id"])
+        return str(self.write(submit, body=body).item_id)
 
     def rows(self, model: Any, *conditions: Any) -> list[Any]:
         with self.app.app_context(), read_session() as session:
@@ -114,7 +114,8 @@ def site(tmp_path: Any) -> Iterator[Site]:
         "REVIEWQUEUE_ARGON2_TIME_COST": "1", "REVIEWQUEUE_ARGON2_MEMORY_KIB": "1024",
     }, data_dir=tmp_path)  # fmt: skip
     app = create_app(settings)
-    migrations.up(app)
+    with app.app_context():
+        migrations.migrate_to_newest()
     made = Site(app)
     for document in (INTENTS, MOODS, REPLIES, RECEIPTS):
         made.write(apply, document=document)
