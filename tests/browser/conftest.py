@@ -6,7 +6,6 @@ violation of the content security policy, and on an answer of 500 or more.
 
 from __future__ import annotations
 
-import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -21,8 +20,6 @@ from werkzeug.serving import make_server
 from reviewqueue import config
 from reviewqueue.accounts import memberships, people
 from reviewqueue.app import create_app
-from reviewqueue.core import migrations
-from reviewqueue.core.access import operator
 from reviewqueue.core.db import clock, read_session, write_session
 from reviewqueue.core.http import checked
 from reviewqueue.core.strictjson import dumps
@@ -31,10 +28,10 @@ from reviewqueue.intake.submissions import submit
 from reviewqueue.models import Decision, Draft, Task
 from reviewqueue.models.states import QueueRole
 from reviewqueue.queues.applying import apply
+from tests.fixtures import installation
+from tests.fixtures.browser import Watch
+from tests.fixtures.people import OPERATOR, PASSWORD
 
-CHROMIUM = os.environ.get("REVIEWQUEUE_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-OPERATOR = operator("tests")
-PASSWORD = "correct horse battery"
 LABELS = [f"{area}_{what}" for area in ("card", "transfer", "top_up", "refund", "fee", "account", "cash") for what in (
     "missing", "pending", "declined", "wrong", "duplicate", "delayed", "limit", "closed", "blocked", "unknown", "late",
 )]  # fmt: skip
@@ -109,13 +106,10 @@ class Site:
 
 
 @pytest.fixture
-def site(tmp_path: Any) -> Iterator[Site]:
-    settings = config.load({
-        "REVIEWQUEUE_ARGON2_TIME_COST": "1", "REVIEWQUEUE_ARGON2_MEMORY_KIB": "1024",
-    }, data_dir=tmp_path)  # fmt: skip
-    app = create_app(settings)
-    with app.app_context():
-        migrations.migrate_to_newest()
+def site(tmp_path: Any, sqlite_template: Any) -> Iterator[Site]:
+    path = tmp_path / "reviewqueue.db"
+    shutil.copyfile(sqlite_template, path)
+    app = create_app(config.load(installation.environment(tmp_path, database_url=f"sqlite:///{path}")))
     made = Site(app)
     for document in (INTENTS, MOODS, REPLIES, RECEIPTS):
         made.write(apply, document=document)
@@ -136,25 +130,15 @@ def site(tmp_path: Any) -> Iterator[Site]:
     server.shutdown()
     thread.join(10)
     server.server_close()
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="NO BROWSER TESTS: install the extra e2e")
-    if CHROMIUM is None:
-        pytest.skip("NO BROWSER TESTS: no Chromium here; install one or name it in REVIEWQUEUE_CHROMIUM")
-    with playwright.sync_playwright() as started:
-        arguments = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-                     "--disable-background-networking", "--disable-component-update", "--disable-sync"]  # fmt: skip
-        browser = started.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        yield browser
-        browser.close()
+    with app.app_context():
+        installation.dispose()
 
 
 @pytest.fixture
 def open_page(chromium: Any, site: Site) -> Iterator[Callable[..., Any]]:
     """`open_page(who, **context)`: a page of that person, signed in, watched for errors."""
-    complaints: list[str] = []
+    watches: list[Watch] = []
+    broken: list[str] = []
     contexts: list[Any] = []
 
     def opened(who: str = "alice", **options: Any) -> Any:
@@ -162,9 +146,8 @@ def open_page(chromium: Any, site: Site) -> Iterator[Callable[..., Any]]:
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(10_000)
-        page.on("pageerror", lambda error: complaints.append(f"exception: {error}"))
-        page.on("console", lambda message: _note(message, complaints))
-        page.on("response", lambda answer: complaints.append(answer.url) if answer.status >= 500 else None)
+        watches.append(Watch(page))
+        page.on("response", lambda answer: broken.append(answer.url) if answer.status >= 500 else None)
         page.goto("/login")
         page.fill("[name=email]", f"{who}@example.org")
         page.fill("[name=password]", PASSWORD)
@@ -175,14 +158,10 @@ def open_page(chromium: Any, site: Site) -> Iterator[Callable[..., Any]]:
     yield opened
     for context in contexts:
         context.close()
-    assert complaints == []
-
-
-def _note(message: Any, complaints: list[str]) -> None:
-    # A refused decision is an answer of 409 or 422 that Chromium logs as an error; a network cut is made by tests.
-    expected = ("409", "422", "ERR_INTERNET_DISCONNECTED")
-    if message.type == "error" and not any(word in message.text for word in expected):
-        complaints.append(message.text)
+    # A network that a test cuts is no fault of the page.
+    faults = [fault for watch in watches for fault in watch.faults if "ERR_INTERNET_DISCONNECTED" not in fault]
+    assert faults == []
+    assert broken == []
 
 
 @pytest.fixture

@@ -328,13 +328,12 @@ def test_every_naughty_string_is_shown_as_it_is_and_comes_back_unchanged(site, p
     if not folder:
         pytest.skip("REVIEWQUEUE_TEST_DATA does not name the data sets")
     strings = json.loads((Path(folder) / "naughty" / "blns.json").read_text(encoding="utf-8"))
-    # Many an item, so that a minute is enough; each as a reply, as input and as metadata.
-    for text in strings[::5]:
+    for text in strings:
         site.submit("replies", {"reply": text}, given={"text": text}, metadata={"note": text})
     begin(page, "replies")
-    for _ in strings[::5]:
+    for _ in strings:
         on(page, "Control+Enter")
-    assert sorted(output["reply"] for _, output in verdicts(site)) == sorted(strings[::5])
+    assert sorted(output["reply"] for _, output in verdicts(site)) == sorted(strings)
     assert {verdict for verdict, _ in verdicts(site)} == {"approve"}
 
 
