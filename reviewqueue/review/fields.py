@@ -77,6 +77,8 @@ class Part:
     control: Any = None
     """The WTForms field of a leaf."""
     errors: list[str] = field(default_factory=list)
+    place: str = ""
+    """JSON Pointer into the value as it now is: rows may have been removed before this one."""
 
     @property
     def rows_name(self) -> str:
@@ -344,6 +346,7 @@ def as_form(part: Part, value: Any) -> Iterator[tuple[str, str]]:
 
 def value_of(part: Part, faults: Faults) -> Any:
     """The value that the form holds; faults carry pointers below `/output`."""
+    part.place = part.pointer
     value = _value(part, faults)
     if value is MISSING or (value is None and part.kind == "object"):
         return {} if part.kind == "object" else None
@@ -354,7 +357,12 @@ def _value(part: Part, faults: Faults) -> Any:
     if part.kind == "object":
         return _object(part, faults)
     if part.kind == "array":
-        found = [value for row in part.children if (value := _value(row, faults)) is not MISSING]
+        found: list[Any] = []
+        for row in part.children:
+            row.place = f"{part.place}/{len(found)}"
+            value = _value(row, faults)
+            if value is not MISSING:
+                found.append(value)
         return part.value if not found and not isinstance(part.value, list) else found
     if not part.changed:
         return part.value
@@ -364,7 +372,9 @@ def _value(part: Part, faults: Faults) -> Any:
 def _object(part: Part, faults: Faults) -> Any:
     value = dict(part.value) if isinstance(part.value, Mapping) else {}
     for child in part.children:
-        key = child.name.rpartition("/")[2].replace("~1", "/").replace("~0", "~")
+        step = child.name.rpartition("/")[2]
+        key = step.replace("~1", "/").replace("~0", "~")
+        child.place = f"{part.place}/{step}"
         found = _value(child, faults)
         if found is MISSING:
             value.pop(key, None)
@@ -380,18 +390,18 @@ def _leaf(part: Part, text: str, faults: Faults) -> Any:
     if not text:
         value = _emptied(part, MISSING)
         if value is MISSING and part.required:
-            faults.add(f"/output{part.pointer}", "is required")
+            faults.add(f"/output{part.place}", "is required")
         return value
     if part.kind in {"integer", "number"}:
         pattern = re.compile(r"-?(?:0|[1-9]\d*)") if part.kind == "integer" else _NUMBER
         if not pattern.fullmatch(text):
             example = "a whole number, such as 12" if part.kind == "integer" else "a number, such as 33.90"
-            faults.add(f"/output{part.pointer}", f"must be {example}")
+            faults.add(f"/output{part.place}", f"must be {example}")
             return part.value
     try:
         return strictjson.parse(text)
     except Malformed as error:
-        faults.add(f"/output{part.pointer}", error.message.replace("The body", "This"))
+        faults.add(f"/output{part.place}", error.message.replace("The body", "This"))
         return part.value
 
 
@@ -403,14 +413,8 @@ def _emptied(part: Part, otherwise: Any) -> Any:
 
 
 def place_errors(part: Part, faults: Iterable[tuple[str, str]]) -> list[str]:
-    """Put each fault beside the field that it points at; returns those that found none."""
-    places = {f"/output{found.pointer}": found for found in part.everything()}
-    # Rows are renumbered in the value: their place there leads back to the row that was typed in.
-    for group in part.everything():
-        if group.kind == "array":
-            for index, row in enumerate(group.children):
-                for found in row.everything():
-                    places.setdefault(f"/output{group.pointer}/{index}{found.pointer[len(row.pointer) :]}", found)
+    """Put each fault beside the field that it points at, after `value_of`; returns those that found none."""
+    places = {f"/output{found.place}": found for found in part.everything()}
     left = []
     for pointer, detail in faults:
         if pointer in places:
