@@ -20,7 +20,7 @@ from reviewqueue.core.strictjson import Raw, dumps, spliced
 from reviewqueue.errors import AlreadyDecided, Conflict, Faults, Forbidden, GraceOver, ItemEnded, NotFound
 from reviewqueue.models import Decision, Item, PendingRelease, Task
 from reviewqueue.models.base import table
-from reviewqueue.models.states import ENDED, ItemState, TaskKind, TaskState, Verdict
+from reviewqueue.models.states import ENDED, ActorKind, ItemState, TaskKind, TaskState, Verdict
 from reviewqueue.queues.catalog import Compiled, configuration
 from reviewqueue.queues.configuration import offered_reasons
 from reviewqueue.resolution import reading
@@ -310,12 +310,14 @@ def withdraw(*, session: Session, actor: Actor, decision_id: str) -> claims.Held
 
     What they hold in that queue is handed back. Raises `GraceOver`, and `NotFound` for other people's decisions.
     """
+    if actor.kind is not ActorKind.PERSON:
+        raise NotFound
     row = session.execute(
         select(Decision.id, Decision.task_id, Decision.item_id, Decision.queue_id, Decision.output, Decision.verdict,
-               Decision.reason, Decision.comment, Decision.message, Decision.suggested_label)
-        .where(Decision.id == known_id(decision_id), Decision.person_id == actor.id)
+               Decision.reason, Decision.comment, Decision.message, Decision.suggested_label, Decision.person_id)
+        .where(Decision.id == known_id(decision_id))
     ).one_or_none()  # fmt: skip
-    if row is None:
+    if row is None or row.person_id != actor.id:
         raise NotFound
     require(actor, Action.REVIEW, row.queue_id)
     item = select(Item.id).where(Item.id == row.item_id)
