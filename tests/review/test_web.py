@@ -1,0 +1,346 @@
+"""The desk without a script: forms and redirects alone, on both databases."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+
+from reviewqueue.core.access import Action
+from reviewqueue.core.db import clock, read_session
+from reviewqueue.core.http import checked
+from reviewqueue.core.strictjson import dumps
+from reviewqueue.intake.shapes import ItemShape
+from reviewqueue.intake.submissions import submit
+from reviewqueue.models import AuditEvent, Decision, Draft, Task
+from reviewqueue.models.states import TaskState
+from reviewqueue.queues.applying import apply
+from tests.fixtures.people import OPERATOR, Cast, Member, item
+
+REPLIES: dict[str, Any] = {
+    "name": "replies",
+    "output_schema": {"type": "object", "required": ["reply"], "properties": {"reply": {"type": "string"}}},
+    "routing": {"otherwise": "review"},
+    "on_invalid_output": "review",
+}
+RECEIPTS: dict[str, Any] = {
+    "name": "receipts",
+    "output_schema": {
+        "type": "object", "required": ["total"], "additionalProperties": False,
+        "properties": {
+            "total": {"type": "number", "maximum": 1000}, "company": {"type": "string"},
+            "tags": {"type": "array", "items": {"type": "string"}},
+        },
+    },
+    "routing": {"otherwise": "review"},
+}  # fmt: skip
+
+
+class Desk:
+    """Somebody signed in, with a browser that runs no scripts: it fills in and sends the forms it is shown."""
+
+    def __init__(self, app: Any, member: Member) -> None:
+        self.client = app.test_client()
+        answer = self.client.post("/login", data={"email": member.email, "password": member.password})
+        assert answer.status_code == 303
+        self.page = ""
+        self.address = ""
+
+    def get(self, path: str) -> Any:
+        return self._read(self.client.get(path, follow_redirects=True))
+
+    def post(self, path: str, data: Any = None) -> Any:
+        return self._read(self.client.post(path, data=data or {}, follow_redirects=True))
+
+    def _read(self, answer: Any) -> Any:
+        self.page, self.address = answer.text, answer.request.path
+        return answer
+
+    def form(self) -> list[tuple[str, str]]:
+        """What the decision form would send, untouched."""
+        body = self.page[self.page.index('id="decision"') :]
+        body = re.sub(r"<template.*?</template>", "", body, flags=re.DOTALL)
+        found: list[tuple[str, str]] = []
+        fields = r"<input\b[^>]*>|<textarea\b([^>]*)>(.*?)</textarea>|<select\b.*?</select>"
+        for tag in re.finditer(fields, body, re.DOTALL):
+            found += _field(tag)
+        return found
+
+    def send(self, path: str = "decision", **changes: str) -> Any:
+        """Send the form with `changes`; a name that is not in it is added."""
+        sent = [(name, changes.pop(name, value)) for name, value in self.form() if changes.get(name) != "-"]
+        data: dict[str, list[str]] = {}
+        for name, value in [*sent, *changes.items()]:
+            data.setdefault(name, []).append(value)
+        return self.post(f"{self.address.removesuffix('/decision')}/{path}", data)
+
+
+def _field(tag: Any) -> list[tuple[str, str]]:
+    text = tag.group()
+    name = re.search(r'\bname="([^"]*)"', text)
+    if name is None:
+        return []
+    key = html.unescape(name[1])
+    if text.startswith("<textarea"):
+        # As a browser does: the first line end is not part of it, and lines are sent with CR LF.
+        return [(key, html.unescape(tag.group(2)).replace("\r\n", "\n").removeprefix("\n").replace("\n", "\r\n"))]
+    if text.startswith("<select"):
+        chosen = re.search(r'<option selected value="([^"]*)"', text) or re.search(r'<option value="([^"]*)"', text)
+        return [(key, html.unescape(chosen[1]))] if chosen else []
+    if re.search(r'type="(radio|checkbox)"', text) and " checked" not in text:
+        return []
+    value = re.search(r'\bvalue="([^"]*)"', text)
+    return [(key, html.unescape(value[1]) if value else "")]
+
+
+@pytest.fixture
+def alice(app: Any, cast: Cast, transaction: Any) -> Desk:
+    from reviewqueue.accounts import memberships
+    from reviewqueue.models.states import QueueRole
+
+    with transaction() as session:
+        for document in (REPLIES, RECEIPTS):
+            apply(session=session, actor=OPERATOR, document=document)
+            for member in (cast.alice, cast.bob):
+                role = QueueRole.LEAD if member is cast.bob else QueueRole.REVIEWER
+                memberships.add(
+                    session=session, actor=OPERATOR, slug=document["name"], email=member.email, role=role
+                )
+    return Desk(app, cast.alice)
+
+
+@pytest.fixture
+def put(transaction: Any) -> Any:
+    """Submit an item."""
+
+    def submitted(queue: str, output: Any, **more: Any) -> str:
+        body = {"queue": queue, "input": {"text": "Hello"}, "output": output, **more}
+        with transaction() as session:
+            answer = submit(session=session, actor=OPERATOR, body=checked(ItemShape, dumps(body).encode()))
+        return str(answer.item_id)
+
+    return submitted
+
+
+@pytest.fixture
+def kept(app: Any) -> Any:
+    """All rows of a table, oldest first."""
+
+    def rows(model: Any) -> list[Any]:
+        with app.app_context(), read_session() as session:
+            return list(session.scalars(select(model)))
+
+    return rows
+
+
+def verdicts(kept: Any) -> list[tuple[str, Any]]:
+    return [(row.verdict.value, json.loads(row.output)) for row in sorted(kept(Decision), key=lambda row: row.id)]
+
+
+def test_choices_are_decided_by_forms_and_redirects(alice, put, kept):
+    for number in range(3):
+        put(**{"queue": "intents", **item(number)})
+    assert "3</b> <span" in alice.get("/").text
+    alice.post("/queues/intents/claims")
+    assert alice.address.startswith("/claims/")
+    assert "Unsure: confidence 0.41 (confidence &lt; 0.8)" in alice.page
+    assert re.search(r'value="&#34;lost_card&#34;" checked', alice.page)
+    alice.send()
+    alice.send(choice='"refund"', comment="one\r\ntwo", reason="two_intents")
+    alice.send(verdict="reject", reason="no_label_fits", suggested_label="lost_pin")
+    assert "Nothing waits here" in alice.page
+    assert verdicts(kept) == [
+        ("approve", {"label": "lost_card"}), ("override", {"label": "refund"}), ("reject", None),
+    ]  # fmt: skip
+    assert sorted(row.comment or "" for row in kept(Decision)) == ["", "", "one\ntwo"]
+    assert {row.suggested_label for row in kept(Decision)} == {None, "lost_pin"}
+    assert [row.seen for row in kept(Decision)] == [None] * 3, "without a script nobody can tell what was looked at"
+
+
+def test_a_text_with_any_line_ends_is_approved_untouched(alice, put, kept):
+    texts = ["one\ntwo", "one\r\ntwo\r\n", "\n\nlead", "  spaces  ", "a\rb", "<b>&amp;</b>"]
+    for text in texts:
+        put("replies", {"reply": text})
+    alice.post("/queues/replies/claims")
+    for _ in texts:
+        alice.send()
+    assert verdicts(kept) == [("approve", {"reply": text}) for text in texts]
+
+
+def test_the_difference_is_shown_before_it_is_saved(alice, put, kept):
+    put("replies", {"reply": "Dear Madam, it is done"})
+    alice.post("/queues/replies/claims")
+    alice.send("draft", text="Dear Sir, it is done")
+    assert "<del>Madam</del>" in alice.page
+    assert "<ins>Sir</ins>" in alice.page
+    assert "Save correction" in alice.page
+    alice.send()
+    assert verdicts(kept) == [("edit", {"reply": "Dear Sir, it is done"})]
+    assert kept(Draft) == []
+
+
+def test_a_form_is_corrected_and_rows_added_by_buttons(alice, put, kept):
+    put("receipts", {"total": 35.0, "tags": ["cash"]})
+    alice.post("/queues/receipts/claims")
+    alice.send("draft", add="rows/tags")
+    alice.send(**{"f/tags/n2": "tea", "f/total": "33.90"})
+    assert verdicts(kept) == [("edit", {"total": 33.9, "tags": ["cash", "tea"]})]
+
+
+def test_a_refused_decision_says_what_is_wrong_beside_the_field_and_keeps_what_was_typed(alice, put, kept):
+    put("receipts", {"total": 35.0})
+    alice.post("/queues/receipts/claims")
+    answer = alice.send(**{"f/total": "4000", "comment": "so it says"})
+    assert answer.status_code == 422
+    field = alice.page[alice.page.index('data-pointer="/total"') :][:1500]
+    assert "maximum" in field
+    assert 'value="4000"' in field
+    assert "so it says" in alice.page
+    assert alice.send(verdict="reject", **{"f/total": "4000"}).status_code == 422
+    assert "is required with reject" in alice.page
+    assert kept(Decision) == []
+
+
+def test_an_item_without_output_starts_blank(alice, put, kept):
+    put("replies", None, failure={"code": "timeout", "raw": "<half a> {"})
+    alice.post("/queues/replies/claims")
+    assert "The AI gave no usable output" in alice.page
+    assert "&lt;half a&gt; {" in alice.page
+    assert alice.send().status_code == 422
+    alice.send(text="By hand")
+    assert verdicts(kept) == [("override", {"reply": "By hand"})]
+
+
+def test_a_lost_lease_keeps_what_was_typed_as_a_draft(alice, put, kept, transaction):
+    put("replies", {"reply": "Dear"})
+    alice.post("/queues/replies/claims")
+    with transaction() as session:
+        session.execute(update(Task).where(Task.state == TaskState.CLAIMED).values(lease_until=clock(-1)))
+    answer = alice.send(text="Dear all")
+    assert answer.status_code == 409
+    assert "no longer yours" in alice.page
+    assert "Dear all" in alice.page
+    assert kept(Decision) == []
+    alice.post("/queues/replies/claims", {"task": kept(Task)[0].id})
+    assert "Dear all" in alice.page
+    alice.send()
+    assert verdicts(kept) == [("edit", {"reply": "Dear all"})]
+
+
+def test_a_decision_in_grace_is_undone_and_comes_back_as_it_was(alice, put, kept):
+    put(**{"queue": "intents", **item()})
+    alice.post("/queues/intents/claims")
+    alice.send(choice='"refund"', comment="hasty")
+    assert "can still be undone" in alice.page
+    alice.get("/decisions")
+    assert "override" in alice.page
+    alice.post(f"/decisions/{kept(Decision)[0].id}/withdrawal")
+    assert alice.address.startswith("/claims/") or alice.address.endswith("/withdrawal")
+    assert re.search(r'value="&#34;refund&#34;" checked', alice.page)
+    assert "hasty" in alice.page
+    assert kept(Decision)[0].withdrawn_at is not None
+
+
+def test_an_item_decided_already_says_so(alice, put):
+    put(**{"queue": "intents", **item()})
+    alice.post("/queues/intents/claims")
+    claim = alice.address
+    alice.send()
+    alice.get(claim)
+    assert "You have decided this item" in alice.page
+    assert 'id="decide"' not in alice.page
+
+
+def test_skip_escalate_and_pause_hand_the_item_on(app, cast, alice, put, kept):
+    for number in range(3):
+        put(**{"queue": "intents", **item(number)})
+    alice.post("/queues/intents/claims")
+    alice.send("skip")
+    alice.send("escalation", comment="Which of the two?")
+    alice.post("/pause")
+    assert "1 held item went back" in alice.page
+    assert [task.state for task in kept(Task)] == [TaskState.OPEN] * 3
+    bob = Desk(app, cast.bob)
+    escalated = next(task for task in kept(Task) if task.audience == "lead")
+    bob.post("/queues/intents/claims", {"task": escalated.id})
+    assert "Which of the two?" in bob.page
+
+
+def test_hostile_content_is_escaped_on_every_page(app, cast, alice, put, transaction):
+    evil = "<script>alert(1)</script>\u202e\"'><img src=x onerror=alert(1)>"
+    created = put(
+        "replies", {"reply": evil, "more": {evil: evil}}, external_id=evil, metadata={evil: evil}, model=evil,
+        explanation=evil, prompt_version=evil,
+    )  # fmt: skip
+    alice.post("/queues/replies/claims")
+    pages = [alice.page]
+    alice.send(comment=evil, message=evil)
+    pages += [alice.page, alice.get("/decisions").text]
+    bob = Desk(app, cast.bob)
+    pages += [bob.get(f"/items/{created}").text, bob.get("/queues/replies/items").text]
+    for page in pages:
+        assert "<script>alert" not in page
+        assert "<img" not in page
+    assert "U+202E" in pages[0]
+
+
+def test_an_items_page_shows_its_history_to_those_who_may_see_it(app, cast, alice, put, kept):
+    created = put(**{"queue": "intents", **item(external_id="b77-1")})
+    alice.post("/queues/intents/claims")
+    alice.send(choice='"refund"', comment="clear case")
+    assert alice.get(f"/items/{created}").status_code == 403
+    bob = Desk(app, cast.bob)
+    assert bob.get(f"/items/{created}").status_code == 200
+    for words in ("task.claimed", "task.decided", "Alice", "clear case", "lost_card", "refund"):
+        assert words in bob.page
+    assert any(event.action == "item.viewed" and event.actor == cast.bob.id for event in kept(AuditEvent))
+    olga = Desk(app, cast.olga)
+    assert olga.get(f"/items/{created}").status_code == 404
+
+
+def test_items_are_listed_by_state_and_external_id_page_by_page(app, cast, put):
+    for number in range(60):
+        put(**{"queue": "intents", **item(number, external_id=f"b77-{number:03}")})
+    bob = Desk(app, cast.bob)
+    bob.get("/queues/intents/items?state=queued")
+    assert "b77-059" in bob.page
+    assert "b77-009" not in bob.page
+    older = html.unescape(re.search(r'href="([^"]+)" rel="next"', bob.page)[1])
+    assert "state=queued" in older
+    bob.get(older)
+    assert "b77-009" in bob.page
+    assert "b77-059" not in bob.page
+    bob.get("/queues/intents/items?external_id=b77-007")
+    assert "b77-007" in bob.page
+    assert "b77-008" not in bob.page
+    assert bob.get("/queues/intents/items?state=resolved").text.count("<tr>") == 0
+    assert bob.get("/queues/intents/items?state=nonsense").status_code == 422
+
+
+@pytest.mark.parametrize(
+    "path", ["/queues/intents", "/queues/intents/items", "/queues/nowhere", "/claims/nothing.1", "/items/nothing"]
+)
+def test_an_outsider_learns_nothing(app, cast, path):
+    assert Desk(app, cast.olga).get(path).status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/", "/decisions", "/queues/intents", "/claims/nothing.1", "/items/nothing"])
+def test_without_a_session_one_is_sent_to_sign_in(client, cast, path):
+    assert client.get(path).headers["Location"].startswith("/login")
+
+
+def test_a_nul_in_a_form_is_no_error(alice, put, kept):
+    put("replies", {"reply": "Dear"})
+    alice.post("/queues/replies/claims")
+    assert alice.send(text="Dear\x00 all", comment="\x00").status_code == 200
+    assert verdicts(kept) == [("edit", {"reply": "Dear\ufffd all"})]
+
+
+def test_home_is_empty_for_somebody_without_queues(app, cast):
+    olga = Desk(app, cast.olga)
+    assert "You review in no queue yet" in olga.get("/").text
+    assert Action.REVIEW not in olga.page
