@@ -109,6 +109,9 @@ def _require(actor: Actor, queue_id: str | None) -> None:
     if may(actor, Action.CONFIGURE_QUEUES, queue_id):
         return
     if queue_id is None:
+        # As for a queue that exists and that they may not know of.
+        if not may(actor, Action.SEE_QUEUE):
+            raise NotFound
         raise Forbidden("Only administrators, and tokens with the scope queues:write for all queues, create queues.")
     require(actor, Action.CONFIGURE_QUEUES, queue_id)
 
