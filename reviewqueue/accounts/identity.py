@@ -64,6 +64,9 @@ def _identify() -> AnyResponse | None:
         return None
     if http.is_api_request():
         g.actor = bearer_actor()
+        # Before anything of the body is looked at; an address that does not exist says so to everybody.
+        if g.actor is None and request.url_rule is not None:
+            raise Unauthenticated("Send a token: Authorization: Bearer rq_…")
         return None
     user = current_user._get_current_object()
     if not isinstance(user, SignedIn):

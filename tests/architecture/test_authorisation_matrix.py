@@ -1,0 +1,321 @@
+"""Every route × method × principal against `authorisation.toml`.
+
+The routes come from `app.url_map`: one that is not in the table fails, and so does a row without a route. Each request
+aims at something that exists and that the principal holds where they can hold it (their claim, their token). To extend
+the table, write the row; a new name in a path needs its maker in `Targets`, a route with a body its entry in `BODIES`.
+
+    yes    the request was let in (whatever came of it: 200, 409, 422)
+    login  sent to the login page
+    401    no credentials
+    403    known and not allowed
+    404    not known to exist: the answer equals that for an id that does not exist
+    422    the body names a queue that is not known to exist
+    -      not tried, with the reason beside the row
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import insert
+
+from reviewqueue.accounts import memberships, people, tokens
+from reviewqueue.accounts.sessions import open_sessions
+from reviewqueue.core.access import Scope, operator
+from reviewqueue.core.db import clock, read_session, write_session
+from reviewqueue.core.ids import new_id
+from reviewqueue.models import DatasetVersion, OutboxRow
+from reviewqueue.models.states import ExportState, QueueRole
+from reviewqueue.queues.applying import apply
+from tests.fixtures.people import INTENTS, PASSWORD, Cast, Member, assemble, item
+
+TABLE = tomllib.loads(Path(__file__).with_name("authorisation.toml").read_text())
+OPERATOR = operator("tests")
+PEOPLE = {
+    "outsider": "olga",
+    "reviewer": "alice",
+    "lead": "bob",
+    "analyst": "analyst",
+    "auditor": "auditor",
+    "admin": "admin",
+}
+"""Principals who are people: in HTML with a session, under `/api` with a personal token of every scope."""
+SERVICES = [scope.value for scope in Scope if scope is not Scope.REVIEW]
+"""Principals who are programs: one scope each; `elsewhere` has all of them, in another queue."""
+
+DECISION = {"verdict": "override", "output": {"label": "refund"}}
+BODIES: dict[str, Any] = {
+    "POST /api/v1/items": item(1),
+    "POST /api/v1/items/batch": {"items": [item(1)]},
+    "PUT /api/v1/queues/<slug>": INTENTS,
+    "POST /api/v1/exports": {"queue": "intents", "format": "jsonl"},
+    "PUT /api/v1/claims/<claim_id>/draft": {"body": {"comment": "so far"}},
+    "POST /login": {"email": "nobody@example.com", "password": "wrong"},
+    "POST /exports": {"queue": "intents", "format": "jsonl"},
+    "POST /account/tokens": {"name": "laptop", "scopes": "items:read"},
+    "POST /admin/people": {"email": "new@example.com", "role": "member"},
+    "POST /admin/people/<person_id>/role": {"role": "auditor"},
+    "POST /admin/queues/<slug>/members": {"email": "olga@example.com", "role": "reviewer"},
+    "POST /admin/tokens": {"name": "bot", "scopes": "exports"},
+}
+UNKNOWN = "0192f0c1-7a00-7000-8000-000000000000"
+NOWHERE = {
+    "slug": "nowhere", "claim_id": f"{UNKNOWN}.1", "token_id": "0" * 16, "handle": "0" * 24, "name": "nothing.jsonl",
+    "outbox_id": "999999999", "filename": "nothing.css",
+}  # fmt: skip
+"""For each name in a path what does not exist; `UNKNOWN` for all others."""
+
+
+def routes(app: Flask) -> dict[str, tuple[str, str]]:
+    """`METHOD /path` of everything that the application answers."""
+    return {
+        f"{method} {re.sub(r'<(?:[a-z]+:)?', '<', rule.rule)}": (method, re.sub(r"<(?:[a-z]+:)?", "<", rule.rule))
+        for rule in app.url_map.iter_rules()
+        for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})
+    }
+
+
+def rows() -> Iterator[Any]:
+    for family in ("html", "api"):
+        names = TABLE[family]["principals"].split()
+        for route, cells in TABLE[family]["routes"].items():
+            yield pytest.param(route, dict(zip(names, cells.split(), strict=True)), id=route)
+
+
+@pytest.fixture
+def cast(app: Flask) -> Cast:
+    found = assemble(app)
+    with app.app_context(), write_session() as session:
+        apply(session=session, actor=OPERATOR, document={**INTENTS, "name": "elsewhere", "title": "Elsewhere"})
+    return found
+
+
+@dataclass
+class Targets:
+    """Makes what a path names: the principal's own where they can have one, Carol's where not."""
+
+    app: Flask
+    cast: Cast
+    client: FlaskClient
+    member: Member | None
+    count: int = field(default=0)
+
+    def path(self, pattern: str) -> str:
+        values = {name: getattr(self, name)() for name in re.findall(r"<(\w+)>", pattern)}
+        return re.sub(r"<(\w+)>", lambda match: values[match[1]], pattern)
+
+    def _api(self, who: Member, method: str, path: str, body: Any = None) -> Any:
+        with self.app.app_context():
+            answer = self.app.test_client().open(f"/api/v1{path}", method=method, json=body, headers=who.bearer)
+        assert answer.status_code < 300, answer.text
+        return answer.json
+
+    @property
+    def worker(self) -> Member:
+        return self.member if self.member in (self.cast.alice, self.cast.bob) else self.cast.carol
+
+    def slug(self) -> str:
+        return "intents"
+
+    def item_id(self) -> str:
+        found: str = self._api(self.cast.submitter, "POST", "/items", item())["id"]
+        return found
+
+    def _claim(self) -> Any:
+        self.item_id()
+        return self._api(self.worker, "POST", "/queues/intents/claims")["claim"]
+
+    def claim_id(self) -> str:
+        found: str = self._claim()["id"]
+        return found
+
+    def decision_id(self) -> str:
+        claim = self._claim()
+        body = {**DECISION, "fence": claim["fence"]}
+        found: str = self._api(self.worker, "POST", f"/claims/{claim['id']}/decision", body)["decision"]["id"]
+        return found
+
+    def person_id(self) -> str:
+        with self.app.app_context(), write_session() as session:
+            return people.create(session=session, actor=OPERATOR, email=f"{new_id()}@example.com").id
+
+    def membership_id(self) -> str:
+        with self.app.app_context(), write_session() as session:
+            created = people.create(session=session, actor=OPERATOR, email=f"{new_id()}@example.com")
+            return memberships.add(
+                session=session, actor=OPERATOR, slug="intents", email=created.email, role=QueueRole.ANALYST
+            )
+
+    def token_id(self) -> str:
+        owner = self.member or self.cast.carol
+        with self.app.app_context(), write_session() as session:
+            return tokens.create_personal(
+                session=session, actor=OPERATOR, person_id=owner.id, name="another", scopes=["items:read"]
+            ).id
+
+    def handle(self) -> str:
+        owner = self.member or self.cast.carol
+        self.app.test_client().post("/login", data={"email": owner.email, "password": PASSWORD})
+        with self.app.app_context(), read_session() as session:
+            return open_sessions(session, owner.id)[0].handle
+
+    def export_id(self) -> str:
+        with self.app.app_context(), write_session() as session:
+            export_id = new_id()
+            session.execute(
+                insert(DatasetVersion).values(
+                    id=export_id,
+                    queue_id=self.cast.queue_id,
+                    number=self._number(),
+                    format="jsonl",
+                    filter="{}",
+                    state=ExportState.PENDING,
+                    requested_by="tests",
+                    created_at=clock(),
+                    as_of=clock(),
+                    rows_done=0,
+                )
+            )
+            return export_id
+
+    def _number(self) -> int:
+        self.count += 1
+        return 1000 + self.count
+
+    def name(self) -> str:
+        return "feedback-00000.jsonl"
+
+    def number(self) -> str:
+        return "0"
+
+    def filename(self) -> str:
+        return "app.css"
+
+    def outbox_id(self) -> str:
+        with self.app.app_context(), write_session() as session:
+            found = session.execute(
+                insert(OutboxRow)
+                .values(
+                    topic="export.plan",
+                    rq_queue="exports",
+                    ref=new_id(),
+                    created_at=clock(),
+                    next_at=clock(),
+                    attempts=9,
+                    error="gave up",
+                    failed_at=clock(),
+                )
+                .returning(OutboxRow.id)
+            )
+            return str(found.scalar_one())
+
+
+def nowhere(pattern: str) -> str:
+    return re.sub(r"<(\w+)>", lambda match: NOWHERE.get(match[1], UNKNOWN), pattern)
+
+
+def _service(app: Flask, name: str) -> dict[str, str]:
+    limits = {"scopes": SERVICES, "queues": ["elsewhere"]} if name == "elsewhere" else {"scopes": [name]}
+    with app.app_context(), write_session() as session:
+        token = tokens.create_service(session=session, actor=OPERATOR, name=name, **limits)
+    return {"Authorization": f"Bearer {token.secret}"}
+
+
+class Principal:
+    """Somebody with a fresh browser or a token, who sends one request."""
+
+    def __init__(self, app: Flask, cast: Cast, name: str, *, api: bool) -> None:
+        self.app, self.api = app, api
+        self.member: Member | None = getattr(cast, PEOPLE[name]) if name in PEOPLE else None
+        self.client = app.test_client()
+        self.headers: dict[str, str] = {}
+        if api and self.member is not None:
+            self.headers = self.member.bearer
+        elif api and name != "anonymous":
+            self.headers = _service(app, name)
+        elif self.member is not None:
+            data = {"email": self.member.email, "password": PASSWORD}
+            assert self.client.post("/login", data=data).status_code == 303
+
+    def send(self, route: str, method: str, path: str) -> Any:
+        body = BODIES.get(route)
+        if route.endswith("/claims/<claim_id>/decision"):
+            fence = int(path.split("/decision")[0].rpartition(".")[2])
+            body = {**DECISION, "fence": fence}
+        elif route == "PUT /api/v1/queues/<slug>":
+            body = {**INTENTS, "name": path.rpartition("/")[2]}
+        options: dict[str, Any] = {"json": body} if self.api and method != "GET" else {"data": body}
+        return self.client.open(path, method=method, headers=self.headers, **options)
+
+
+def cell_of(answer: Any) -> str:
+    assert answer.status_code < 500, answer.text
+    if answer.status_code in {401, 403, 404}:
+        return str(answer.status_code)
+    if answer.status_code in {302, 303} and answer.headers["Location"].startswith("/login"):
+        return "login"
+    return "yes"
+
+
+def bare(answer: Any) -> str:
+    """The answer without what differs between any two requests."""
+    return re.sub(r'name="csrf_token" value="[^"]*"', "", answer.text)
+
+
+def test_every_route_is_in_the_table_and_every_row_is_a_route(app):
+    listed = {*TABLE["html"]["routes"], *TABLE["api"]["routes"]}
+    assert set(routes(app)) == listed
+
+
+def test_no_route_under_api_is_listed_as_a_page_and_no_page_as_api():
+    assert all("/api/" not in route for route in TABLE["html"]["routes"])
+    assert all(" /api/" in route for route in TABLE["api"]["routes"])
+
+
+@pytest.mark.parametrize(("route", "expected"), list(rows()))
+def test_the_route_lets_in_whom_the_table_says(app, cast, route, expected):
+    method, pattern = route.split(" ", 1)
+    found, leaks = {}, []
+    for name, cell in expected.items():
+        if cell == "-":
+            found[name] = "-"
+            continue
+        principal = Principal(app, cast, name, api=pattern.startswith("/api/"))
+        targets = Targets(app, cast, principal.client, principal.member)
+        answer = principal.send(route, method, targets.path(pattern))
+        found[name] = "422" if cell == "422" == str(answer.status_code) else cell_of(answer)
+        if "<" in pattern and found[name] in {"403", "404"} and name in {"outsider", "elsewhere", "anonymous"}:
+            missing = principal.send(route, method, nowhere(pattern))
+            if (answer.status_code, bare(answer)) != (missing.status_code, bare(missing)):
+                leaks.append(name)
+        answer.close()
+    assert found == expected
+    assert not leaks, f"{leaks} can tell what exists from what does not"
+
+
+@pytest.mark.parametrize("family", ["html", "api"])
+def test_who_may_not_know_cannot_tell_that_from_what_does_not_exist(app, cast, family):
+    """Promise 12, for every principal whose cell says 404."""
+    names = TABLE[family]["principals"].split()
+    for route, cells in TABLE[family]["routes"].items():
+        method, pattern = route.split(" ", 1)
+        for name, cell in zip(names, cells.split(), strict=True):
+            if cell != "404":
+                continue
+            principal = Principal(app, cast, name, api=family == "api")
+            targets = Targets(app, cast, principal.client, principal.member)
+            there = principal.send(route, method, targets.path(pattern))
+            missing = principal.send(route, method, nowhere(pattern))
+            assert (there.status_code, bare(there)) == (missing.status_code, bare(missing)), (route, name)
+
+
+def test_the_table_has_the_cast(cast):
+    assert {getattr(cast, key).name for key in PEOPLE.values()} == {"Olga", "Alice", "Bob", "Anna", "Otto", "Ada"}
