@@ -1,0 +1,1 @@
+"""Labels out: what people decided, as datasets that a model can be trained on."""

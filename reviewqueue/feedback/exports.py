@@ -1,0 +1,267 @@
+"""Operations on exports: ask for one, plan it, write a shard, finish, cancel. And how one is shown."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.orm import Session
+
+from reviewqueue import __version__
+from reviewqueue.core import outbox, trail
+from reviewqueue.core.access import SYSTEM, Action, Actor, may, require
+from reviewqueue.core.db import clock, on_postgresql, read_session, write_session
+from reviewqueue.core.ids import new_id
+from reviewqueue.core.moments import iso
+from reviewqueue.core.strictjson import dumps
+from reviewqueue.errors import Conflict, Fault, Invalid, NotFound
+from reviewqueue.feedback import formats, selection, storage
+from reviewqueue.feedback.records import VERSION
+from reviewqueue.models import DatasetShard, DatasetVersion, Item, Queue
+from reviewqueue.models.states import ExportState
+from reviewqueue.queues.catalog import find_queue
+
+PLAN, SHARD = "export.plan", "export.shard"
+LIVE = (ExportState.PENDING, ExportState.RUNNING)
+
+
+def request_export(
+    *, session: Session, actor: Actor, queue: str, kind: str = formats.JSONL, wanted: dict[str, Any] | None = None
+) -> str:
+    """Ask for a dataset of the queue; returns the export's id. Jobs write it.
+
+    `wanted` is the filter: `by`, `verdicts`, `since`, `until`, `include_test`. Raises `Invalid`, `NotFound`,
+    `Forbidden`.
+    """
+    if kind not in formats.FORMATS:
+        raise Invalid("The format is not known.", [Fault("/format", f"must be one of {', '.join(formats.FORMATS)}")])
+    head = find_queue(session=session, actor=actor, slug=queue, action=Action.EXPORT)
+    if on_postgresql(session):
+        # Two requests at once must not draw the same number.
+        session.execute(select(Queue.id).where(Queue.id == head.id).with_for_update())
+    number = session.execute(
+        select(func.coalesce(func.max(DatasetVersion.number), 0) + 1).where(DatasetVersion.queue_id == head.id)
+    ).scalar_one()
+    export_id = new_id()
+    session.execute(
+        insert(DatasetVersion).values(
+            id=export_id, queue_id=head.id, number=number, format=kind, filter=dumps(wanted or {}),
+            state=ExportState.PENDING, requested_by=actor.label, created_at=clock(), as_of=clock(), rows_done=0,
+        )
+    )  # fmt: skip
+    outbox.append(session, PLAN, rq_queue=outbox.EXPORTS, ref=export_id)
+    trail.record(
+        session, actor, "export.requested", queue_id=head.id, subject=export_id,
+        facts={"format": kind, "number": number, "filter": wanted or {}},
+    )  # fmt: skip
+    return export_id
+
+
+def plan(session: Session, export_id: str) -> list[str]:
+    """Cut the export into shards and have each written; returns their ids. Planning twice changes nothing."""
+    export = _export(session, export_id, locks=True)
+    if export.state is not ExportState.PENDING:
+        return list(session.scalars(select(DatasetShard.id).where(DatasetShard.export_id == export_id)))
+    edges: list[str | None] = [None, *selection.boundaries(session, export), None]
+    shards = []
+    for number, (after, upto) in enumerate(pairwise(edges)):
+        shard_id = new_id()
+        session.execute(
+            insert(DatasetShard).values(
+                export_id=export_id, id=shard_id, number=number, after_id=after, upto_id=upto,
+                state=ExportState.PENDING, rows_done=0,
+            )
+        )  # fmt: skip
+        outbox.append(session, SHARD, rq_queue=outbox.EXPORTS, ref=shard_id)
+        shards.append(shard_id)
+    session.execute(
+        update(DatasetVersion)
+        .where(DatasetVersion.id == export_id)
+        .values(state=ExportState.RUNNING, rows_expected=selection.count(session, export))
+    )
+    return shards
+
+
+def write_shard(shard_id: str, *, renew: Callable[[], Any]) -> None:
+    """Write one shard's file in pages of short transactions, and finish the export with the last. Safe to run twice."""
+    with read_session() as session:
+        shard = session.execute(select(DatasetShard).where(DatasetShard.id == shard_id)).scalar_one_or_none()
+        if shard is None:
+            return
+        export = _export(session, shard.export_id)
+        total = session.execute(
+            select(func.count()).select_from(DatasetShard).where(DatasetShard.export_id == shard.export_id)
+        ).scalar_one()
+    if export.state is ExportState.RUNNING and shard.state is not ExportState.READY:
+        name = f"feedback-{shard.number:05}-of-{total:05}.{export.format}"
+        _write_pages(export, shard, name, renew)
+    with write_session() as session:
+        finish_if_last(session, export.id)
+
+
+def _write_pages(export: Any, shard: Any, name: str, renew: Callable[[], Any]) -> None:
+    """Write the file to its end. Raises `Cancelled`."""
+    rows_done, after = 0, shard.after_id
+    with storage.writing(export.id, name) as file:
+        file.write(formats.header(export.format))
+        while True:
+            with read_session() as session:
+                rows = selection.page(session, export, after, shard.upto_id)
+                decided = selection.decisions(session, export, rows)
+            file.write(b"".join(formats.line(export.format, row, decided.get(row.id, [])) for row in rows))
+            rows_done += len(rows)
+            if len(rows) < selection.PAGE:
+                break
+            after = rows[-1].id
+            renew()
+            if not _progress(export.id, shard.id, rows_done):
+                raise Cancelled
+    with write_session() as session:
+        session.execute(
+            update(DatasetShard)
+            .where(DatasetShard.id == shard.id)
+            .values(state=ExportState.READY, rows_done=rows_done, file=name, bytes=file.bytes, sha256=file.sha256)
+        )
+
+
+class Cancelled(Exception):
+    """Somebody stopped the export."""
+
+
+def _progress(export_id: str, shard_id: str, rows: int) -> bool:
+    """Note how far it is; False when it was cancelled."""
+    with write_session() as session:
+        session.execute(update(DatasetShard).where(DatasetShard.id == shard_id).values(rows_done=rows))
+        done = select(func.sum(DatasetShard.rows_done)).where(DatasetShard.export_id == export_id).scalar_subquery()
+        state = session.execute(
+            update(DatasetVersion)
+            .where(DatasetVersion.id == export_id)
+            .values(rows_done=done)
+            .returning(DatasetVersion.state)
+            .execution_options(synchronize_session=False)
+        ).scalar_one()
+    return state is ExportState.RUNNING
+
+
+def finish_if_last(session: Session, export_id: str) -> None:
+    """When every shard is there: the manifest, and `ready`."""
+    export = _export(session, export_id, locks=True)
+    shards = session.scalars(
+        select(DatasetShard).where(DatasetShard.export_id == export_id).order_by(DatasetShard.number)
+    ).all()
+    if export.state is not ExportState.RUNNING or any(shard.state is not ExportState.READY for shard in shards):
+        return
+    manifest = dumps(_manifest(session, export, shards))
+    with storage.writing(export_id, "manifest.json") as file:
+        file.write(manifest.encode() + b"\n")
+    rows = sum(shard.rows_done for shard in shards)
+    session.execute(
+        update(DatasetVersion)
+        .where(DatasetVersion.id == export_id)
+        .values(state=ExportState.READY, rows_done=rows, manifest=manifest, finished_at=clock())
+    )
+    trail.record(
+        session, SYSTEM, "dataset.ready", queue_id=export.queue_id, subject=export_id,
+        facts={"number": export.number, "rows": rows, "files": [shard.sha256 for shard in shards]},
+    )  # fmt: skip
+
+
+def _manifest(session: Session, export: Any, shards: Any) -> dict[str, Any]:
+    queue = session.execute(select(Queue.slug).where(Queue.id == export.queue_id)).scalar_one()
+    made_by = session.execute(
+        select(Item.config_version, Item.model, Item.model_version)
+        .where(Item.queue_id == export.queue_id, Item.revision > 0, Item.created_at <= export.as_of)
+        .distinct()
+    ).all()
+    return {
+        "record": VERSION, "product": f"reviewqueue {__version__}", "export": export.id, "queue": queue,
+        "number": export.number, "format": export.format, "filter": json.loads(export.filter),
+        "as_of": iso(export.as_of), "count": sum(shard.rows_done for shard in shards),
+        "files": [_file(shard) for shard in shards],
+        "config_versions": sorted({row.config_version for row in made_by}),
+        "models": sorted({f"{row.model}@{row.model_version}" for row in made_by if row.model}),
+    }  # fmt: skip
+
+
+def _file(shard: Any) -> dict[str, Any]:
+    return {"name": shard.file, "bytes": shard.bytes, "rows": shard.rows_done, "sha256": shard.sha256}
+
+
+def fail(session: Session, export_id: str, reason: str) -> None:
+    """Give up on the export, saying why."""
+    session.execute(
+        update(DatasetVersion)
+        .where(DatasetVersion.id == export_id, DatasetVersion.state.in_(LIVE))
+        .values(state=ExportState.FAILED, error=reason[:2000], finished_at=clock())
+    )
+
+
+def cancel(*, session: Session, actor: Actor, export_id: str) -> None:
+    """Stop an export that is not finished. Raises `Conflict` for one that is, `NotFound`."""
+    export = permitted(session=session, actor=actor, export_id=export_id)
+    stopped = session.execute(
+        update(DatasetVersion)
+        .where(DatasetVersion.id == export.id, DatasetVersion.state.in_(LIVE))
+        .values(state=ExportState.CANCELLED, finished_at=clock())
+        .returning(DatasetVersion.id)
+        .execution_options(synchronize_session=False)
+    ).one_or_none()
+    if stopped is None:
+        raise Conflict(f"The export is {export.state} already.", code="export_finished")
+    trail.record(session, actor, "export.cancelled", queue_id=export.queue_id, subject=export.id)
+
+
+# -- reading ----------------------------------------------------------------------------------------------------------
+
+
+def _export(session: Session, export_id: str, *, locks: bool = False) -> Any:
+    query = select(DatasetVersion).where(DatasetVersion.id == export_id)
+    if locks and on_postgresql(session):
+        query = query.with_for_update()
+    export = session.execute(query).scalar_one_or_none()
+    if export is None:
+        raise NotFound
+    return export
+
+
+def permitted(*, session: Session, actor: Actor, export_id: str) -> Any:
+    """The export, for somebody who may export its queue. Raises `NotFound` for anybody else."""
+    export = _export(session, export_id)
+    if not may(actor, Action.EXPORT, export.queue_id):
+        raise NotFound
+    return export
+
+
+def exports_of(*, session: Session, actor: Actor, queue: str | None, before: str | None, limit: int) -> list[Any]:
+    """Exports of the queue, or of all the actor may export, newest first: (DatasetVersion, slug, title)."""
+    query = select(DatasetVersion, Queue.slug, Queue.title).join(Queue, Queue.id == DatasetVersion.queue_id)
+    if queue is not None:
+        head = find_queue(session=session, actor=actor, slug=queue, action=Action.EXPORT)
+        query = query.where(DatasetVersion.queue_id == head.id)
+    else:
+        ids = [row for row in session.scalars(select(Queue.id)) if may(actor, Action.EXPORT, row)]
+        if not ids:
+            require(actor, Action.EXPORT)
+        query = query.where(DatasetVersion.queue_id.in_(ids))
+    if before is not None:
+        query = query.where(DatasetVersion.id < before)
+    return list(session.execute(query.order_by(DatasetVersion.id.desc()).limit(limit)).all())
+
+
+def as_json(session: Session, export: Any) -> dict[str, Any]:
+    """An export as programs read it."""
+    queue = session.execute(select(Queue.slug).where(Queue.id == export.queue_id)).scalar_one()
+    files = json.loads(export.manifest)["files"] if export.manifest else []
+    if export.manifest:
+        path = storage.path_of(export.id, "manifest.json")
+        files = [*files, {"name": path.name, "bytes": path.stat().st_size, "rows": None, "sha256": None}]
+    return {
+        "id": export.id, "queue": queue, "number": export.number, "format": export.format,
+        "filter": json.loads(export.filter), "state": export.state,
+        "progress": {"rows": export.rows_done, "expected": export.rows_expected}, "files": files,
+        "manifest": json.loads(export.manifest) if export.manifest else None, "error": export.error,
+        "as_of": iso(export.as_of), "created_at": iso(export.created_at), "finished_at": iso(export.finished_at),
+    }  # fmt: skip

@@ -1,0 +1,55 @@
+"""The formats of an export: how a record becomes a line. Pure."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from reviewqueue.core.moments import iso
+from reviewqueue.feedback.records import record
+
+JSONL, CSV = "jsonl", "csv"
+FORMATS = (JSONL, CSV)
+MEDIA_TYPES = {JSONL: "application/x-ndjson", CSV: "text/csv; charset=utf-8", "json": "application/json"}
+
+COLUMNS = (
+    "item_id", "external_id", "queue", "config_version", "model", "model_version", "input", "output", "confidence",
+    "risk", "verdict", "final_output", "resolved_by", "revision", "resolved_at", "reviewer", "reason", "comment",
+    "spent_seconds", "decisions", "rule", "audit_sample", "probability", "metadata", "submitted_at",
+)  # fmt: skip
+"""Of a CSV file. `input`, `output`, `final_output` and `metadata` are JSON; reviewer, reason, comment and seconds are
+those of the last decision."""
+
+_DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def header(kind: str) -> bytes:
+    """What a file begins with."""
+    return _csv_line(COLUMNS) if kind == CSV else b""
+
+
+def line(kind: str, row: Any, decisions: Sequence[Any]) -> bytes:
+    """One item as a line, its end included."""
+    if kind == JSONL:
+        return record(row, decisions).encode() + b"\n"
+    last = decisions[-1] if decisions else None
+    return _csv_line([
+        row.id, row.external_id, row.slug, row.config_version, row.model, row.model_version, row.input, row.output,
+        row.confidence, row.risk, row.verdict, row.final_output, row.by, row.revision, iso(row.resolved_at),
+        last and last.pseudonym, last and last.reason, last and last.comment, last and last.spent_seconds,
+        len(decisions), row.rule, json.dumps(row.audit_sample), row.probability, row.metadata_json, iso(row.created_at),
+    ])  # fmt: skip
+
+
+def _csv_line(cells: Sequence[Any]) -> bytes:
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="\r\n").writerow([_harmless(cell) for cell in cells])
+    return buffer.getvalue().encode()
+
+
+def _harmless(cell: Any) -> Any:
+    """A text that a spreadsheet would run as a formula gets an apostrophe in front."""
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_DANGEROUS) else cell

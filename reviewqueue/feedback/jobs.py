@@ -1,0 +1,36 @@
+"""RQ entry points of exports. Each may run twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
+
+from reviewqueue.core.background import LeaseGone
+from reviewqueue.core.db import write_session
+from reviewqueue.feedback import exports
+from reviewqueue.models import DatasetShard
+
+
+def plan(*, ref: str, renew: Callable[[], Any]) -> None:
+    """Cut an export into shards."""
+    renew()
+    with write_session() as session:
+        exports.plan(session, ref)
+
+
+def write_shard(*, ref: str, renew: Callable[[], Any]) -> None:
+    """Write a shard; what cannot be mended by trying again fails the export, with its reason."""
+    try:
+        exports.write_shard(ref, renew=renew)
+    except exports.Cancelled:
+        return
+    except (LeaseGone, OperationalError):
+        raise
+    except Exception as error:
+        with write_session() as session:
+            export_id = session.execute(select(DatasetShard.export_id).where(DatasetShard.id == ref)).scalar_one()
+            exports.fail(session, export_id, f"{type(error).__name__}: {error}")
+        raise
