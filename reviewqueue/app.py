@@ -72,7 +72,8 @@ def _add_blueprints(app: Flask) -> None:
 
     html = [accounts_web.blueprint, health.blueprint, review_web.blueprint]
     apis = [
-        intake_api.blueprint, queues_api.blueprint, review_api.blueprint, delivery_api.blueprint, feedback_api.blueprint,
+        intake_api.blueprint, queues_api.blueprint, review_api.blueprint, delivery_api.blueprint,
+        feedback_api.blueprint,
     ]  # fmt: skip
     for blueprint in html:
         app.register_blueprint(blueprint)
