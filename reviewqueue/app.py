@@ -48,8 +48,8 @@ def create_app(settings: config.Settings | None = None) -> Flask:
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
     db.init_app(app, settings)
+    identity.init_app(app)  # before CSRF, so that its error page knows who reads it
     csrf.init_app(app)
-    identity.init_app(app)
     waiting.init_app(app)
     _add_blueprints(app)
     app.after_request(http.secure)

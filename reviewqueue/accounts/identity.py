@@ -18,6 +18,7 @@ from reviewqueue.core.access import Actor, Scope
 from reviewqueue.core.db import clock, read_session, write_session
 from reviewqueue.errors import Unauthenticated
 from reviewqueue.models import Membership, Person, Token, TokenQueue, WebSession
+from reviewqueue.models.base import table
 from reviewqueue.models.states import ActorKind, QueueRole, SiteRole, Via
 
 SEEN_EVERY_SECONDS = 300
@@ -169,26 +170,28 @@ def enter(session_id: str) -> None:
 
 # -- bearer tokens ----------------------------------------------------------------------------------------------------
 
-# On the way of every submitted item: one statement for a service token, by primary keys, no entities.
+# On the way of every submitted item: one statement for a service token, by primary keys. Columns of the tables, not of
+# the models: the ORM would look at each row again.
+_token, _limit, _person = table(Token), table(TokenQueue), table(Person)
 _TOKEN = (
     select(
-        Token.id,
-        Token.name,
-        Token.secret_sha256,
-        Token.scopes,
-        Token.person_id,
-        or_(Token.last_used_at.is_(None), Token.last_used_at < clock(-USED_EVERY_SECONDS)).label("stale"),
-        TokenQueue.queue_id,
-        Person.name.label("person_name"),
-        Person.role,
+        _token.c.id,
+        _token.c.name,
+        _token.c.secret_sha256,
+        _token.c.scopes,
+        _token.c.person_id,
+        or_(_token.c.last_used_at.is_(None), _token.c.last_used_at < clock(-USED_EVERY_SECONDS)).label("stale"),
+        _limit.c.queue_id,
+        _person.c.name.label("person_name"),
+        _person.c.role,
     )
-    .outerjoin(TokenQueue, TokenQueue.token_id == Token.id)
-    .outerjoin(Person, Person.id == Token.person_id)
+    .outerjoin(_limit, _limit.c.token_id == _token.c.id)
+    .outerjoin(_person, _person.c.id == _token.c.person_id)
     .where(
-        Token.id == bindparam("token_id"),
-        Token.revoked_at.is_(None),
-        or_(Token.expires_at.is_(None), Token.expires_at > clock()),
-        Person.disabled_at.is_(None),
+        _token.c.id == bindparam("token_id"),
+        _token.c.revoked_at.is_(None),
+        or_(_token.c.expires_at.is_(None), _token.c.expires_at > clock()),
+        _person.c.disabled_at.is_(None),
     )
 )
 _MEMBERSHIPS = select(Membership.queue_id, Membership.role).where(Membership.person_id == bindparam("person_id"))

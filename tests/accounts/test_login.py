@@ -92,6 +92,7 @@ def test_a_form_without_its_csrf_token_is_refused(house, path):
         answer = browser.client.post(path, data={"email": "x@example.org", "name": "x", "scopes": "exports"})
     assert answer.status_code == 403
     assert "The form was too old or came from elsewhere" in answer.text
+    assert "Sign out" in answer.text
     assert browser.is_signed_in
 
 
