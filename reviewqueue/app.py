@@ -65,12 +65,20 @@ def _add_blueprints(app: Flask) -> None:
     from reviewqueue.core import health
     from reviewqueue.delivery import api as delivery_api
     from reviewqueue.feedback import api as feedback_api
+    from reviewqueue.feedback import web as feedback_web
     from reviewqueue.intake import api as intake_api
     from reviewqueue.queues import api as queues_api
+    from reviewqueue.queues import web as queues_web
     from reviewqueue.review import api as review_api
     from reviewqueue.review import web as review_web
 
-    html = [accounts_web.blueprint, health.blueprint, review_web.blueprint]
+    html = [
+        accounts_web.blueprint,
+        health.blueprint,
+        review_web.blueprint,
+        queues_web.blueprint,
+        feedback_web.blueprint,
+    ]
     apis = [
         intake_api.blueprint, queues_api.blueprint, review_api.blueprint, delivery_api.blueprint,
         feedback_api.blueprint,

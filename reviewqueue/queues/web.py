@@ -1,0 +1,145 @@
+"""HTML routes of queues' administration: the list, the configuration with its versions, intake and archive."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import yaml
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask_wtf import FlaskForm
+from werkzeug.wrappers import Response
+from wtforms import IntegerField, StringField, TextAreaField
+from wtforms.validators import DataRequired, Length, Optional
+
+from reviewqueue.core.access import Action, require
+from reviewqueue.core.db import read_session, write_session
+from reviewqueue.core.http import actor, signed_in
+from reviewqueue.errors import Conflict, Error, Invalid
+from reviewqueue.models.states import Intake
+from reviewqueue.queues import applying, catalog
+
+blueprint = Blueprint("queues", __name__)
+
+EXAMPLE = """\
+name: my-queue
+title: My queue
+instructions: What is right, and what to do in doubt.
+input_schema: {type: object, required: [text], properties: {text: {type: string}}}
+output_schema: {type: object, required: [label], properties: {label: {enum: [good, bad]}}}
+routing:
+  rules:
+    - {when: "risk == 'high'", action: review, priority: 10, title: High risk}
+    - {when: "confidence < 0.8", action: review, title: Unsure}
+  otherwise: auto_approve
+audit: {rate: 0.02}
+"""
+
+
+class ConfigurationForm(FlaskForm):  # type: ignore[misc]
+    document = TextAreaField(
+        "Configuration", [DataRequired("Write a configuration.")], render_kw={"rows": 26, "spellcheck": "false"},
+        description="YAML or JSON. Applying makes a new version; items keep the one they came under.",
+    )  # fmt: skip
+    note = StringField("Why", [Length(max=2000)], description="For the list of versions.")
+    expected_version = IntegerField(validators=[Optional()])
+
+
+@blueprint.get("/admin/queues")
+@signed_in
+def index() -> str:
+    """All queues whose configuration the actor may read."""
+    with read_session() as session:
+        heads = catalog.queues_for(session=session, actor=actor(), action=Action.READ_CONFIGURATION)
+    if not heads:
+        require(actor(), Action.READ_CONFIGURATION)
+    return render_template("queues/index.html", heads=heads)
+
+
+@blueprint.get("/admin/queues/new")
+@signed_in
+def new() -> str:
+    """A form with an example in it."""
+    require(actor(), Action.CONFIGURE_QUEUES)
+    return _page(None, ConfigurationForm(document=EXAMPLE, expected_version=0))
+
+
+@blueprint.get("/admin/queues/<slug>")
+@signed_in
+def show(slug: str) -> str:
+    """The configuration, current or `?version=`, and all versions."""
+    wanted = request.args.get("version", type=int)
+    with read_session() as session:
+        head = catalog.find_queue(session=session, actor=actor(), slug=slug, action=Action.READ_CONFIGURATION)
+        number, text = applying.document_of(session=session, actor=actor(), slug=slug, version=wanted)
+    form = ConfigurationForm(formdata=None, document=as_yaml(text), expected_version=head.version)
+    return _page(slug, form, shown_version=number)
+
+
+@blueprint.post("/admin/queues/new", defaults={"slug": None})
+@blueprint.post("/admin/queues/<slug>")
+@signed_in
+def save(slug: str | None) -> Any:
+    """Preview the difference, or apply it."""
+    if slug is None:
+        require(actor(), Action.CONFIGURE_QUEUES)
+    form = ConfigurationForm()
+    if not form.validate():
+        return _page(slug, form), 422
+    preview = request.form.get("what") != "apply"
+    try:
+        with write_session() as session:
+            applied = applying.apply(
+                session=session, actor=actor(), document=form.document.data, slug=slug, note=form.note.data or "",
+                expected_version=form.expected_version.data, dry_run=preview,
+            )  # fmt: skip
+    except (Invalid, Conflict) as error:
+        return _page(slug, form, error=error), 422 if isinstance(error, Invalid) else 409
+    if preview:
+        return _page(slug, form, applied=applied)
+    flash(f"Version {applied.version} is in force." if applied.changed else "Nothing to change.", "good")
+    return redirect(url_for(".show", slug=applied.slug), 303)
+
+
+def _page(
+    slug: str | None, form: ConfigurationForm, *, shown_version: int | None = None, error: Error | None = None,
+    applied: applying.Applied | None = None,
+) -> str:  # fmt: skip
+    head, versions = None, []
+    if slug is not None:
+        with read_session() as session:
+            head = catalog.find_queue(session=session, actor=actor(), slug=slug, action=Action.READ_CONFIGURATION)
+            versions = catalog.versions(session=session, actor=actor(), slug=slug)
+    return render_template(
+        "queues/show.html", head=head, form=form, versions=versions, error=error, applied=applied,
+        shown_version=shown_version,
+    )  # fmt: skip
+
+
+@blueprint.post("/admin/queues/<slug>/intake")
+@signed_in
+def change_intake(slug: str) -> Response:
+    """Open or close it for new items."""
+    intake = Intake.OPEN if request.form.get("intake") == "open" else Intake.CLOSED
+    with write_session() as session:
+        applying.set_intake(session=session, actor=actor(), slug=slug, intake=intake)
+    flash("The queue takes new items." if intake is Intake.OPEN else "The queue takes no new items.", "good")
+    return redirect(url_for(".show", slug=slug), 303)
+
+
+@blueprint.post("/admin/queues/<slug>/archive")
+@signed_in
+def change_archive(slug: str) -> Response:
+    """Take it out of sight, or bring it back."""
+    archived = request.form.get("archived") == "1"
+    try:
+        with write_session() as session:
+            applying.set_archived(session=session, actor=actor(), slug=slug, archived=archived)
+    except Conflict as error:
+        flash(error.message, "bad")
+    return redirect(url_for(".show", slug=slug), 303)
+
+
+def as_yaml(document: str) -> str:
+    """A stored document as people write it."""
+    return yaml.safe_dump(json.loads(document), sort_keys=False, allow_unicode=True, width=110)
