@@ -15,7 +15,7 @@
 
   // -- pages ------------------------------------------------------------------------------------------------------------
 
-  function swap(html, address) {
+  function swap(html, address, refused = false) {
     const page = new DOMParser().parseFromString(html, "text/html");
     const main = $("main", page);
     if (!main) return location.assign(address);
@@ -27,7 +27,7 @@
     if (flashes) $("header.top").after(flashes);
     $("main").replaceWith(main);
     if (address) history.replaceState(null, "", address);
-    start();
+    start(refused);
   }
 
   async function send(button, extra = {}) {
@@ -46,11 +46,11 @@
         const answer = await fetch(address, { method: "POST", body, headers: { "X-Desk": "1" }, credentials: "same-origin" });
         if (answer.status >= 502) throw new Error("not reachable");
         const html = await answer.text();
-        if (mine?.main && answer.ok) kept.drop(`draft:${mine.task}`);
         const here = answer.status === 409 || answer.status === 422;
+        if (mine?.main && (answer.ok || answer.status === 409)) kept.drop(`draft:${mine.task}`); // a lost lease: the server has it
         busy = false;
         document.body.removeAttribute("aria-busy");
-        return swap(html, answer.headers.get("X-Location") ?? (here ? location.href : answer.url));
+        return swap(html, answer.headers.get("X-Location") ?? (here ? location.href : answer.url), here);
       } catch {
         // Sent again until it arrives: a decision is known by its claim, and a repetition changes nothing.
         if (mine?.main) kept.set(`draft:${mine.task}`, body.toString());
@@ -583,7 +583,7 @@
 
   // -- a page begins ------------------------------------------------------------------------------------------------------------------
 
-  function start() {
+  function start(refused) {
     const main = $("main.desk");
     const undo = $("#undo");
     if (undo) undo.until = Date.now() + 1000 * Number(undo.dataset.left);
@@ -596,7 +596,7 @@
       input: now, active: now, spent: 0, seen: new Set($$("#decision > [name=seen]").map((input) => input.value)), reason: $("[name=reason]:checked"), rows: 0,
       rowsChanged: $("#decide span")?.textContent === "Save correction",
     };
-    if (!desk.lost && restore()) return;
+    if (refused && !desk.lost) { desk.dirty = true; desk.saving = setTimeout(saveDraft, 700); } else if (!refused && restore()) return;
     if (desk.lost) for (const field of $$(".side textarea, .side input, .side select")) field.readOnly = true;
     if (desk.view === "choice") { const other = $("#others [name=choice]:checked"); if (other) { $("#search").value = $(".choice-name", other.closest(".choice")).textContent; $("#search").classList.add("picked"); } }
     const wrong = $(".part.wrong") ?? ($("#reasons.wrong") && $("[name=reason]"));
@@ -634,5 +634,5 @@
   }
 
   setInterval(tick, 1000);
-  start();
+  start(false);
 })();

@@ -78,6 +78,8 @@ class Site:
     app: Flask
     address: str = ""
     people: dict[str, str] = field(default_factory=dict)
+    documents: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """The queues' configurations, by slug."""
 
     def write(self, operation: Callable[..., Any], **arguments: Any) -> Any:
         with self.app.app_context(), write_session() as session:
@@ -113,6 +115,7 @@ def site(tmp_path: Any, sqlite_template: Any) -> Iterator[Site]:
     made = Site(app)
     for document in (INTENTS, MOODS, REPLIES, RECEIPTS):
         made.write(apply, document=document)
+        made.documents[document["name"]] = document
     for name in ("alice", "carol"):
         person = made.write(
             people.create, email=f"{name}@example.org", name=name.title(), password=PASSWORD, must_change_password=False

@@ -1,0 +1,140 @@
+"""Take the pictures in docs/pictures from a running `reviewqueue demo`.
+
+    reviewqueue demo --port 8000
+    python scripts/take_pictures.py http://127.0.0.1:8000
+
+Needs the extra `e2e` and a Chromium (named in CHROMIUM, or on the PATH). Take them from a fresh demo: a few items are
+skipped, and nothing is decided.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+FOLDER = Path(__file__).resolve().parent.parent / "docs" / "pictures"
+PASSWORD = "demo-password"  # noqa: S105 - printed by the demo
+DESK = {"width": 1440, "height": 900}
+PHONE = {"width": 390, "height": 844}
+
+
+def signed_in(browser: Browser, address: str, who: str, **options: Any) -> Page:
+    page = browser.new_context(base_url=address, **{"viewport": DESK, **options}).new_page()
+    page.goto("/login")
+    page.fill("[name=email]", f"{who}@demo.example")
+    page.fill("[name=password]", PASSWORD)
+    page.press("[name=password]", "Enter")
+    page.wait_for_url(f"{address}/")
+    return page
+
+
+def take(page: Page, name: str) -> None:
+    page.wait_for_load_state("networkidle")
+    wider = page.evaluate("() => document.documentElement.scrollWidth - innerWidth")
+    page.screenshot(path=FOLDER / f"{name}.png")
+    print(f"{name}.png" + (f"  WIDER THAN THE WINDOW by {wider} px" if wider > 0 else ""))
+
+
+def everywhere(browser: Browser, page: Page, name: str) -> None:
+    """The page in hand at both widths, light and dark."""
+    state = page.context.storage_state()
+    for ending, options in {
+        "": {"viewport": DESK}, "-dark": {"viewport": DESK, "color_scheme": "dark"},
+        "-390": {"viewport": PHONE}, "-390-dark": {"viewport": PHONE, "color_scheme": "dark"},
+    }.items():  # fmt: skip
+        context = browser.new_context(storage_state=state, **options)  # type: ignore[arg-type]
+        other = context.new_page()
+        other.goto(page.url)
+        take(other, name + ending)
+        context.close()
+
+
+def begin(page: Page, queue: str, until: str = "main.desk") -> None:
+    """Claim items of `queue`, skipping until one shows `until`."""
+    page.goto(f"/queues/{queue}")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("main.desk")
+    for _ in range(12):
+        if page.query_selector(until):
+            return
+        before = page.get_attribute("main", "data-task")
+        page.keyboard.press("s")
+        page.wait_for_function("before => document.querySelector('main').dataset.task !== before", arg=before)
+
+
+def saved(page: Page) -> None:
+    page.wait_for_function("() => document.querySelector('#draft-state').textContent.startsWith('Draft saved')")
+
+
+def main(address: str) -> None:
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        desk(browser, address)
+        site(browser, address)
+        browser.close()
+
+
+def desk(browser: Browser, address: str) -> None:
+    page = browser.new_context(base_url=address, viewport=DESK).new_page()  # type: ignore[arg-type]
+    page.goto("/login")
+    take(page, "login")
+    page = signed_in(browser, address, "carol")
+    everywhere(browser, page, "home")
+    begin(page, "support-intents", ".search")
+    everywhere(browser, page, "choice")
+    page.keyboard.press("/")
+    page.keyboard.type("card")
+    take(page, "choice-search")
+    begin(page, "reply-drafts")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Control+End")
+    page.keyboard.type(" Kind regards, the service desk")
+    saved(page)
+    page.keyboard.press("Escape")
+    everywhere(browser, page, "text")
+    begin(page, "invoices", ".part.doubtful")
+    page.keyboard.press("Enter")
+    page.keyboard.type("118.40")
+    saved(page)
+    page.keyboard.press("Escape")
+    take(page, "json")
+    everywhere(browser, page, "json-draft")
+    page.keyboard.press("?")
+    take(page, "keys")
+
+
+PAGES = {
+    "exports": ("anna", "/exports"), "people": ("admin", "/admin/people"), "tokens": ("admin", "/admin/tokens"),
+    "queues": ("admin", "/admin/queues"), "queue": ("admin", "/admin/queues/support-intents"),
+    "members": ("admin", "/admin/queues/support-intents/members"), "background": ("admin", "/admin/background"),
+    "account": ("alice", "/account"), "items": ("bob", "/queues/support-intents/items"),
+}  # fmt: skip
+
+
+def site(browser: Browser, address: str) -> None:
+    for name, (who, path) in PAGES.items():
+        page = signed_in(browser, address, who)
+        answer = page.goto(path)
+        assert answer is not None
+        assert answer.ok, f"{path}: {answer.status}"
+        take(page, name)
+        narrow = signed_in(browser, address, who, viewport=PHONE, color_scheme="dark")
+        narrow.goto(path)
+        take(narrow, f"{name}-390-dark")
+        page.context.close()
+        narrow.context.close()
+    page = signed_in(browser, address, "bob")
+    page.goto("/queues/invoices/items")
+    page.click("tbody a")
+    take(page, "item")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1].rstrip("/") if len(sys.argv) > 1 else "http://127.0.0.1:8000")
