@@ -62,7 +62,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
 
 def _add_blueprints(app: Flask) -> None:
     from reviewqueue.accounts import web as accounts_web
-    from reviewqueue.core import health
+    from reviewqueue.core import background_web, health
     from reviewqueue.delivery import api as delivery_api
     from reviewqueue.feedback import api as feedback_api
     from reviewqueue.feedback import web as feedback_web
@@ -73,6 +73,7 @@ def _add_blueprints(app: Flask) -> None:
     from reviewqueue.review import web as review_web
 
     html = [
+        background_web.blueprint,
         accounts_web.blueprint,
         health.blueprint,
         review_web.blueprint,

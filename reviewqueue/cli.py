@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import importlib
+import json
 import logging
 import os
 import signal
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 from click.core import ParameterSource
+from redis.exceptions import RedisError
+from sqlalchemy.exc import SQLAlchemyError
 
 from reviewqueue import __version__, config, errors
 from reviewqueue.core.background import Topic
@@ -53,7 +57,19 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except errors.Error as error:
             click.echo(f"reviewqueue: {error.message}{_faults(error)}", err=True)
-            sys.exit(1)
+        except SQLAlchemyError as error:
+            click.echo(f"reviewqueue: The database refused: {_first_line(getattr(error, 'orig', error))}", err=True)
+        except RedisError as error:
+            click.echo(f"reviewqueue: Redis does not answer: {_first_line(error)}", err=True)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            click.echo(f"reviewqueue: {error.filename or 'The system'}: {error.strerror or error}", err=True)
+        sys.exit(1)
+
+
+def _first_line(error: object) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def _faults(error: errors.Error) -> str:
@@ -251,12 +267,38 @@ def worker(data_dir: Path, only: str | None) -> None:
     app = create_app(settings)
     background.serve(app)
     with app.app_context():
-        connection = background.connect(background.redis_url())
+        connection = background.connect(background.redis_url(), retries=3)
     if only:
         names = [outbox.review_queue(slug.strip()) for slug in only.split(",") if slug.strip()]
         ReviewWorker(lambda: names, connection).work(logging_level="WARNING")
     else:
         ReviewWorker(lambda: all_names(settings), connection).work(logging_level="WARNING")
+
+
+@main.command()
+@with_data_dir
+@click.option("--json", "as_json", is_flag=True, help="Print the checks as JSON.")
+@click.pass_obj
+def doctor(data_dir: Path, own_data_dir: Path | None, as_json: bool) -> None:
+    """Look whether everything is there that the product needs; exits with 1 on a fault and says how to mend it."""
+    from reviewqueue.app import create_app
+    from reviewqueue.core.doctor import Check, examine
+
+    try:
+        settings = config.load(data_dir=own_data_dir or data_dir)
+    except config.BadSetting as error:
+        checks = [Check("configuration", False, error.message, "Correct that environment variable.")]
+    else:
+        with create_app(settings).app_context():
+            checks = examine(settings)
+    if as_json:
+        click.echo(json.dumps([asdict(check) for check in checks], indent=2))
+    else:
+        for check in checks:
+            click.echo(f"{'ok   ' if check.ok else 'FAULT'} {check.name}: {check.seen}")
+            if check.mend:
+                click.echo(f"      {check.mend}")
+    sys.exit(0 if all(check.ok for check in checks) else 1)
 
 
 @main.group("db")

@@ -14,14 +14,18 @@ from typing import Any
 
 from flask import Flask, current_app
 from redis import Redis
+from redis.backoff import ConstantBackoff
+from redis.retry import Retry
 from rq import Queue
 from rq.serializers import JSONSerializer
 from sqlalchemy import case, delete, or_, update
 from sqlalchemy.orm import Session
 
+from reviewqueue.core import trail
+from reviewqueue.core.access import Action, Actor, require
 from reviewqueue.core.db import clock, write_session
 from reviewqueue.core.ids import new_id
-from reviewqueue.errors import Unavailable
+from reviewqueue.errors import NotFound, Unavailable
 from reviewqueue.models import OutboxRow
 
 log = logging.getLogger(__name__)
@@ -47,9 +51,14 @@ class LeaseGone(Exception):
     """Another job has taken over: stop."""
 
 
-def connect(url: str) -> Redis:
-    """A client whose calls end within two seconds."""
-    return Redis.from_url(url, socket_timeout=SECONDS, socket_connect_timeout=SECONDS)
+def connect(url: str, *, retries: int = 0) -> Redis:
+    """A client whose calls end within two seconds, for as do its retries. Raises `Unavailable` for no address."""
+    try:
+        return Redis.from_url(
+            url, socket_timeout=SECONDS, socket_connect_timeout=SECONDS, retry=Retry(ConstantBackoff(0.2), retries)
+        )
+    except ValueError as error:
+        raise Unavailable(f"REDIS_URL cannot be read: {error}") from None
 
 
 def redis_url() -> str:
@@ -195,3 +204,25 @@ def _fail(lease: str, row_id: int, error: Exception) -> None:
         if attempts is not None:
             seconds = min(3600, 15 * 2 ** (attempts - 1))
             session.execute(update(OutboxRow).where(OutboxRow.id == row_id).values(next_at=clock(seconds)))
+
+
+def retry(*, session: Session, actor: Actor, row_id: int | None = None) -> int:
+    """Give work that was given up ten new attempts: one row, or all; returns how many.
+
+    Raises `Forbidden`, and `NotFound` when that row did not fail or is done by now.
+    """
+    require(actor, Action.RETRY_BACKGROUND)
+    failed = OutboxRow.failed_at.is_not(None)
+    again = (
+        update(OutboxRow)
+        .where(failed if row_id is None else failed & (OutboxRow.id == row_id))
+        .values(failed_at=None, attempts=0, next_at=clock())
+        .returning(OutboxRow.id, OutboxRow.topic, OutboxRow.ref)
+        .execution_options(synchronize_session=False)
+    )
+    rows = session.execute(again).all()
+    if row_id is not None and not rows:
+        raise NotFound("This work did not fail, or is done by now.")
+    for row in rows:
+        trail.record(session, actor, "background.retried", subject=row.ref, facts={"topic": row.topic, "row": row.id})
+    return len(rows)

@@ -39,16 +39,23 @@ def socket_path(data_dir: Path) -> Path:
 
 
 def command(socket: Path) -> list[str]:
-    """The command line: no network, no files, and an error rather than a dropped key when memory is full."""
+    """The command line: no network, no data on disk, and an error rather than a dropped key when memory is full."""
     return [
         binary(), "--port", "0", "--unixsocket", str(socket), "--unixsocketperm", "600", "--save", "",
         "--appendonly", "no",
-        "--maxmemory-policy", "noeviction", "--dir", str(socket.parent), "--daemonize", "no", "--loglevel", "warning",
+        "--maxmemory-policy", "noeviction", "--dir", str(socket.parent), "--daemonize", "no", "--loglevel", "notice",
+        "--logfile", str(socket.with_name("valkey.log")),
     ]  # fmt: skip
 
 
 def url(socket: Path) -> str:
     return f"unix://{socket}"
+
+
+def found_in(data_dir: Path) -> str | None:
+    """The address of the one that `reviewqueue up` runs on this directory, if it does."""
+    path = data_dir / "valkey.sock"
+    return url(path) if path.exists() else None
 
 
 def wait_until_ready(address: str, seconds: float = 10) -> None:
