@@ -85,6 +85,9 @@ class Site:
         with self.app.app_context(), write_session() as session:
             return operation(session=session, actor=arguments.pop("actor", OPERATOR), **arguments)
 
+    def join(self, who: str, queue: str) -> None:
+        self.write(memberships.add, slug=queue, email=f"{who}@example.org", role=QueueRole.REVIEWER)
+
     def submit(self, queue: str, output: Any, *, given: Any = None, **more: Any) -> str:
         item = {"queue": queue, "input": given if given is not None else {"text": "Hello"}, "output": output, **more}
         body = checked(ItemShape, dumps(item).encode())
@@ -121,10 +124,8 @@ def site(tmp_path: Any, sqlite_template: Any) -> Iterator[Site]:
             people.create, email=f"{name}@example.org", name=name.title(), password=PASSWORD, must_change_password=False
         )
         made.people[name] = person.id
-        for document in (INTENTS, MOODS, REPLIES, RECEIPTS):
-            made.write(
-                memberships.add, slug=document["name"], email=f"{name}@example.org", role=QueueRole.REVIEWER
-            )
+        for slug in made.documents:
+            made.join(name, slug)
     server = make_server("127.0.0.1", 0, app, threaded=True)
     made.address = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, daemon=True)
