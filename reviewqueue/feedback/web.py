@@ -89,8 +89,10 @@ def show(export_id: str) -> str:
     with read_session() as session:
         export = exports.permitted(session=session, actor=actor(), export_id=known_id(export_id))
         shown = exports.as_json(session, export)
+        asked_by = exports.asked_by(session, export)
     part = request.args.get("part") == "progress"
-    return render_template("feedback/_progress.html" if part else "feedback/show.html", export=export, shown=shown)
+    template = "feedback/_progress.html" if part else "feedback/show.html"
+    return render_template(template, export=export, shown=shown, asked_by=asked_by)
 
 
 @blueprint.post("/exports/<export_id>/cancellation")

@@ -38,7 +38,7 @@ audit: {rate: 0.02}
 
 class ConfigurationForm(FlaskForm):  # type: ignore[misc]
     document = TextAreaField(
-        "Configuration", [DataRequired("Write a configuration.")], render_kw={"rows": 26, "spellcheck": "false"},
+        "Configuration", [DataRequired("Write a configuration.")], render_kw={"rows": 26, "spellcheck": "false", "class": "mono"},
         description="YAML or JSON. Applying makes a new version; items keep the one they came under.",
     )  # fmt: skip
     note = StringField("Why", [Length(max=2000)], description="For the list of versions.")
@@ -142,4 +142,15 @@ def change_archive(slug: str) -> Response:
 
 def as_yaml(document: str) -> str:
     """A stored document as people write it."""
-    return yaml.safe_dump(json.loads(document), sort_keys=False, allow_unicode=True, width=110)
+    return yaml.dump(json.loads(document), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes texts of several lines as blocks."""
+
+
+def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
+
+
+_Dumper.add_representer(str, _text)
