@@ -28,10 +28,10 @@ def show() -> Any:
     return render_template("background/background.html", lead=lead, waiting=waiting, failures=failures, rq=rq)
 
 
-@blueprint.post("/admin/background/failures/<int:row_id>/retry")
+@blueprint.post("/admin/background/failures/<int:outbox_id>/retry")
 @signed_in
-def retry(row_id: int) -> Response:
-    return _retried(row_id)
+def retry(outbox_id: int) -> Response:
+    return _retried(outbox_id)
 
 
 @blueprint.post("/admin/background/failures/retry")
