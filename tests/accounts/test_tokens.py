@@ -11,7 +11,7 @@ from reviewqueue.accounts import identity, memberships, people, tokens
 from reviewqueue.core.access import Action, Scope, may
 from reviewqueue.core.db import clock, db, read_session, write_session
 from reviewqueue.errors import Forbidden, Invalid, NotFound, Unauthenticated
-from reviewqueue.models import Membership, Token
+from reviewqueue.models import Membership, Person, Token
 from reviewqueue.models.states import ActorKind, SiteRole, Via
 
 
@@ -149,6 +149,14 @@ def test_a_disabled_persons_tokens_end_and_stay_ended(house):
     token = house.write(tokens.create_personal, person_id=house.alice, name="mine", scopes=["review"])
     house.write(people.disable, person_id=house.alice)
     house.write(people.enable, person_id=house.alice)
+    with pytest.raises(Unauthenticated):
+        actor_for(house, token.secret)
+
+
+def test_a_token_does_not_work_while_its_person_is_disabled(house):
+    token = house.write(tokens.create_personal, person_id=house.alice, name="mine", scopes=["review"])
+    with write_session() as session:
+        session.execute(update(Person).where(Person.id == house.alice).values(disabled_at=clock()))
     with pytest.raises(Unauthenticated):
         actor_for(house, token.secret)
 
