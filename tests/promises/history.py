@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from uuid import UUID
 
 from sqlalchemy import Engine, text
 
@@ -131,7 +132,11 @@ def read(engine: Engine) -> Stored:
     with engine.connect() as connection:
 
         def rows(statement: str) -> list[tuple]:  # type: ignore[type-arg]
-            return [tuple(row) for row in connection.execute(text(statement))]
+            # PostgreSQL gives ids as UUID objects.
+            return [
+                tuple(str(value) if isinstance(value, UUID) else value for value in row)
+                for row in connection.execute(text(statement))
+            ]
 
         items = rows("SELECT id, input, state FROM item")
         return Stored(

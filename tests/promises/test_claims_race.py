@@ -1,0 +1,89 @@
+"""Eight processes claim and decide at once: nothing twice, nothing lost, nobody refused. Promises 3 and 5."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import text
+
+from reviewqueue.accounts import memberships, people
+from reviewqueue.config import Settings
+from reviewqueue.core.access import Actor
+from reviewqueue.core.db import db, write_session
+from reviewqueue.core.http import checked
+from reviewqueue.intake.shapes import ItemShape
+from reviewqueue.intake.submissions import submit
+from reviewqueue.models.states import ActorKind, QueueRole, SiteRole, Via
+from tests.fixtures.people import OPERATOR, Cast, item
+from tests.promises.racing import race
+
+RACERS = 8
+
+
+@pytest.mark.parametrize("tasks", [240, pytest.param(10_000, marks=[pytest.mark.soak, pytest.mark.timeout(1800)])])
+def test_eight_processes_take_every_task_once(settings: Settings, app: Flask, cast: Cast, tmp_path: Path, tasks: int):
+    with app.app_context():
+        racers = [_hire(cast.queue_id, number) for number in range(RACERS)]
+        for start in range(0, tasks, 200):
+            with write_session() as session:
+                for number in range(start, min(start + 200, tasks)):
+                    submit(
+                        session=session,
+                        actor=cast.submitter.actor,
+                        body=checked(ItemShape, json.dumps(item(number)).encode()),
+                    )
+        db.engine.dispose()
+
+    told, seconds = _run(settings, racers, tmp_path)
+    print(f"{tasks} tasks, {RACERS} processes: {seconds:.1f} s, {tasks / seconds:.0f} decisions/s")
+
+    assert [line["error"] for line in told if "error" in line] == []
+    counts = Counter(line["task"] for line in told)
+    assert [task for task, count in counts.items() if count > 1] == []
+    assert len(counts) == tasks
+    with app.app_context(), db.engine.connect() as connection:
+        stored = connection.execute(text("SELECT task_id, id FROM decision")).all()
+        open_tasks = connection.execute(text("SELECT count(*) FROM task WHERE state <> 'done'")).scalar_one()
+        resolved = connection.execute(text("SELECT count(DISTINCT item_id), count(*) FROM resolution")).one()
+    assert sorted((str(task), str(decision)) for task, decision in stored) == sorted(
+        (line["task"], line["decision"]) for line in told
+    )
+    assert open_tasks == 0
+    assert tuple(resolved) == (tasks, tasks)
+
+
+def _hire(queue_id: str, number: int) -> Actor:
+    name, email = f"Racer {number}", f"racer{number}@example.com"
+    with write_session() as session:
+        person = people.create(
+            session=session, actor=OPERATOR, email=email, name=name, role=SiteRole.MEMBER, password="racing all day"
+        )
+        memberships.add(session=session, actor=OPERATOR, slug="intents", email=email, role=QueueRole.REVIEWER)
+    return Actor(
+        kind=ActorKind.PERSON, id=person.id, name=name, via=Via.API, site_role=SiteRole.MEMBER,
+        memberships={queue_id: frozenset({QueueRole.REVIEWER})},
+    )  # fmt: skip
+
+
+def _run(settings: Settings, racers: list[Actor], directory: Path) -> tuple[list[dict[str, Any]], float]:
+    """Let them race; returns what each was told, and the seconds it took from the common start."""
+    context = multiprocessing.get_context("spawn")
+    logs = [directory / f"racer{number}.jsonl" for number in range(len(racers))]
+    start_at = time.time() + 6
+    processes = [
+        context.Process(target=race, args=(settings, actor, start_at, log), daemon=True)
+        for actor, log in zip(racers, logs, strict=True)
+    ]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0] * len(racers)
+    return [json.loads(line) for log in logs for line in log.read_text().splitlines()], time.time() - start_at
