@@ -15,10 +15,12 @@ the table, write the row; a new name in a path needs its maker in `Targets`, a r
 
 from __future__ import annotations
 
+import json
 import re
+import secrets
 import tomllib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -65,10 +67,13 @@ BODIES: dict[str, Any] = {
     "POST /admin/people/<person_id>/role": {"role": "auditor"},
     "POST /admin/queues/<slug>/members": {"email": "olga@example.com", "role": "reviewer"},
     "POST /admin/tokens": {"name": "bot", "scopes": "exports"},
+    "POST /admin/queues/new": {"document": json.dumps({**INTENTS, "name": "new"}), "what": "apply"},
+    "POST /admin/queues/<slug>/intake": {"intake": "open"},
+    "POST /admin/queues/<slug>/archive": {"archived": "0"},
 }
 UNKNOWN = "0192f0c1-7a00-7000-8000-000000000000"
 NOWHERE = {
-    "slug": "nowhere", "claim_id": f"{UNKNOWN}.1", "token_id": "0" * 16, "handle": "0" * 24, "name": "nothing.jsonl",
+    "slug": "nowhere", "claim_id": f"{UNKNOWN}.1", "token_id": "0" * 16, "handle": "0" * 24, "name": "feedback.jsonl",
     "outbox_id": "999999999", "filename": "nothing.css",
 }  # fmt: skip
 """For each name in a path what does not exist; `UNKNOWN` for all others."""
@@ -106,7 +111,7 @@ class Targets:
     cast: Cast
     client: FlaskClient
     member: Member | None
-    count: int = field(default=0)
+    export: str = ""
 
     def path(self, pattern: str) -> str:
         values = {name: getattr(self, name)() for name in re.findall(r"<(\w+)>", pattern)}
@@ -168,13 +173,13 @@ class Targets:
             return open_sessions(session, owner.id)[0].handle
 
     def export_id(self) -> str:
+        self.export = new_id()
         with self.app.app_context(), write_session() as session:
-            export_id = new_id()
             session.execute(
                 insert(DatasetVersion).values(
-                    id=export_id,
+                    id=self.export,
                     queue_id=self.cast.queue_id,
-                    number=self._number(),
+                    number=secrets.randbelow(2**30),
                     format="jsonl",
                     filter="{}",
                     state=ExportState.PENDING,
@@ -184,14 +189,13 @@ class Targets:
                     rows_done=0,
                 )
             )
-            return export_id
-
-    def _number(self) -> int:
-        self.count += 1
-        return 1000 + self.count
+        return self.export
 
     def name(self) -> str:
-        return "feedback-00000.jsonl"
+        folder = self.app.config["SETTINGS"].exports_dir / self.export
+        folder.mkdir(parents=True)
+        (folder / "feedback.jsonl").write_text("{}")
+        return "feedback.jsonl"
 
     def number(self) -> str:
         return "0"
@@ -252,6 +256,8 @@ class Principal:
             body = {**DECISION, "fence": fence}
         elif route == "PUT /api/v1/queues/<slug>":
             body = {**INTENTS, "name": path.rpartition("/")[2]}
+        elif route == "POST /admin/queues/<slug>":
+            body = {"document": json.dumps({**INTENTS, "name": path.rpartition("/")[2]}), "what": "apply"}
         options: dict[str, Any] = {"json": body} if self.api and method != "GET" else {"data": body}
         return self.client.open(path, method=method, headers=self.headers, **options)
 
