@@ -172,29 +172,24 @@ def enter(session_id: str) -> None:
 
 # On the way of every submitted item: one statement for a service token, by primary keys. Columns of the tables, not of
 # the models: the ORM would look at each row again.
-_token, _limit, _person = table(Token), table(TokenQueue), table(Person)
+_token, _person, _limit, _member = table(Token).c, table(Person).c, table(TokenQueue).c, table(Membership).c
 _TOKEN = (
     select(
-        _token.c.id,
-        _token.c.name,
-        _token.c.secret_sha256,
-        _token.c.scopes,
-        _token.c.person_id,
-        or_(_token.c.last_used_at.is_(None), _token.c.last_used_at < clock(-USED_EVERY_SECONDS)).label("stale"),
-        _limit.c.queue_id,
-        _person.c.name.label("person_name"),
-        _person.c.role,
+        _token.id, _token.name, _token.secret_sha256, _token.scopes, _token.person_id,
+        or_(_token.last_used_at.is_(None), _token.last_used_at < clock(-USED_EVERY_SECONDS)).label("stale"),
+        _limit.queue_id, _person.name.label("person_name"), _person.role, _member.queue_id.label("member_of"),
+        _member.role.label("member_role"),
     )
-    .outerjoin(_limit, _limit.c.token_id == _token.c.id)
-    .outerjoin(_person, _person.c.id == _token.c.person_id)
+    .outerjoin_from(table(Token), table(TokenQueue), _limit.token_id == _token.id)
+    .outerjoin(table(Person), _person.id == _token.person_id)
+    .outerjoin(table(Membership), _member.person_id == _person.id)
     .where(
-        _token.c.id == bindparam("token_id"),
-        _token.c.revoked_at.is_(None),
-        or_(_token.c.expires_at.is_(None), _token.c.expires_at > clock()),
-        _person.c.disabled_at.is_(None),
+        _token.id == bindparam("token_id"),
+        _token.revoked_at.is_(None),
+        or_(_token.expires_at.is_(None), _token.expires_at > clock()),
+        _person.disabled_at.is_(None),
     )
-)
-_MEMBERSHIPS = select(Membership.queue_id, Membership.role).where(Membership.person_id == bindparam("person_id"))
+)  # fmt: skip
 _SCOPES = {scope.value: scope for scope in Scope}
 
 
@@ -214,13 +209,11 @@ def bearer_actor() -> Actor | None:
         if not hmac.compare_digest(kept, digest):
             raise Unauthenticated("The token is unknown, revoked or expired. Make a new one.", code="bad_token")
         first = rows[0]
-        memberships = {}
-        if first.person_id is not None:
-            memberships = _memberships(reader.execute(_MEMBERSHIPS, {"person_id": first.person_id}))
     if first.stale:
         _note_use(token_id)
     limits = frozenset(row.queue_id for row in rows if row.queue_id is not None)
     scopes = frozenset(_SCOPES[scope] for scope in json.loads(first.scopes) if scope in _SCOPES)
+    memberships = _memberships((row.member_of, row.member_role) for row in rows)
     return _token_actor(first, memberships, limits or None, scopes)
 
 

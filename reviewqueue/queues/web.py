@@ -38,7 +38,8 @@ audit: {rate: 0.02}
 
 class ConfigurationForm(FlaskForm):  # type: ignore[misc]
     document = TextAreaField(
-        "Configuration", [DataRequired("Write a configuration.")], render_kw={"rows": 26, "spellcheck": "false", "class": "mono"},
+        "Configuration", [DataRequired("Write a configuration.")],
+        render_kw={"rows": 26, "spellcheck": "false", "class": "mono"},
         description="YAML or JSON. Applying makes a new version; items keep the one they came under.",
     )  # fmt: skip
     note = StringField("Why", [Length(max=2000)], description="For the list of versions.")

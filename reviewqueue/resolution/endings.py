@@ -64,8 +64,11 @@ def resolve(
     reason: str | None = None,
     message: str | None = None,
     decision_id: str | None = None,
+    has_siblings: bool = True,
 ) -> Any:
     """Move the item to `state` with a new resolution and return its columns; `output` is JSON text.
+
+    `has_siblings`: whether other tasks of the item may still be open, to be cancelled.
 
     Raises `ItemEnded` when the item is in a state from which it cannot get there.
     """
@@ -92,7 +95,8 @@ def resolve(
         item_id=item_id,
         facts={"by": by, "verdict": verdict, "revision": revision, "state": state},
     )
-    session.execute(_CANCEL_TASKS, {"of_item": item_id})
+    if has_siblings:
+        session.execute(_CANCEL_TASKS, {"of_item": item_id})
     return row
 
 
@@ -119,7 +123,7 @@ def record_resolution(
     ).one()  # fmt: skip
 
 
-def put_into_effect(*, session: Session, actor: Actor, decision: Any) -> Any:
+def put_into_effect(*, session: Session, actor: Actor, decision: Any, has_siblings: bool = True) -> Any:
     """Let a decision take effect. Returns the resolution's columns; None for an audit that agrees: it makes none.
 
     `decision` has the columns of `Decision`, `kind` of its task, and `item_state`. Precondition: the item row is
@@ -143,6 +147,7 @@ def put_into_effect(*, session: Session, actor: Actor, decision: Any) -> Any:
         reason=decision.reason,
         message=decision.message,
         decision_id=decision.id,
+        has_siblings=has_siblings,
     )
 
 

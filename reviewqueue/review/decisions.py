@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, exists, insert, select, text, update
 from sqlalchemy.orm import Session
 
 from reviewqueue.core import trail
@@ -18,7 +18,7 @@ from reviewqueue.core.ids import known_id, new_id
 from reviewqueue.core.moments import iso
 from reviewqueue.core.strictjson import Raw, dumps, spliced
 from reviewqueue.errors import AlreadyDecided, Conflict, Faults, Forbidden, GraceOver, ItemEnded, NotFound
-from reviewqueue.models import Decision, Item, PendingRelease, Task
+from reviewqueue.models import Decision, Draft, Item, PendingRelease, Task
 from reviewqueue.models.base import table
 from reviewqueue.models.states import ENDED, ActorKind, ItemState, TaskKind, TaskState, Verdict
 from reviewqueue.queues.catalog import Compiled, configuration
@@ -72,7 +72,8 @@ class Lost:
     error: Conflict
 
 
-_task, _item, _decision = table(Task).c, table(Item).c, table(Decision).c
+_task, _item, _decision, _draft = table(Task).c, table(Item).c, table(Decision).c, table(Draft).c
+_other = table(Task).alias("other").c
 
 
 def _locked_statement(*, locks: bool) -> Any:
@@ -80,6 +81,12 @@ def _locked_statement(*, locks: bool) -> Any:
         select(
             _task.id, _task.queue_id, _task.item_id, _task.round, _task.kind, _task.config_version, _task.fence,
             _task.last_holder, _task.state, _item.output, _item.state.label("item_state"),
+            exists(text("1"))
+            .where(_draft.task_id == _task.id, _draft.person_id == bindparam("by_person"))
+            .label("has_draft"),
+            exists(text("1"))
+            .where(_other.item_id == _task.item_id, _other.id != _task.id, _other.state.in_(("open", "claimed")))
+            .label("has_siblings"),
         )
         .join_from(table(Task), table(Item), _item.id == _task.item_id)
         .where(_task.id == bindparam("task_id"))
@@ -104,7 +111,7 @@ def decide(*, session: Session, actor: Actor, claim_id: str, submission: Submiss
     committed with it. Raises `Invalid` with pointers, `NotFound`, `Forbidden`.
     """
     task_id, fence = claims.parse_claim_id(claim_id)
-    task = _locked_task(session, task_id)
+    task = _locked_task(session, task_id, actor)
     require(actor, Action.REVIEW, task.queue_id)
     if actor.kind != "person":
         raise Forbidden("Only people decide: use a personal token with the scope review.")
@@ -121,9 +128,9 @@ def decide(*, session: Session, actor: Actor, claim_id: str, submission: Submiss
     return _stand(session, actor, task, fence, submission, judged, grace)
 
 
-def _locked_task(session: Session, task_id: str) -> Any:
+def _locked_task(session: Session, task_id: str, actor: Actor) -> Any:
     """The task with its item, whose row is locked first, so that two decisions on one item see each other."""
-    row = session.execute(_LOCKED[on_postgresql(session)], {"task_id": task_id}).one_or_none()
+    row = session.execute(_LOCKED[on_postgresql(session)], {"task_id": task_id, "by_person": actor.id}).one_or_none()
     if row is None:
         raise NotFound
     return row
@@ -159,7 +166,8 @@ def _stand(
     session: Session, actor: Actor, task: Any, fence: int, submission: Submission, judged: Judged, grace: float
 ) -> Decided:
     row = _insert(session, actor, task, fence, submission, judged, grace=grace)
-    drafts.drop(session, task_id=task.id, person_id=actor.id)
+    if task.has_draft:
+        drafts.drop(session, task_id=task.id, person_id=actor.id)
     trail.record(
         session, actor, "task.decided", queue_id=task.queue_id, item_id=task.item_id, subject=task.id,
         facts={"fence": fence, "verdict": judged.verdict, "decision": row.id, "reason": submission.reason},
@@ -222,7 +230,7 @@ def _into_effect(session: Session, actor: Actor, row: Any, task: Any) -> Raw | N
     decision = _Effective(
         row.id, row.item_id, row.queue_id, row.verdict, row.output, row.reason, row.message, task.kind, task.item_state
     )
-    resolution = put_into_effect(session=session, actor=actor, decision=decision)
+    resolution = put_into_effect(session=session, actor=actor, decision=decision, has_siblings=task.has_siblings)
     return reading.in_force(session, task.item_id) if resolution is None else reading.as_json(resolution)
 
 
