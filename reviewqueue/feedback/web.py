@@ -32,10 +32,10 @@ BY_TITLES = {
 class ExportForm(FlaskForm):  # type: ignore[misc]
     queue = SelectField("Queue")
     format = SelectField(
-        "Format", choices=[("jsonl", "JSONL: one feedback record a line"), ("csv", "CSV: one row an item")]
+        "Format", choices={"jsonl": "JSONL: one feedback record a line", "csv": "CSV: one row an item"}
     )
     by = SelectMultipleField(
-        "Resolved by", choices=[(by.value, title) for by, title in BY_TITLES.items()],
+        "Resolved by", choices={by.value: title for by, title in BY_TITLES.items()},
         description="None marked: what people decided, agreeing audits of passed items among it.",
         option_widget=CheckboxInput(), widget=ListWidget(prefix_label=False),
     )  # fmt: skip
@@ -57,7 +57,7 @@ def _index(form: ExportForm, error: str | None = None) -> str:
             session=session, actor=who, queue=None, before=known_id(after[0]) if after else None, limit=PAGE + 1
         )
         heads = queues_for(session=session, actor=who, action=Action.EXPORT)
-    form.queue.choices = [(head.slug, head.title) for head in heads]
+    form.queue.choices = {head.slug: head.title for head in heads}
     more = url_for(".index", cursor=cursor_of(rows[PAGE - 1].DatasetVersion.id)) if len(rows) > PAGE else None
     return render_template(
         "feedback/index.html", form=form, rows=rows[:PAGE], more=more, paged=after is not None, error=error
