@@ -111,10 +111,10 @@ def decide(*, session: Session, actor: Actor, claim_id: str, submission: Submiss
     committed with it. Raises `Invalid` with pointers, `NotFound`, `Forbidden`.
     """
     task_id, fence = claims.parse_claim_id(claim_id)
+    if actor.kind is not ActorKind.PERSON:
+        raise Forbidden("Only people decide: use a personal token with the scope review.")
     task = _locked_task(session, task_id, actor)
     require(actor, Action.REVIEW, task.queue_id)
-    if actor.kind != "person":
-        raise Forbidden("Only people decide: use a personal token with the scope review.")
     compiled = configuration(session, task.queue_id, task.config_version)
     if task.state is TaskState.DONE:
         earlier = _standing(session, task_id, actor, fence)
