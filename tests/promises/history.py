@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import re
 import threading
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Engine, text
@@ -132,18 +135,14 @@ def read(engine: Engine) -> Stored:
     with engine.connect() as connection:
 
         def rows(statement: str) -> list[tuple]:  # type: ignore[type-arg]
-            # PostgreSQL gives ids as UUID objects.
-            return [
-                tuple(str(value) if isinstance(value, UUID) else value for value in row)
-                for row in connection.execute(text(statement))
-            ]
+            return [tuple(plain(value) for value in row) for row in connection.execute(text(statement))]
 
         items = rows("SELECT id, input, state FROM item")
         return Stored(
             items=[(item_id, key_in(given)) for item_id, given, _ in items],
             states={item_id: state for item_id, _, state in items},
             decisions=[
-                StoredDecision(*row[:7], standing=row[7] is None)
+                StoredDecision(*row[:6], output=json.dumps(json.loads(row[6]), sort_keys=True), standing=row[7] is None)
                 for row in rows(
                     "SELECT id, task_id, item_id, round, person_id, verdict, output, withdrawn_at FROM decision"
                     " WHERE NOT late"
@@ -155,6 +154,14 @@ def read(engine: Engine) -> Stored:
         )
 
 
+def plain(value: Any) -> Any:
+    """An id as clients see it: PostgreSQL keeps UUIDs, SQLite their digits."""
+    if isinstance(value, UUID):
+        return str(value)
+    return str(UUID(value)) if isinstance(value, str) and DIGITS.fullmatch(value) else value
+
+
+DIGITS = re.compile("[0-9a-f]{32}")
 SUBMISSIONS = "SELECT item_id FROM audit_event WHERE action = 'item.submitted'"
 
 

@@ -22,6 +22,7 @@ from reviewqueue.intake.shapes import ItemShape
 from reviewqueue.intake.submissions import submit
 from reviewqueue.models.states import ActorKind, QueueRole, SiteRole, Via
 from tests.fixtures.people import OPERATOR, Cast, item
+from tests.promises.history import plain
 from tests.promises.racing import race
 
 RACERS = 8
@@ -52,7 +53,7 @@ def test_eight_processes_take_every_task_once(settings: Settings, app: Flask, ca
         stored = connection.execute(text("SELECT task_id, id FROM decision")).all()
         open_tasks = connection.execute(text("SELECT count(*) FROM task WHERE state <> 'done'")).scalar_one()
         resolved = connection.execute(text("SELECT count(DISTINCT item_id), count(*) FROM resolution")).one()
-    assert sorted((str(task), str(decision)) for task, decision in stored) == sorted(
+    assert sorted((plain(task), plain(decision)) for task, decision in stored) == sorted(
         (line["task"], line["decision"]) for line in told
     )
     assert open_tasks == 0
