@@ -16,9 +16,11 @@ from reviewqueue.core.http import checked
 from reviewqueue.core.strictjson import dumps
 from reviewqueue.intake.shapes import ItemShape
 from reviewqueue.intake.submissions import submit
-from reviewqueue.models import AuditEvent, Decision, Draft, Task
+from reviewqueue.models import AuditEvent, Decision, Draft, Item, Task
 from reviewqueue.models.states import TaskState
 from reviewqueue.queues.applying import apply
+from reviewqueue.resolution.endings import expire_items
+from reviewqueue.review.claims import return_expired
 from tests.fixtures.people import OPERATOR, Cast, Member, item
 
 REPLIES: dict[str, Any] = {
@@ -107,9 +109,7 @@ def alice(app: Any, cast: Cast, transaction: Any) -> Desk:
             apply(session=session, actor=OPERATOR, document=document)
             for member in (cast.alice, cast.bob):
                 role = QueueRole.LEAD if member is cast.bob else QueueRole.REVIEWER
-                memberships.add(
-                    session=session, actor=OPERATOR, slug=document["name"], email=member.email, role=role
-                )
+                memberships.add(session=session, actor=OPERATOR, slug=document["name"], email=member.email, role=role)
     return Desk(app, cast.alice)
 
 
@@ -344,3 +344,33 @@ def test_home_is_empty_for_somebody_without_queues(app, cast):
     olga = Desk(app, cast.olga)
     assert "You review in no queue yet" in olga.get("/").text
     assert Action.REVIEW not in olga.page
+
+
+def test_an_item_that_expires_in_hand_says_so_and_keeps_the_decision_as_a_label(alice, put, kept, transaction):
+    with transaction() as session:
+        apply(session=session, actor=OPERATOR, document={**REPLIES, "timeout": {"after_hours": 1, "action": "expire"}})
+    put("replies", {"reply": "Dear"})
+    alice.post("/queues/replies/claims")
+    assert "expires in" in alice.page
+    with transaction() as session:
+        session.execute(update(Item).values(expires_at=clock(-1)))
+        expire_items(session=session)
+    put("replies", {"reply": "Next one"})
+    assert alice.send(text="Dear all").status_code == 409
+    assert "The time to answer was over" in alice.page
+    assert "Claim again" not in alice.page
+    assert [(row.late, json.loads(row.output)) for row in kept(Decision)] == [(True, {"reply": "Dear all"})]
+    alice.post("/queues/replies/claims")
+    assert "Next one" in alice.page
+
+
+def test_a_lost_lease_says_that_somebody_else_has_the_item_now(app, cast, alice, put, transaction):
+    put("replies", {"reply": "Dear"})
+    alice.post("/queues/replies/claims")
+    with transaction() as session:
+        session.execute(update(Task).where(Task.state == TaskState.CLAIMED).values(lease_until=clock(-1)))
+        return_expired(session=session)
+    Desk(app, cast.bob).post("/queues/replies/claims")
+    assert alice.send(text="Dear all").status_code == 409
+    assert "somebody else has it now" in alice.page
+    assert "Dear all" in alice.page
