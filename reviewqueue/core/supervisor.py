@@ -129,8 +129,10 @@ def lock(data_dir: Path) -> IO[str]:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         file.seek(0)
+        holder = file.read().strip() or "unknown"
+        file.close()
         raise Conflict(
-            f"reviewqueue already runs on {data_dir} (process {file.read().strip() or 'unknown'}). "
+            f"reviewqueue already runs on {data_dir} (process {holder}). "
             "Stop it, or give another --data-dir.",
             code="already_running",
         ) from None
