@@ -25,7 +25,6 @@ from reviewqueue.models import (
     Person,
     Queue,
     Resolution,
-    Task,
     Token,
 )
 from reviewqueue.models.states import ActorKind, ItemState, Verdict
@@ -155,10 +154,8 @@ class ItemHistory:
     output: Any
     failure: Any
     metadata: dict[str, Any]
-    parts: list[Any]
     resolutions: list[Any]
     decisions: list[Any]
-    tasks: list[Any]
     events: list[Event] | None
     """None for those who may not read the history."""
 
@@ -180,10 +177,8 @@ def item_history(*, session: Session, actor: Actor, item_id: str) -> ItemHistory
         config=configuration(session, item.queue_id, item.config_version).config,
         input=json.loads(item.input), output=json.loads(item.output),
         failure=json.loads(item.failure) if item.failure else None, metadata=json.loads(item.metadata_json),
-        parts=json.loads(item.parts or "[]"),
         resolutions=list(session.scalars(revisions)),
         decisions=_decisions(session, item.id) if may_read else [],
-        tasks=list(session.scalars(select(Task).where(Task.item_id == item.id).order_by(Task.id))),
         events=_events(session, item.id) if may_read else None,
     )  # fmt: skip
     trail.record(session, actor, "item.viewed", queue_id=item.queue_id, item_id=item.id)
