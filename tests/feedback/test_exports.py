@@ -1,0 +1,163 @@
+"""Exports: what is in them, exactly, and how they are written."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+
+import pandas
+import pytest
+from sqlalchemy import select
+
+from reviewqueue.core.background import run
+from reviewqueue.core.db import write_session
+from reviewqueue.feedback import exports, storage
+from reviewqueue.models import DatasetShard, DatasetVersion, OutboxRow, Person
+from reviewqueue.queues.applying import apply
+from tests.desk_steps import decide, submit
+from tests.fixtures.people import INTENTS, OPERATOR, item
+
+
+def _work(app, topic, handler):
+    # A context of its own: one that stays open would be shared by the requests.
+    with app.app_context():
+        with write_session() as session:
+            ids = list(session.scalars(select(OutboxRow.id).where(OutboxRow.topic == topic)))
+        return run(f"reviewqueue.feedback.jobs.{handler}", ids, long=True)
+
+
+def _export(client, cast, app, **body):
+    answer = client.post("/api/v1/exports", json={"queue": "intents", **body}, headers=cast.anna.bearer)
+    assert answer.status_code == 202, answer.json
+    assert _work(app, "export.plan", "plan") == 1
+    assert _work(app, "export.shard", "write_shard") >= 1
+    return client.get(answer.headers["Location"], headers=cast.anna.bearer).json
+
+
+def _text(client, cast, export, place=0):
+    path = f"/api/v1/exports/{export['id']}/files/{export['files'][place]['name']}"
+    with client.get(path, headers=cast.anna.bearer) as answer:
+        assert answer.status_code == 200
+        return answer.data
+
+
+@pytest.fixture
+def decided(client, cast, app):
+    """An override, a rejection, an agreeing and a differing audit; and one item that nobody has seen."""
+    with app.app_context(), write_session() as session:
+        apply(session=session, actor=OPERATOR, document={**INTENTS, "audit": {"rate": 1.0}})
+    submit(client, cast, number=1, external_id="changed")
+    decide(client, cast.alice, output={"label": "refund"}, comment="=1+1", spent_seconds=4.5)
+    submit(client, cast, number=2, external_id="rejected")
+    decide(client, cast.carol, verdict="reject", reason="two_intents")
+    submit(client, cast, number=3, external_id="agreed", confidence=0.95)
+    decide(client, cast.alice, verdict="approve")
+    submit(client, cast, number=4, external_id="revised", confidence=0.95)
+    decide(client, cast.alice, output={"label": "refund"})
+    submit(client, cast, number=5, external_id="waiting")
+    submit(client, cast, number=6, external_id="trial", test=True)
+
+
+def test_it_holds_what_people_decided_and_the_audits_that_agreed(client, cast, app, decided):
+    export = _export(client, cast, app)
+    records = {row["external_id"]: row for row in map(json.loads, _text(client, cast, export).splitlines())}
+    assert set(records) == {"changed", "rejected", "agreed", "revised"}
+    changed = records["changed"]
+    with app.app_context(), write_session() as session:
+        alice = session.scalar(select(Person.pseudonym).where(Person.id == cast.alice.id))
+    assert changed["record"] == "reviewqueue.feedback/1"
+    assert changed["resolution"]["verdict"] == "override"
+    assert changed["resolution"]["output"] == {"label": "refund"}
+    assert changed["parts"] == [{"pointer": "/label", "was": "lost_card", "now": "refund", "state": "changed"}]
+    assert changed["decisions"][0]["reviewer"] == alice
+    assert changed["decisions"][0]["spent_seconds"] == 4.5
+    assert changed["sampling"] == {"rule": 2, "audit_sample": False, "probability": 1.0}
+    assert records["rejected"]["resolution"]["output"] is None
+    assert (records["agreed"]["resolution"]["by"], len(records["agreed"]["decisions"])) == ("routing", 1)
+    assert records["agreed"]["sampling"]["audit_sample"] is True
+    assert (records["revised"]["resolution"]["by"], records["revised"]["resolution"]["revision"]) == ("people", 2)
+
+
+def test_content_keeps_its_digits_and_its_order(client, cast, app):
+    text = json.dumps(item(), indent=1)[:-1] + ', "metadata": {"z": 12345678901234567890, "a": 1.10}}'
+    sent = client.post("/api/v1/items", data=text, content_type="application/json", headers=cast.submitter.bearer)
+    assert sent.status_code == 201
+    decide(client, cast.alice, verdict="approve")
+    assert b'"metadata":{"z": 12345678901234567890, "a": 1.10}' in _text(client, cast, _export(client, cast, app))
+
+
+def test_a_filter_is_taken_at_its_word(client, cast, app, decided):
+    export = _export(client, cast, app, filter={"by": ["people"], "verdicts": ["override"]})
+    names = [json.loads(line)["external_id"] for line in _text(client, cast, export).splitlines()]
+    assert names == ["changed", "revised"]
+
+
+def test_the_manifest_counts_and_digests_every_file(client, cast, app, decided):
+    export = _export(client, cast, app)
+    data, file = _text(client, cast, export), export["manifest"]["files"][0]
+    assert file["sha256"] == hashlib.sha256(data).hexdigest()
+    assert (file["rows"], file["bytes"], export["manifest"]["count"]) == (4, len(data), 4)
+    assert json.loads(_text(client, cast, export, 1)) == export["manifest"]
+
+
+def test_pandas_loads_both_formats_and_a_spreadsheet_runs_nothing(client, cast, app, decided):
+    frame = pandas.read_json(io.BytesIO(_text(client, cast, _export(client, cast, app))), lines=True)
+    assert len(frame) == 4
+    table = pandas.read_csv(io.BytesIO(_text(client, cast, _export(client, cast, app, format="csv"))))
+    assert table.set_index("external_id").loc["changed", "comment"] == "'=1+1"
+
+
+def test_it_is_cut_into_shards_and_each_item_is_in_one(client, cast, app, decided, monkeypatch):
+    monkeypatch.setattr(exports.selection, "SHARD_ROWS", 2)
+    monkeypatch.setattr(exports.selection, "PAGE", 1)
+    export = _export(client, cast, app)
+    lines = [
+        line for place in range(len(export["files"]) - 1) for line in _text(client, cast, export, place).splitlines()
+    ]
+    assert len(export["files"]) > 2
+    assert sorted(json.loads(line)["external_id"] for line in lines) == ["agreed", "changed", "rejected", "revised"]
+
+
+def test_a_job_that_comes_twice_changes_nothing(client, cast, app, decided):
+    export = _export(client, cast, app)
+    before = _text(client, cast, export)
+    with app.app_context():
+        with write_session() as session:
+            shard_id = session.scalar(select(DatasetShard.id))
+            exports.plan(session, export["id"])
+        exports.write_shard(shard_id, renew=lambda: None)
+    assert _text(client, cast, export) == before
+    with app.app_context(), write_session() as session:
+        assert session.scalar(select(DatasetVersion.state)) == "ready"
+
+
+def test_a_cancelled_export_is_not_finished(client, cast, app, decided):
+    answer = client.post("/api/v1/exports", json={"queue": "intents"}, headers=cast.anna.bearer)
+    assert _work(app, "export.plan", "plan") == 1
+    stopped = client.post(answer.headers["Location"] + "/cancellation", headers=cast.anna.bearer)
+    assert stopped.json["state"] == "cancelled"
+    _work(app, "export.shard", "write_shard")
+    assert client.get(answer.headers["Location"], headers=cast.anna.bearer).json["state"] == "cancelled"
+
+
+def _break_off(export_id):
+    with storage.writing(export_id, "manifest.json") as file:
+        file.write(b"{")
+        raise RuntimeError
+
+
+def test_a_half_written_file_never_appears(app, cast):
+    export_id = "01a1fc00-0000-7000-8000-000000000001"
+    with app.app_context():
+        with pytest.raises(RuntimeError):
+            _break_off(export_id)
+        assert list(storage.folder(export_id).iterdir()) == []
+
+
+def test_those_who_may_not_export_learn_nothing(client, cast, app, decided):
+    export = _export(client, cast, app)
+    for who in (cast.olga, cast.alice, cast.submitter):
+        for path in (f"/api/v1/exports/{export['id']}", f"/api/v1/exports/{export['id']}/files/manifest.json"):
+            assert client.get(path, headers=who.bearer).status_code == 404
+    assert client.get(f"/api/v1/exports/{export['id']}/files/..%2Fsecret", headers=cast.anna.bearer).status_code == 404

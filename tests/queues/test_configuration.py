@@ -1,0 +1,77 @@
+"""The configuration document: what is accepted, refused, versioned."""
+
+from __future__ import annotations
+
+import pytest
+
+from reviewqueue.core.db import write_session
+from reviewqueue.errors import Conflict, Invalid
+from reviewqueue.queues.applying import apply
+from reviewqueue.queues.configuration import parse
+from tests.fixtures.people import INTENTS, OPERATOR
+
+LEAST = {"name": "q", "output_schema": {"enum": ["a", "b"]}, "routing": {}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "pointer"),
+    [
+        ({"name": "Not A Slug"}, "/name"),
+        ({"output_schema": {"type": "objct"}}, "/output_schema/type"),
+        ({"output_schema": {"$ref": "https://example.com/schema"}}, "/output_schema"),
+        ({"routing": {"rules": [{"when": "confidence <", "action": "review", "title": "t"}]}}, "/routing/rules/0/when"),
+        (
+            {"routing": {"rules": [{"when": "confidense < 1.0", "action": "review", "title": "t"}]}},
+            "/routing/rules/0/when",
+        ),
+        (
+            {"routing": {"rules": [{"when": "risk == 'high'", "action": "auto_approve", "title": "t"}]}},
+            "/routing/rules/0",
+        ),
+        ({"audit": {"rate": 2}}, "/audit/rate"),
+        ({"reviews": {"required": 2}}, "/reviews/required"),
+        ({"surprise": 1}, "/surprise"),
+        ({"view": {"type": "choice", "output": "label"}}, "/view/output"),
+    ],
+)
+def test_a_fault_is_refused_with_a_pointer_to_it(changes, pointer):
+    with pytest.raises(Invalid) as refused:
+        parse({**LEAST, **changes}, final_say=True)
+    assert pointer in [fault.pointer for fault in refused.value.faults]
+
+
+def test_yaml_words_stay_words_and_dates_stay_texts():
+    config, _ = parse("name: q\noutput_schema: {enum: [yes, no, 2024-01-01]}\nrouting: {}", final_say=True)
+    assert config.labels == ["yes", "no", "2024-01-01"]
+
+
+@pytest.mark.parametrize("text", ["a: &x [1]\nb: *x", "name: q\nname: r", "[1, 2]", "a: [", "1: x"])
+def test_yaml_that_json_could_not_say_is_refused(text):
+    with pytest.raises(Invalid):
+        parse(text, final_say=True)
+
+
+@pytest.mark.parametrize(
+    ("schema", "view"),
+    [
+        ({"enum": ["a"]}, ("choice", None)),
+        ({"properties": {"label": {"enum": ["a"]}}}, ("choice", "label")),
+        ({"type": "string"}, ("text", None)),
+        ({"properties": {"reply": {"type": "string"}}}, ("text", "reply")),
+        ({"properties": {"a": {"type": "string"}, "b": {"type": "number"}}}, ("json", None)),
+    ],
+)
+def test_the_view_is_derived_from_the_schema(schema, view):
+    config, _ = parse({"name": "q", "output_schema": schema, "routing": {}}, final_say=True)
+    assert (config.view.type, config.view.output) == view
+
+
+def test_each_change_is_a_version_and_the_same_document_is_none(app, cast):
+    with app.app_context(), write_session() as session:
+        assert not apply(session=session, actor=OPERATOR, document=INTENTS).changed
+        dry = apply(session=session, actor=OPERATOR, document={**INTENTS, "title": "New"}, dry_run=True)
+        assert (dry.version, dry.diff) == (2, ['title: "Intents" → "New"'])
+        assert apply(session=session, actor=OPERATOR, document={**INTENTS, "title": "New"}).version == 2
+        with pytest.raises(Conflict):
+            apply(session=session, actor=OPERATOR, document=INTENTS, expected_version=1)
+        assert apply(session=session, actor=OPERATOR, document=INTENTS, expected_version=2).version == 3

@@ -1,0 +1,67 @@
+"""How items end: audit samples and time to live."""
+
+from __future__ import annotations
+
+from sqlalchemy import update
+
+from reviewqueue.core.db import clock, write_session
+from reviewqueue.models import Item
+from reviewqueue.queues.applying import apply
+from reviewqueue.resolution import endings
+from tests.desk_steps import act, claim, decide, read, submit
+from tests.fixtures.people import INTENTS, OPERATOR
+
+
+def _configure(app, **changes):
+    with app.app_context(), write_session() as session:
+        apply(session=session, actor=OPERATOR, document={**INTENTS, **changes})
+
+
+def _expire_now(app):
+    with app.app_context():
+        with write_session() as session:
+            session.execute(update(Item).values(expires_at=clock(-1)))
+        with write_session() as session:
+            return endings.expire_items(session=session)
+
+
+def test_an_audit_that_agrees_leaves_the_answer_and_one_that_differs_revises_it(client, cast, app):
+    _configure(app, audit={"rate": 1.0})
+    agreed, revised = (submit(client, cast, number=number, confidence=0.99) for number in (1, 2))
+    assert agreed["state"] == "auto_approved"
+    assert agreed["routing"]["audit_sample"] is True
+    assert agreed["routing"]["probability"] == 1.0
+    decide(client, cast.alice, verdict="approve")
+    decide(client, cast.alice, output={"label": "refund"})
+    found = read(client, cast, agreed["id"])
+    assert (found["state"], found["resolution"]["by"], found["resolution"]["revision"]) == (
+        "auto_approved",
+        "routing",
+        1,
+    )
+    found = read(client, cast, revised["id"])
+    assert (found["state"], found["resolution"]["by"], found["resolution"]["revision"]) == ("resolved", "people", 2)
+
+
+def test_an_audit_that_holds_makes_the_program_wait(client, cast, app):
+    _configure(app, audit={"rate": 1.0, "hold": True})
+    assert submit(client, cast, confidence=0.99)["state"] == "queued"
+
+
+def test_the_time_to_live_beats_a_live_claim_and_the_late_decision_is_kept(client, cast, app):
+    _configure(app, timeout={"after_hours": 1, "action": "approve"})
+    item_id = submit(client, cast)["id"]
+    claim_id = claim(client, cast.alice)["claim"]["id"]
+    assert _expire_now(app) == 1
+    late = act(client, cast.alice, claim_id, "decision", output={"label": "refund"})
+    assert (late.status_code, late.json["code"]) == (409, "item_expired")
+    found = read(client, cast, item_id)
+    assert (found["state"], found["resolution"]["by"]) == ("expired", "default")
+    assert found["resolution"]["verdict"] == "approve"
+
+
+def test_high_risk_is_never_approved_by_a_time_out(client, cast, app):
+    _configure(app, timeout={"after_hours": 1, "action": "approve"})
+    item_id = submit(client, cast, risk="high")["id"]
+    assert _expire_now(app) == 1
+    assert read(client, cast, item_id)["resolution"]["verdict"] is None

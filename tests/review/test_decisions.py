@@ -1,0 +1,118 @@
+"""Decisions: what they amount to, that they stand, and how they are undone."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import func, select, update
+
+from reviewqueue.core.db import clock, write_session
+from reviewqueue.errors import GraceOver
+from reviewqueue.models import Decision, PendingRelease
+from reviewqueue.resolution import endings
+from reviewqueue.review import claims, decisions
+from tests.desk_steps import act, claim, decide, read, submit
+
+
+def test_a_changed_label_is_an_override_and_reaches_the_program(client, cast):
+    item_id = submit(client, cast)["id"]
+    answer = decide(client, cast.alice, output={"label": "refund"}, message="It is a refund.")
+    assert answer["decision"]["verdict"] == "override"
+    found = read(client, cast, item_id)
+    assert found["state"] == "resolved"
+    assert found["resolution"]["output"] == {"label": "refund"}
+    assert found["resolution"]["by"] == "people"
+    assert found["resolution"]["message"] == "It is a refund."
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({"verdict": "approve", "output": {"label": "refund"}}, "/verdict"),
+        ({"verdict": "edit", "output": {"label": "refund"}}, "/verdict"),
+        ({"verdict": "override", "output": {"label": "lost_card"}}, "/verdict"),
+        ({"verdict": "override"}, "/output"),
+        ({"output": {"label": "nonsense"}}, "/output/label"),
+        ({"verdict": "reject"}, "/reason"),
+        ({"verdict": "reject", "reason": "two_intents", "output": {"label": "refund"}}, "/output"),
+        ({"verdict": "approve", "reason": "unheard_of"}, "/reason"),
+    ],
+)
+def test_a_contradiction_is_refused_with_a_pointer_and_the_claim_stays(client, cast, body, pointer):
+    submit(client, cast)
+    claim_id = claim(client, cast.alice)["claim"]["id"]
+    refused = act(client, cast.alice, claim_id, "decision", **body)
+    assert refused.status_code == 422
+    assert pointer in [fault["pointer"] for fault in refused.json["errors"]]
+    assert act(client, cast.alice, claim_id, "decision", verdict="approve").status_code == 200
+
+
+def test_the_same_decision_again_returns_the_first_and_another_one_changes_nothing(client, cast, app):
+    submit(client, cast)
+    claim_id = claim(client, cast.alice)["claim"]["id"]
+    first = act(client, cast.alice, claim_id, "decision", output={"label": "refund"})
+    again = act(client, cast.alice, claim_id, "decision", output={"label": "refund"})
+    assert again.json["decision"] == first.json["decision"]
+    other = act(client, cast.alice, claim_id, "decision", verdict="approve")
+    assert (other.status_code, other.json["code"]) == (409, "already_decided")
+    with app.app_context(), write_session() as session:
+        assert session.scalar(select(func.count()).select_from(Decision)) == 1
+
+
+def test_the_answer_carries_the_next_claim(client, cast):
+    submit(client, cast, number=1)
+    second = submit(client, cast, number=2)
+    claim_id = claim(client, cast.alice)["claim"]["id"]
+    answer = act(client, cast.alice, claim_id, "decision", verdict="approve", next=True).json
+    assert answer["next"]["item"]["id"] == second["id"]
+
+
+def _decide_in_grace(cast, claim_id):
+    with write_session() as session:
+        return decisions.decide(
+            session=session, actor=cast.alice.actor, claim_id=claim_id,
+            submission=decisions.Submission(verdict=None, output={"label": "refund"}, grace=True),
+        )  # fmt: skip
+
+
+def test_a_decision_in_grace_is_hidden_and_can_be_withdrawn_by_its_author(client, cast, app):
+    item_id = submit(client, cast)["id"]
+    claim_id = claim(client, cast.alice)["claim"]["id"]
+    with app.app_context():
+        decided = _decide_in_grace(cast, claim_id)
+        assert decided.resolution is None
+        assert read(client, cast, item_id)["resolution"] is None
+        with write_session() as session:
+            assert endings.settle_due(session=session) == 0
+            held = decisions.withdraw(session=session, actor=cast.alice.actor, decision_id=decided.decision_id)
+        assert held.fence == 2
+    assert claim(client, cast.alice)["draft"]["output"] == {"label": "refund"}
+    assert read(client, cast, item_id)["state"] == "queued"
+
+
+def test_after_the_grace_time_it_is_a_resolution_and_stays_one(client, cast, app):
+    item_id = submit(client, cast)["id"]
+    claim_id = claim(client, cast.alice)["claim"]["id"]
+    with app.app_context():
+        decided = _decide_in_grace(cast, claim_id)
+        assert read(client, cast, item_id)["state"] == "in_review"
+        with write_session() as session:
+            session.execute(update(PendingRelease).values(releases_at=clock(-1)))
+        with write_session() as session:
+            assert endings.settle_due(session=session) == 1
+        assert read(client, cast, item_id)["resolution"]["output"] == {"label": "refund"}
+        with pytest.raises(GraceOver), write_session() as session:
+            decisions.withdraw(session=session, actor=cast.alice.actor, decision_id=decided.decision_id)
+
+
+def test_undo_hands_back_what_is_held_meanwhile(client, cast, app):
+    submit(client, cast, number=1)
+    submit(client, cast, number=2)
+    claim_id = claim(client, cast.alice)["claim"]["id"]
+    with app.app_context():
+        decided = _decide_in_grace(cast, claim_id)
+        with write_session() as session:
+            following = claims.claim_next(session=session, actor=cast.alice.actor)
+        with write_session() as session:
+            decisions.withdraw(session=session, actor=cast.alice.actor, decision_id=decided.decision_id)
+        with write_session() as session:
+            assert claims.claim_next(session=session, actor=cast.carol.actor).task_id == following.task_id
