@@ -132,8 +132,7 @@ def lock(data_dir: Path) -> IO[str]:
         holder = file.read().strip() or "unknown"
         file.close()
         raise Conflict(
-            f"reviewqueue already runs on {data_dir} (process {holder}). "
-            "Stop it, or give another --data-dir.",
+            f"reviewqueue already runs on {data_dir} (process {holder}). Stop it, or give another --data-dir.",
             code="already_running",
         ) from None
     file.truncate(0)
