@@ -31,7 +31,7 @@ format: .venv/.dev
 
 lint: .venv/.dev
 	$(BIN)/ruff check .
-	$(BIN)/djlint templates --check --lint --quiet
+	$(BIN)/djlint templates --lint --quiet
 
 types: .venv/.dev
 	$(BIN)/mypy
