@@ -16,12 +16,20 @@ from reviewqueue.queues.routing import Route
 from reviewqueue.resolution import reading
 
 
-def answer_of(item_id: str, state: ItemState, route: Route, version: int, due_at: datetime, resolution: Any) -> str:
+def answer_of(
+    item_id: str,
+    state: ItemState,
+    route: Route,
+    version: int,
+    due_at: datetime,
+    expected_at: datetime | None,
+    resolution: Any,
+) -> str:
     """The answer to a submission, as JSON text."""
     return spliced({
         "id": item_id, "state": state, "routing": _routing(route, version),
         "resolution": None if resolution is None else reading.as_json(resolution),
-        "due_at": iso(due_at), "links": _links(item_id),
+        "due_at": iso(due_at), "expected_at": iso(expected_at), "links": _links(item_id),
     })  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from reviewqueue.core.ids import known_id, new_id
 from reviewqueue.core.strictjson import dumps
 from reviewqueue.errors import Conflict, Fault, Faults, Invalid, NotFound, TooLarge
 from reviewqueue.intake import idempotency
+from reviewqueue.intake.expectation import expected_at
 from reviewqueue.intake.items import answer_of, item_json
 from reviewqueue.intake.shapes import Failure, ItemShape
 from reviewqueue.models import Item, Task
@@ -124,7 +125,8 @@ def _submit(session: Session, actor: Actor, body: Body[ItemShape]) -> Answer:
             "body_sha256": values["body_sha256"],
         },
     )
-    return Answer(201, answer_of(item_id, state, route, head.version, row.due_at, resolution), item_id)
+    expected = expected_at(session, head.id, row.created_at) if state is ItemState.QUEUED else None
+    return Answer(201, answer_of(item_id, state, route, head.version, row.due_at, expected, resolution), item_id)
 
 
 def _check_size(body: Body[ItemShape]) -> None:

@@ -7,6 +7,7 @@ from sqlalchemy import func, select, update
 
 from reviewqueue.core.db import clock, write_session
 from reviewqueue.errors import GraceOver
+from reviewqueue.intake import expectation
 from reviewqueue.models import Decision, PendingRelease
 from reviewqueue.resolution import endings
 from reviewqueue.review import claims, decisions
@@ -116,3 +117,12 @@ def test_undo_hands_back_what_is_held_meanwhile(client, cast, app):
             decisions.withdraw(session=session, actor=cast.alice.actor, decision_id=decided.decision_id)
         with write_session() as session:
             assert claims.claim_next(session=session, actor=cast.carol.actor).task_id == following.task_id
+
+
+def test_the_answer_says_when_a_decision_can_be_expected(client, cast):
+    assert submit(client, cast, number=1)["expected_at"] is None
+    assert submit(client, cast, number=2, confidence=0.99)["expected_at"] is None
+    decide(client, cast.alice, verdict="approve")
+    expectation._kept.clear()
+    waiting = submit(client, cast, number=3)
+    assert waiting["expected_at"] < waiting["due_at"]
