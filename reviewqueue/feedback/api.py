@@ -101,7 +101,7 @@ def cancel_export(export_id: str) -> Response:
 def download(export_id: str, name: str) -> Response:
     """One of its files; ranges and ETags work."""
     with read_session() as session:
-        export = exports.permitted(session=session, actor=actor(), export_id=known_id(export_id))
+        export = exports.finished(session=session, actor=actor(), export_id=known_id(export_id))
     return send(export.id, name)
 
 

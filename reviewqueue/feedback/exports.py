@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from itertools import pairwise
@@ -156,7 +157,7 @@ def finish_if_last(session: Session, export_id: str) -> None:
         return
     manifest = dumps(_manifest(session, export, shards))
     with storage.writing(export_id, "manifest.json") as file:
-        file.write(manifest.encode() + b"\n")
+        file.write(_manifest_bytes(manifest))
     rows = sum(shard.rows_done for shard in shards)
     session.execute(
         update(DatasetVersion)
@@ -184,6 +185,10 @@ def _manifest(session: Session, export: Any, shards: Any) -> dict[str, Any]:
         "config_versions": sorted({row.config_version for row in made_by}),
         "models": sorted({f"{row.model}@{row.model_version}" for row in made_by if row.model}),
     }  # fmt: skip
+
+
+def _manifest_bytes(manifest: str) -> bytes:
+    return manifest.encode() + b"\n"
 
 
 def _file(shard: Any) -> dict[str, Any]:
@@ -235,6 +240,14 @@ def permitted(*, session: Session, actor: Actor, export_id: str) -> Any:
     return export
 
 
+def finished(*, session: Session, actor: Actor, export_id: str) -> Any:
+    """The export, once its files are whole. Raises `NotFound` before, and for whoever may not export its queue."""
+    export = permitted(session=session, actor=actor, export_id=export_id)
+    if export.state is not ExportState.READY:
+        raise NotFound
+    return export
+
+
 def exports_of(*, session: Session, actor: Actor, queue: str | None, before: str | None, limit: int) -> list[Any]:
     """Exports of the queue, or of all the actor may export, newest first: (DatasetVersion, slug, title)."""
     query = select(DatasetVersion, Queue.slug, Queue.title).join(Queue, Queue.id == DatasetVersion.queue_id)
@@ -267,8 +280,10 @@ def as_json(session: Session, export: Any) -> dict[str, Any]:
     queue = session.execute(select(Queue.slug).where(Queue.id == export.queue_id)).scalar_one()
     files = json.loads(export.manifest)["files"] if export.manifest else []
     if export.manifest:
-        path = storage.path_of(export.id, "manifest.json")
-        files = [*files, {"name": path.name, "bytes": path.stat().st_size, "rows": None, "sha256": None}]
+        # From the row, not the file: a list must not fail where the folder of one export is out of reach.
+        written = _manifest_bytes(export.manifest)
+        digest = hashlib.sha256(written).hexdigest()
+        files = [*files, {"name": "manifest.json", "bytes": len(written), "rows": None, "sha256": digest}]
     return {
         "id": export.id, "queue": queue, "number": export.number, "format": export.format,
         "filter": json.loads(export.filter), "state": export.state,

@@ -15,10 +15,17 @@ from reviewqueue.models import DatasetShard
 
 
 def plan(*, ref: str, renew: Callable[[], Any]) -> None:
-    """Cut an export into shards."""
+    """Cut an export into shards; what cannot be mended by trying again fails it, with its reason."""
     renew()
-    with write_session() as session:
-        exports.plan(session, ref)
+    try:
+        with write_session() as session:
+            exports.plan(session, ref)
+    except (LeaseGone, OperationalError):
+        raise
+    except Exception as error:
+        with write_session() as session:
+            exports.fail(session, ref, f"{type(error).__name__}: {error}")
+        raise
 
 
 def write_shard(*, ref: str, renew: Callable[[], Any]) -> None:

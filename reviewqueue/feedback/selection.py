@@ -55,22 +55,27 @@ def _confirmed_audit(as_of: datetime) -> Any:
     )  # fmt: skip
 
 
-def _from(*columns: Any) -> Any:
-    return select(*columns).join_from(
-        table(Item), table(Resolution),
-        (_resolution.item_id == _item.id) & (_resolution.revision == _item.revision),
-    )  # fmt: skip
+def _from(export: Any, *columns: Any) -> Any:
+    """Items with the resolution that was in force at `as_of`: one revised since keeps its place, as it was."""
+    newer = table(Resolution).alias("newer")
+    superseded = exists(
+        select(newer.c.id).where(
+            newer.c.item_id == _item.id, newer.c.revision > _resolution.revision, newer.c.created_at <= export.as_of
+        )
+    )
+    in_force = (_resolution.revision == _item.revision) | ~superseded
+    return select(*columns).join_from(table(Item), table(Resolution), (_resolution.item_id == _item.id) & in_force)
 
 
 def count(session: Session, export: Any) -> int:
-    return int(session.execute(_from(func.count()).where(*conditions(export))).scalar_one())
+    return int(session.execute(_from(export, func.count()).where(*conditions(export))).scalar_one())
 
 
 def boundaries(session: Session, export: Any) -> list[str]:
     """The last item id of each full shard but the last, found by keyset steps."""
     found: list[str] = []
     while True:
-        query = _from(_item.id).where(*conditions(export))
+        query = _from(export, _item.id).where(*conditions(export))
         if found:
             query = query.where(_item.id > found[-1])
         last = session.execute(query.order_by(_item.id).offset(SHARD_ROWS - 1).limit(1)).scalar_one_or_none()
@@ -82,6 +87,7 @@ def boundaries(session: Session, export: Any) -> list[str]:
 def page(session: Session, export: Any, after: str | None, upto: str | None) -> Sequence[Any]:
     """The next items after `after`, up to `upto`, with their resolution in force. Index ix_item_queue_id_id."""
     query = _from(
+        export,
         _item.id, _item.external_id, _queue.slug, _item.config_version, _item.model, _item.model_version, _item.input,
         _item.output, _item.confidence, _item.risk, _resolution.verdict, _resolution.output.label("final_output"),
         _resolution.by, _resolution.revision, _resolution.created_at.label("resolved_at"), _item.rule,

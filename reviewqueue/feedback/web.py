@@ -109,5 +109,5 @@ def cancel(export_id: str) -> Response:
 def download(export_id: str, name: str) -> Response:
     """One of its files."""
     with read_session() as session:
-        export = exports.permitted(session=session, actor=actor(), export_id=known_id(export_id))
+        export = exports.finished(session=session, actor=actor(), export_id=known_id(export_id))
     return send(export.id, name)
