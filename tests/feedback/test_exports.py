@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import shutil
 
 import pandas
 import pytest
@@ -161,3 +162,65 @@ def test_those_who_may_not_export_learn_nothing(client, cast, app, decided):
         for path in (f"/api/v1/exports/{export['id']}", f"/api/v1/exports/{export['id']}/files/manifest.json"):
             assert client.get(path, headers=who.bearer).status_code == 404
     assert client.get(f"/api/v1/exports/{export['id']}/files/..%2Fsecret", headers=cast.anna.bearer).status_code == 404
+
+
+def test_an_item_revised_since_stays_in_as_it_was(client, cast, app, decided):
+    submit(client, cast, number=7, external_id="later", confidence=0.95)
+    body = {"queue": "intents", "filter": {"by": ["routing"]}}
+    answer = client.post("/api/v1/exports", json=body, headers=cast.anna.bearer)
+    decide(client, cast.alice, output={"label": "refund"})
+    assert _work(app, "export.plan", "plan") == 1
+    assert _work(app, "export.shard", "write_shard") == 1
+    export = client.get(answer.headers["Location"], headers=cast.anna.bearer).json
+    records = {row["external_id"]: row for row in map(json.loads, _text(client, cast, export).splitlines())}
+    assert set(records) == {"agreed", "later"}
+    assert records["later"]["resolution"]["revision"] == 1
+    assert records["later"]["decisions"] == []
+
+
+def _dies_on_call(number):
+    calls = []
+
+    def renew():
+        calls.append(1)
+        if len(calls) == number:
+            raise KeyboardInterrupt
+
+    return renew
+
+
+def test_a_shard_killed_halfway_is_written_whole_the_next_time(client, cast, app, decided, monkeypatch):
+    monkeypatch.setattr(exports.selection, "PAGE", 1)
+    asked = client.post("/api/v1/exports", json={"queue": "intents"}, headers=cast.anna.bearer)
+    path = asked.headers["Location"]
+    assert _work(app, "export.plan", "plan") == 1
+    with app.app_context():
+        with write_session() as session:
+            shard_id = session.scalar(select(DatasetShard.id))
+        with pytest.raises(KeyboardInterrupt):
+            exports.write_shard(shard_id, renew=_dies_on_call(3))
+    half = client.get(path, headers=cast.anna.bearer).json
+    assert (half["state"], half["progress"]) == ("running", {"rows": 2, "expected": 4})
+    name = "feedback-00000-of-00001.jsonl"
+    assert client.get(f"{path}/files/{name}", headers=cast.anna.bearer).status_code == 404
+    assert _work(app, "export.shard", "write_shard") == 1
+    whole = client.get(path, headers=cast.anna.bearer).json
+    assert (whole["state"], whole["progress"]) == ("ready", {"rows": 4, "expected": 4})
+    data = _text(client, cast, whole)
+    assert len(data.splitlines()) == 4
+    assert hashlib.sha256(data).hexdigest() == whole["files"][0]["sha256"]
+
+
+def test_exports_are_listed_though_the_folder_of_one_is_lost(client, cast, app, decided):
+    export = _export(client, cast, app)
+    with app.app_context():
+        shutil.rmtree(storage.folder(export["id"]))
+    answer = client.get("/api/v1/exports", headers=cast.anna.bearer)
+    assert [row["id"] for row in answer.json["exports"]] == [export["id"]]
+    gone = client.get(f"/api/v1/exports/{export['id']}/files/manifest.json", headers=cast.anna.bearer)
+    assert gone.status_code == 404
+
+
+def test_an_export_of_nothing_is_ready_with_one_empty_file(client, cast, app):
+    export = _export(client, cast, app)
+    assert (export["state"], export["files"][0]["rows"], _text(client, cast, export)) == ("ready", 0, b"")
