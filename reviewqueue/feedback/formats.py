@@ -34,7 +34,8 @@ def header(kind: str) -> bytes:
 def line(kind: str, row: Any, decisions: Sequence[Any]) -> bytes:
     """One item as a line, its end included."""
     if kind == JSONL:
-        return record(row, decisions).encode() + b"\n"
+        # Content may have been sent over several lines. Within its strings a line's end is always escaped.
+        return record(row, decisions).replace("\n", " ").replace("\r", " ").encode() + b"\n"
     last = decisions[-1] if decisions else None
     return _csv_line([
         row.id, row.external_id, row.slug, row.config_version, row.model, row.model_version, row.input, row.output,

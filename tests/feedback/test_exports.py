@@ -88,6 +88,17 @@ def test_content_keeps_its_digits_and_its_order(client, cast, app):
     assert b'"metadata":{"z": 12345678901234567890, "a": 1.10}' in _text(client, cast, _export(client, cast, app))
 
 
+def test_content_sent_over_several_lines_is_one_line(client, cast, app):
+    text = json.dumps(item(input={"text": "one\ntwo"}), indent=1).replace("\n", "\r\n")
+    sent = client.post("/api/v1/items", data=text, content_type="application/json", headers=cast.submitter.bearer)
+    assert sent.status_code == 201
+    decide(client, cast.alice, verdict="approve")
+    data = _text(client, cast, _export(client, cast, app))
+    assert data.count(b"\n") == 1
+    assert b"\r" not in data
+    assert json.loads(data)["input"] == {"text": "one\ntwo"}
+
+
 def test_a_filter_is_taken_at_its_word(client, cast, app, decided):
     export = _export(client, cast, app, filter={"by": ["people"], "verdicts": ["override"]})
     names = [json.loads(line)["external_id"] for line in _text(client, cast, export).splitlines()]
