@@ -182,7 +182,7 @@ class Targets:
                     number=secrets.randbelow(2**30),
                     format="jsonl",
                     filter="{}",
-                    state=ExportState.PENDING,
+                    state=ExportState.READY,
                     requested_by="tests",
                     created_at=clock(),
                     as_of=clock(),
