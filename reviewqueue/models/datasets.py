@@ -52,8 +52,6 @@ class DatasetShard(Base):
     file: Mapped[str | None] = mapped_column(String(200))
     bytes: Mapped[int | None] = mapped_column(BigInteger)
     sha256: Mapped[str | None] = mapped_column(String(64))
-    facts: Mapped[Json | None]
-    """What the file holds, for the manifest: configuration and model versions, and counts by verdict and ending."""
 
     __table_args__ = (
         PrimaryKeyConstraint("export_id", "number"),
