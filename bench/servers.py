@@ -6,6 +6,7 @@ import contextlib
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -59,7 +60,8 @@ def postgresql() -> Iterator[str]:
         time.sleep(0.5)
         yield f"postgresql://postgres@127.0.0.1:{port}"
     finally:
-        server.terminate()
+        # "Fast shutdown": the gentle one waits for every client to leave.
+        server.send_signal(signal.SIGINT)
         server.wait()
         shutil.rmtree(folder, ignore_errors=True)
 
