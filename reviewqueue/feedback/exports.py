@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
@@ -27,6 +28,8 @@ from reviewqueue.queues.catalog import find_queue
 
 PLAN, SHARD = "export.plan", "export.shard"
 LIVE = (ExportState.PENDING, ExportState.RUNNING)
+TELL_EVERY = 1.0
+"""Seconds between two notes of a shard's progress."""
 
 
 def request_export(
@@ -83,6 +86,9 @@ def plan(session: Session, export_id: str) -> list[str]:
         .where(DatasetVersion.id == export_id)
         .values(state=ExportState.RUNNING, rows_expected=selection.count(session, export))
     )
+    trail.record(
+        session, SYSTEM, "export.started", queue_id=export.queue_id, subject=export_id, facts={"shards": len(shards)}
+    )
     return shards
 
 
@@ -105,7 +111,7 @@ def write_shard(shard_id: str, *, renew: Callable[[], Any]) -> None:
 
 def _write_pages(export: Any, shard: Any, name: str, renew: Callable[[], Any]) -> None:
     """Write the file to its end. Raises `Cancelled`."""
-    rows_done, after = 0, shard.after_id
+    rows_done, after, told = 0, shard.after_id, time.monotonic()
     with storage.writing(export.id, name) as file:
         file.write(formats.header(export.format))
         while True:
@@ -118,14 +124,31 @@ def _write_pages(export: Any, shard: Any, name: str, renew: Callable[[], Any]) -
                 break
             after = rows[-1].id
             renew()
-            if not _progress(export.id, shard.id, rows_done):
-                raise Cancelled
-    with write_session() as session:
-        session.execute(
-            update(DatasetShard)
-            .where(DatasetShard.id == shard.id)
-            .values(state=ExportState.READY, rows_done=rows_done, file=name, bytes=file.bytes, sha256=file.sha256)
-        )
+            if time.monotonic() - told >= TELL_EVERY:
+                told = time.monotonic()
+                if not _progress(export.id, shard.id, rows_done):
+                    raise Cancelled
+        file.finish()
+        with write_session() as session:
+            if _take_place(session, export.id, shard.id, rows_done=rows_done, name=name, file=file):
+                # Before the commit: a row that says `ready` has its file; a file without one is written again.
+                file.publish()
+
+
+def _take_place(
+    session: Session, export_id: str, shard_id: str, *, rows_done: int, name: str, file: storage.Writer
+) -> bool:
+    """Whether this writing of the shard is the one that counts: the first that ends, of an export still wanted."""
+    if _export(session, export_id, locks=True).state is not ExportState.RUNNING:
+        return False
+    taken = session.execute(
+        update(DatasetShard)
+        .where(DatasetShard.id == shard_id, DatasetShard.state != ExportState.READY)
+        .values(state=ExportState.READY, rows_done=rows_done, file=name, bytes=file.bytes, sha256=file.sha256)
+        .returning(DatasetShard.id)
+        .execution_options(synchronize_session=False)
+    ).one_or_none()
+    return taken is not None
 
 
 class Cancelled(Exception):
@@ -158,6 +181,7 @@ def finish_if_last(session: Session, export_id: str) -> None:
     manifest = dumps(_manifest(session, export, shards))
     with storage.writing(export_id, "manifest.json") as file:
         file.write(_manifest_bytes(manifest))
+        file.publish()
     rows = sum(shard.rows_done for shard in shards)
     session.execute(
         update(DatasetVersion)
@@ -196,12 +220,18 @@ def _file(shard: Any) -> dict[str, Any]:
 
 
 def fail(session: Session, export_id: str, reason: str) -> None:
-    """Give up on the export, saying why."""
-    session.execute(
+    """Give up on the export, saying why; one that has ended stays as it is."""
+    queue_id = session.execute(
         update(DatasetVersion)
         .where(DatasetVersion.id == export_id, DatasetVersion.state.in_(LIVE))
         .values(state=ExportState.FAILED, error=reason[:2000], finished_at=clock())
-    )
+        .returning(DatasetVersion.queue_id)
+        .execution_options(synchronize_session=False)
+    ).scalar_one_or_none()
+    if queue_id is not None:
+        trail.record(
+            session, SYSTEM, "export.failed", queue_id=queue_id, subject=export_id, facts={"reason": reason[:2000]}
+        )
 
 
 def cancel(*, session: Session, actor: Actor, export_id: str) -> None:

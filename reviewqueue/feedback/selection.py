@@ -13,9 +13,10 @@ from sqlalchemy.orm import Session
 
 from reviewqueue.models import Decision, Item, Person, Queue, Resolution, Task
 from reviewqueue.models.base import table
-from reviewqueue.models.states import ResolvedBy, TaskKind
+from reviewqueue.models.states import ResolvedBy, TaskKind, Verdict
 
-PAGE = 2_000
+PAGE = 250
+"""Rows a query: an item may have a mebibyte."""
 SHARD_ROWS = 50_000
 
 _item, _resolution, _decision = table(Item).c, table(Resolution).c, table(Decision).c
@@ -50,7 +51,7 @@ def _confirmed_audit(as_of: datetime) -> Any:
         .join_from(table(Decision), table(Task), _task.id == _decision.task_id)
         .where(
             _decision.item_id == _item.id, _decision.withdrawn_at.is_(None), ~_decision.late,
-            _decision.releases_at <= as_of, _task.kind == TaskKind.AUDIT,
+            _decision.releases_at <= as_of, _decision.verdict == Verdict.APPROVE, _task.kind == TaskKind.AUDIT,
         )
     )  # fmt: skip
 

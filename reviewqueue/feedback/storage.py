@@ -11,7 +11,7 @@ from pathlib import Path
 
 from flask import current_app
 
-from reviewqueue.core.ids import known_id
+from reviewqueue.core.ids import known_id, new_id
 from reviewqueue.errors import NotFound
 
 _NAME = re.compile(r"[a-z0-9-]+\.(jsonl|csv|json)")
@@ -34,10 +34,13 @@ def path_of(export_id: str, name: str) -> Path:
 
 
 class Writer:
-    """A file on its way: counts and digests what is written."""
+    """A file on its way: counts and digests what is written, and appears under its own name when published."""
 
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("wb")
+    def __init__(self, target: Path) -> None:
+        self._target = target
+        # Two jobs may write the same file at once, on two machines.
+        self._temporary = target.with_name(f"{target.name}.{new_id()}.part")
+        self._file = self._temporary.open("wb")
         self._digest = hashlib.sha256()
         self.bytes = 0
 
@@ -51,25 +54,28 @@ class Writer:
         return self._digest.hexdigest()
 
     def finish(self) -> None:
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
+        """Have it whole on the disk, under its temporary name."""
+        if not self._file.closed:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
 
-    def give_up(self) -> None:
+    def publish(self) -> None:
+        """Give it its name."""
+        self.finish()
+        self._temporary.replace(self._target)
+
+    def discard(self) -> None:
+        """Throw away what was not published."""
         self._file.close()
+        self._temporary.unlink(missing_ok=True)
 
 
 @contextmanager
 def writing(export_id: str, name: str) -> Iterator[Writer]:
-    """Write under a temporary name; the file appears under its own, whole and on the disk, when the block ends well."""
-    target = folder(export_id) / name
-    temporary = target.with_name(f"{name}.{os.getpid()}.part")
-    writer = Writer(temporary)
+    """A file to write and publish; nothing of it stays when the block ends without."""
+    writer = Writer(folder(export_id) / name)
     try:
         yield writer
-        writer.finish()
-        temporary.replace(target)
-    except BaseException:
-        writer.give_up()
-        temporary.unlink(missing_ok=True)
-        raise
+    finally:
+        writer.discard()

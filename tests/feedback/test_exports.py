@@ -14,7 +14,7 @@ from sqlalchemy import select
 from reviewqueue.core.background import run
 from reviewqueue.core.db import write_session
 from reviewqueue.feedback import exports, storage
-from reviewqueue.models import DatasetShard, DatasetVersion, OutboxRow, Person
+from reviewqueue.models import AuditEvent, DatasetShard, DatasetVersion, OutboxRow, Person
 from reviewqueue.queues.applying import apply
 from tests.desk_steps import decide, submit
 from tests.fixtures.people import INTENTS, OPERATOR, item
@@ -144,6 +144,45 @@ def test_a_job_that_comes_twice_changes_nothing(client, cast, app, decided):
         assert session.scalar(select(DatasetVersion.state)) == "ready"
 
 
+def test_a_twin_that_ends_later_does_not_replace_the_file(client, cast, app, decided, monkeypatch):
+    monkeypatch.setattr(exports.selection, "PAGE", 1)
+    asked = client.post("/api/v1/exports", json={"queue": "intents"}, headers=cast.anna.bearer)
+    assert _work(app, "export.plan", "plan") == 1
+    with app.app_context():
+        with write_session() as session:
+            shard_id = session.scalar(select(DatasetShard.id))
+        twins = []
+
+        def overtaken():
+            if not twins:
+                twins.append(1)
+                exports.write_shard(shard_id, renew=lambda: None)
+                twins.append(path.stat().st_ino)
+
+        export_id = asked.json["id"]
+        path = storage.folder(export_id) / "feedback-00000-of-00001.jsonl"
+        exports.write_shard(shard_id, renew=overtaken)
+        assert path.stat().st_ino == twins[1]
+        assert sorted(found.name for found in path.parent.iterdir()) == [path.name, "manifest.json"]
+
+
+def _actions(app, export_id):
+    with app.app_context(), write_session() as session:
+        query = select(AuditEvent.action).where(AuditEvent.subject == export_id).order_by(AuditEvent.id)
+        return list(session.scalars(query))
+
+
+def test_every_step_of_an_export_is_on_record(client, cast, app, decided):
+    export = _export(client, cast, app)
+    assert _actions(app, export["id"]) == ["export.requested", "export.started", "dataset.ready"]
+    failed = client.post("/api/v1/exports", json={"queue": "intents"}, headers=cast.anna.bearer).json["id"]
+    with app.app_context():
+        for _ in range(2):
+            with write_session() as session:
+                exports.fail(session, failed, "the disk is full")
+    assert _actions(app, failed) == ["export.requested", "export.failed"]
+
+
 def test_a_cancelled_export_is_not_finished(client, cast, app, decided):
     answer = client.post("/api/v1/exports", json={"queue": "intents"}, headers=cast.anna.bearer)
     assert _work(app, "export.plan", "plan") == 1
@@ -203,6 +242,7 @@ def _dies_on_call(number):
 
 def test_a_shard_killed_halfway_is_written_whole_the_next_time(client, cast, app, decided, monkeypatch):
     monkeypatch.setattr(exports.selection, "PAGE", 1)
+    monkeypatch.setattr(exports, "TELL_EVERY", 0)
     asked = client.post("/api/v1/exports", json={"queue": "intents"}, headers=cast.anna.bearer)
     path = asked.headers["Location"]
     assert _work(app, "export.plan", "plan") == 1
