@@ -281,7 +281,7 @@ class Bench:
     def export(self) -> None:
         rows = self.options.export_rows
         self.fill(rows, resolved=True)
-        parts = servers.background(self.environment)
+        parts = servers.background(self.environment, self.options.workers)
         service = self.clients(self.product, self._bearers([self.service]))[0]
         try:
             time.sleep(4)
@@ -380,7 +380,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5, help="of one side in one round")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--clients", type=int, default=8)
-    parser.add_argument("--workers", type=int, default=2, help="web processes of either side")
+    parser.add_argument("--workers", type=int, default=2, help="web processes of either side, and workers of an export")
     parser.add_argument("--export-rows", type=int, default=100_000)
     options = parser.parse_args()
     wanted = options.only.split(",") if options.only else ["ingest", "decide", "depth", "export"]

@@ -119,10 +119,10 @@ def floor(environment: dict[str, str], workers: int) -> Server:
     return Server([sys.executable, "-m", "bench.floor", str(port), str(workers)], environment, port)
 
 
-def background(environment: dict[str, str]) -> list[Server]:
-    """Valkey, relay and worker."""
+def background(environment: dict[str, str], workers: int) -> list[Server]:
+    """Valkey, relay and workers."""
     return [
         Server(embedded.command(Path(environment["REDIS_URL"].removeprefix("unix://"))), environment),
         Server([sys.executable, "-m", "reviewqueue.cli", "relay"], environment),
-        Server([sys.executable, "-m", "reviewqueue.cli", "worker"], environment),
+        *(Server([sys.executable, "-m", "reviewqueue.cli", "worker"], environment) for _ in range(workers)),
     ]

@@ -9,4 +9,4 @@ def iso(moment: datetime | None) -> str | None:
     """RFC 3339 in UTC with milliseconds, `2026-11-20T10:00:00.123Z`; None stays None."""
     if moment is None:
         return None
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
