@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from typing import Any
 
 from redis import Redis
 from rq import Worker, worker_registration
+from rq.exceptions import StopRequested
 from rq.job import Job
 from rq.queue import Queue
 from rq.serializers import JSONSerializer
 from sqlalchemy import create_engine, select
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from reviewqueue.config import Settings
@@ -21,6 +24,7 @@ from reviewqueue.core.processes import die_with_parent
 from reviewqueue.models import Queue as ReviewQueue
 
 LOOK_EVERY_SECONDS = 2
+log = logging.getLogger(__name__)
 
 
 class ReviewWorker(Worker):
@@ -47,7 +51,19 @@ class ReviewWorker(Worker):
         super().heartbeat(timeout, pipeline=pipeline)
         if pipeline is None and time.monotonic() - self._looked_at > LOOK_EVERY_SECONDS:
             self._looked_at = time.monotonic()
-            self._listen_on(self._names())
+            self._look_again()
+
+    def _look_again(self) -> None:
+        """Listen to the queues there are now; while the database cannot tell, to those known."""
+        try:
+            names = self._names()
+        except SQLAlchemyError as error:
+            # A signal to stop that comes amid the question breaks the connection off, and is hidden by that error.
+            if self._shutdown_requested_date:
+                raise StopRequested from None
+            log.warning("The review queues cannot be looked up: %s", str(error).splitlines()[0])
+            return
+        self._listen_on(names)
 
     def _listen_on(self, names: list[str]) -> None:
         if names == self.queue_names():
