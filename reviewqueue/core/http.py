@@ -199,8 +199,7 @@ def parse_cursor(text: str | None, parts: int) -> list[str] | None:
 
 def list_answer(name: str, rows: Sequence[Any], cursor: str | None) -> Response:
     """`{name: […], "cursor": …}` with `Link: rel="next"` (RFC 8288) while there is more."""
-    members = ",".join(row if isinstance(row, strictjson.Raw) else strictjson.dumps(row) for row in rows)
-    response = text_answer(strictjson.spliced({name: strictjson.Raw(f"[{members}]"), "cursor": cursor}))
+    response = text_answer(strictjson.spliced({name: rows, "cursor": cursor}))
     if cursor is not None:
         arguments = {**request.args.to_dict(), **(request.view_args or {}), "cursor": cursor}
         assert request.endpoint is not None

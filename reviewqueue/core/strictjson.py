@@ -11,10 +11,10 @@ import json
 import math
 import re
 from dataclasses import dataclass
-from functools import lru_cache
 from json.decoder import JSONDecodeError, scanstring  # type: ignore[attr-defined]
-from json.encoder import encode_basestring
-from typing import Any
+from typing import Any, Self
+
+import orjson
 
 from reviewqueue.errors import Fault, Malformed
 
@@ -207,32 +207,45 @@ def escape_pointer(key: str) -> str:
     return key.replace("~", "~0").replace("/", "~1")
 
 
-class Raw(str):
-    """Text that is JSON already; `spliced` puts it in as it is."""
-
-    __slots__ = ()
-
-
-def spliced(members: dict[str, Any]) -> Raw:
-    """A JSON object as text; members that are `Raw` go in unchanged, so that stored content keeps every digit."""
-    return Raw("{" + ",".join([_key(key) + _member(value) for key, value in members.items()]) + "}")
-
-
-@lru_cache(maxsize=1024)
-def _key(name: str) -> str:
-    return f"{dumps(name)}:"
-
-
-def _member(value: Any) -> str:
-    # The kinds that most members are go past the encoder, which costs more than all else of an export's record.
-    kind = type(value)
-    if kind is Raw:
-        return str.__str__(value)
-    if value is None:
-        return "null"
-    return encode_basestring(value) if kind is str else dumps(value)
+Raw = orjson.Fragment
+"""Text that is JSON already; `spliced` puts it in as it is."""
 
 
 def raw(text: str | None) -> Raw | None:
     """A column of JSON text, for `spliced`."""
     return None if text is None else Raw(text)
+
+
+def spliced(value: Any) -> str:
+    """`value` as compact JSON text; what is `Raw` in it goes in unchanged, so that stored content keeps every digit.
+    Integers of our own must fit 64 bits."""
+    return orjson.dumps(value).decode()
+
+
+class Number(float):
+    """A float that remembers how it was written."""
+
+    __slots__ = ("text",)
+    text: str
+
+    def __new__(cls, text: str) -> Self:
+        number = super().__new__(cls, text)
+        number.text = text
+        return number
+
+
+_EXACT = json.JSONDecoder(parse_float=Number)
+
+
+def exact(text: str) -> Any:
+    """A stored JSON value, its floats as `Number`."""
+    return _EXACT.decode(text)
+
+
+def as_written(value: Any) -> Any:
+    """A scalar from `exact`, for `spliced`, with every digit."""
+    if isinstance(value, Number):
+        return Raw(value.text)
+    if type(value) is int and not -(2**63) <= value < 2**63:
+        return Raw(str(value))
+    return value

@@ -69,7 +69,8 @@ def plan(session: Session, export_id: str) -> list[str]:
     export = _export(session, export_id, locks=True)
     if export.state is not ExportState.PENDING:
         return list(session.scalars(select(DatasetShard.id).where(DatasetShard.export_id == export_id)))
-    edges: list[str | None] = [None, *selection.boundaries(session, export), None]
+    expected, cuts = selection.cuts(session, export)
+    edges: list[str | None] = [None, *cuts, None]
     shards = []
     for number, (after, upto) in enumerate(pairwise(edges)):
         shard_id = new_id()
@@ -84,7 +85,7 @@ def plan(session: Session, export_id: str) -> list[str]:
     session.execute(
         update(DatasetVersion)
         .where(DatasetVersion.id == export_id)
-        .values(state=ExportState.RUNNING, rows_expected=selection.count(session, export))
+        .values(state=ExportState.RUNNING, rows_expected=expected)
     )
     trail.record(
         session, SYSTEM, "export.started", queue_id=export.queue_id, subject=export_id, facts={"shards": len(shards)}
@@ -111,18 +112,17 @@ def write_shard(shard_id: str, *, renew: Callable[[], Any]) -> None:
 
 def _write_pages(export: Any, shard: Any, name: str, renew: Callable[[], Any]) -> None:
     """Write the file to its end. Raises `Cancelled`."""
+    pages = selection.Pages(export)
     rows_done, after, told = 0, shard.after_id, time.monotonic()
     with storage.writing(export.id, name) as file:
         file.write(formats.header(export.format))
         while True:
             with read_session() as session:
-                rows = selection.page(session, export, after, shard.upto_id)
-                decided = selection.decisions(session, export, rows)
-            file.write(b"".join(formats.line(export.format, row, decided.get(row.id, [])) for row in rows))
+                rows, after = pages.read(session, after, shard.upto_id)
+            file.write(b"".join([formats.line(export.format, row, decided) for row, decided in rows]))
             rows_done += len(rows)
-            if len(rows) < selection.PAGE:
+            if after is None:
                 break
-            after = rows[-1].id
             renew()
             if time.monotonic() - told >= TELL_EVERY:
                 told = time.monotonic()

@@ -33,7 +33,7 @@ def answer_of(
     })  # fmt: skip
 
 
-def item_json(session: Session, row: Item, slug: str) -> Raw:
+def item_json(session: Session, row: Item, slug: str) -> str:
     """The whole item with its resolution in force, as JSON text; content exactly as it was sent."""
     resolution = reading.in_force(session, row.id) if row.revision else None
     return spliced({

@@ -99,8 +99,8 @@ def list_versions(slug: str) -> Response:
     return list_answer("versions", [_version(version) for version in found], None)
 
 
-def _version(version: QueueVersion) -> Raw:
-    return spliced({
+def _version(version: QueueVersion) -> dict[str, Any]:
+    return {
         "version": version.version, "applied_by": version.applied_by, "applied_at": iso(version.applied_at),
         "note": version.note, "sha256": version.sha256, "configuration": Raw(version.document),
-    })  # fmt: skip
+    }  # fmt: skip

@@ -31,8 +31,8 @@ def claim_anywhere() -> Response:
 
 
 def _claim(who: Actor, slug: str | None) -> Response:
-    text = edge.take_next(who, slug, lambda session, held: workpiece.claim_json(session=session, actor=who, held=held))
-    return Response(status=204) if text is None else text_answer(text, 201)
+    claim = edge.take_next(who, slug, lambda session, held: workpiece.claim_json(session=session, actor=who, held=held))
+    return Response(status=204) if claim is None else text_answer(spliced(claim), 201)
 
 
 @blueprint.post("/claims/<claim_id>/decision")
@@ -130,4 +130,4 @@ def withdraw_decision(decision_id: str) -> Response:
     who = actor()
     with write_session() as session:
         held = withdraw(session=session, actor=who, decision_id=decision_id)
-        return text_answer(workpiece.claim_json(session=session, actor=who, held=held))
+        return text_answer(spliced(workpiece.claim_json(session=session, actor=who, held=held)))

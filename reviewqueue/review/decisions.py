@@ -16,7 +16,7 @@ from reviewqueue.core.access import Action, Actor, require
 from reviewqueue.core.db import clock, clock_in, on_postgresql
 from reviewqueue.core.ids import known_id, new_id
 from reviewqueue.core.moments import iso
-from reviewqueue.core.strictjson import Raw, dumps, spliced
+from reviewqueue.core.strictjson import Raw, dumps
 from reviewqueue.errors import AlreadyDecided, Conflict, Faults, Forbidden, GraceOver, ItemEnded, NotFound
 from reviewqueue.models import Decision, Draft, Item, PendingRelease, Task
 from reviewqueue.models.base import table
@@ -54,8 +54,8 @@ class Decided:
     """A standing decision."""
 
     decision_id: str
-    decision: Raw
-    resolution: Raw | None
+    decision: dict[str, Any]
+    resolution: dict[str, Any] | None
     """None in the grace time."""
     releases_at: datetime
     undo_seconds: float
@@ -226,7 +226,7 @@ def _hold_back(session: Session, row: Any, task: Any) -> None:
     )
 
 
-def _into_effect(session: Session, actor: Actor, row: Any, task: Any) -> Raw | None:
+def _into_effect(session: Session, actor: Actor, row: Any, task: Any) -> dict[str, Any] | None:
     decision = _Effective(
         row.id, row.item_id, row.queue_id, row.verdict, row.output, row.reason, row.message, task.kind, task.item_state
     )
@@ -249,14 +249,14 @@ class _Effective:
     item_state: ItemState
 
 
-def _decided(row: Any, resolution: Raw | None, undo_seconds: float, *, replayed: bool) -> Decided:
-    text = spliced({
+def _decided(row: Any, resolution: dict[str, Any] | None, undo_seconds: float, *, replayed: bool) -> Decided:
+    shown = {
         "id": row.id, "task": row.task_id, "item": row.item_id, "verdict": row.verdict, "output": Raw(row.output),
         "reason": row.reason, "suggested_label": row.suggested_label, "comment": row.comment, "message": row.message,
         "spent_seconds": row.spent_seconds, "config_version": row.config_version, "decided_at": iso(row.decided_at),
         "releases_at": iso(row.releases_at),
-    })  # fmt: skip
-    return Decided(row.id, text, resolution, row.releases_at, undo_seconds, row.verdict, row.item_id, replayed)
+    }  # fmt: skip
+    return Decided(row.id, shown, resolution, row.releases_at, undo_seconds, row.verdict, row.item_id, replayed)
 
 
 # -- again, and too late ----------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,9 +88,11 @@ def _words(value: Any) -> set[str]:
 
 def same(left: Any, right: Any) -> bool:
     """Equality of JSON values: 1 and 1.0 are the same number, true is not 1, and keys have no order."""
+    if isinstance(left, str):
+        return isinstance(right, str) and left == right
     if isinstance(left, bool) or isinstance(right, bool):
         return left is right
-    if isinstance(left, Mapping) and isinstance(right, Mapping):
+    if isinstance(left, dict) and isinstance(right, dict):
         return left.keys() == right.keys() and all(same(value, right[key]) for key, value in left.items())
     if isinstance(left, list) and isinstance(right, list):
         return len(left) == len(right) and all(same(*pair) for pair in zip(left, right, strict=True))
@@ -103,7 +105,7 @@ def _numbers(left: Any, right: Any) -> bool:
 
 def leaves(value: Any, pointer: str = "") -> Iterator[tuple[str, Any]]:
     """Every leaf with its JSON Pointer; an empty object or array is a leaf."""
-    if isinstance(value, Mapping) and value:
+    if isinstance(value, dict) and value:
         for key, element in value.items():
             yield from leaves(element, f"{pointer}/{escape_pointer(key)}")
     elif isinstance(value, list) and value:

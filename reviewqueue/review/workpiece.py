@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from reviewqueue.core.access import Action, Actor, may, require
 from reviewqueue.core.db import clock
 from reviewqueue.core.moments import iso
-from reviewqueue.core.strictjson import Raw, raw, spliced
+from reviewqueue.core.strictjson import Raw, raw
 from reviewqueue.errors import NotFound
 from reviewqueue.models import Draft, Item, Person, Queue, Task
 from reviewqueue.models.base import table
@@ -180,24 +180,24 @@ _CLAIMED = (
 )  # fmt: skip
 
 
-def claim_json(*, session: Session, actor: Actor, held: claims.Held) -> Raw:
-    """`{claim, task, item, draft}` as JSON text; content exactly as it was sent."""
+def claim_json(*, session: Session, actor: Actor, held: claims.Held) -> dict[str, Any]:
+    """`{claim, task, item, draft}`, for `spliced`; content exactly as it was sent."""
     row = session.execute(_CLAIMED, {"task_id": held.task_id, "person_id": actor.id}).one()
-    return spliced({
+    return {
         "claim": {"id": held.claim_id, "fence": held.fence, "lease_until": iso(held.lease_until)},
         "task": {
             "id": held.task_id, "queue": row.slug, "kind": row.kind, "round": row.round, "priority": row.priority,
             "due": iso(row.due), "config_version": row.config_version, "audience": row.audience,
         },
-        "item": spliced({
+        "item": {
             "id": held.item_id, "external_id": row.external_id, "input": Raw(row.input), "output": Raw(row.output),
             "failure": raw(row.failure), "confidence": row.confidence, "risk": row.risk, "model": row.model,
             "model_version": row.model_version, "parts": raw(row.parts), "alternatives": raw(row.alternatives),
             "explanation": row.explanation, "trace_url": row.trace_url, "metadata": Raw(row.metadata_json),
             "rule": row.rule, "title": row.rule_title, "submitted_at": iso(row.created_at),
-        }),
+        },
         "draft": raw(row.draft),
-    })  # fmt: skip
+    }  # fmt: skip
 
 
 # -- home -------------------------------------------------------------------------------------------------------------
