@@ -15,7 +15,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from reviewqueue.accounts import sessions, tokens
 from reviewqueue.core import http
 from reviewqueue.core.access import Actor, Scope
-from reviewqueue.core.db import clock, read_session, write_session
+from reviewqueue.core.db import clock, read_connection, write_session
 from reviewqueue.errors import Unauthenticated
 from reviewqueue.models import Membership, Person, Token, TokenQueue, WebSession
 from reviewqueue.models.base import table
@@ -110,7 +110,7 @@ _SESSION = (
 @_manager.user_loader  # type: ignore[untyped-decorator]
 def load(session_id: str) -> SignedIn | None:
     """The person behind a session's id; None once it has ended."""
-    with read_session() as reader:
+    with read_connection() as reader:
         rows = reader.execute(_SESSION, {"session_id": session_id}).all()
     if not rows:
         session.clear()
@@ -203,12 +203,12 @@ def bearer_actor() -> Actor | None:
     if parts is None:
         raise Unauthenticated("The Authorization header is not `Bearer rq_<id>.<secret>`.", code="bad_token")
     token_id, digest = parts
-    with read_session() as reader:
+    with read_connection() as reader:
         rows = reader.execute(_TOKEN, {"token_id": token_id}).all()
-        kept = rows[0].secret_sha256 if rows else ""
-        if not hmac.compare_digest(kept, digest):
-            raise Unauthenticated("The token is unknown, revoked or expired. Make a new one.", code="bad_token")
-        first = rows[0]
+    kept = rows[0].secret_sha256 if rows else ""
+    if not hmac.compare_digest(kept, digest):
+        raise Unauthenticated("The token is unknown, revoked or expired. Make a new one.", code="bad_token")
+    first = rows[0]
     if first.stale:
         _note_use(token_id)
     limits = frozenset(row.queue_id for row in rows if row.queue_id is not None)

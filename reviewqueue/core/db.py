@@ -16,7 +16,7 @@ from typing import Any
 from flask import Flask, current_app
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import BindParameter, Engine, Float, bindparam, event, literal, select
+from sqlalchemy import BindParameter, Connection, Engine, Float, bindparam, event, literal, select
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -95,6 +95,13 @@ def read_session() -> Iterator[Session]:
     """For reading only: never waits for writers and never holds them up."""
     with Session(_read_engine(), expire_on_commit=False, autoflush=False) as session:
         yield session
+
+
+@contextmanager
+def read_connection() -> Iterator[Connection]:
+    """For one Core statement, read: a session would take as long as the statement."""
+    with _read_engine().connect() as connection:
+        yield connection
 
 
 class clock(FunctionElement[datetime]):  # noqa: N801 - reads as SQL

@@ -69,13 +69,13 @@ class Compiled:
 
 
 _table = table(Queue).c
-_COLUMNS = (_table.id, _table.slug, _table.title, _table.version, _table.intake, _table.archived_at)
-_BY_SLUG = select(*_COLUMNS).where(_table.slug == bindparam("slug"))
-_BY_IDS = select(*_COLUMNS).where(_table.id.in_(bindparam("ids", expanding=True)))
-_BY_ID = select(*_COLUMNS).where(_table.id == bindparam("id"))
+HEAD = (_table.id, _table.slug, _table.title, _table.version, _table.intake, _table.archived_at)
+_BY_SLUG = select(*HEAD).where(_table.slug == bindparam("slug"))
+_BY_ID = select(*HEAD).where(_table.id == bindparam("id"))
 
 
-def _head(row: Any) -> QueueHead:
+def head_of(row: Any) -> QueueHead:
+    """From a row that has the columns `HEAD`."""
     return QueueHead(row.id, row.slug, row.title, row.version, row.intake, row.archived_at is not None)
 
 
@@ -88,7 +88,7 @@ def find_queue(*, session: Session, actor: Actor, slug: str, action: Action = Ac
     if row is None:
         raise NotFound
     require(actor, action, row.id)
-    return _head(row)
+    return head_of(row)
 
 
 def queue_by_id(session: Session, queue_id: str) -> QueueHead:
@@ -96,18 +96,13 @@ def queue_by_id(session: Session, queue_id: str) -> QueueHead:
     row = session.execute(_BY_ID, {"id": queue_id}).one_or_none()
     if row is None:
         raise NotFound
-    return _head(row)
-
-
-def queues_by_id(session: Session, queue_ids: list[str]) -> list[QueueHead]:
-    """Those of the queues that exist. Asks no permission."""
-    return [_head(row) for row in session.execute(_BY_IDS, {"ids": queue_ids})]
+    return head_of(row)
 
 
 def queues_for(*, session: Session, actor: Actor, action: Action = Action.SEE_QUEUE) -> list[QueueHead]:
     """All queues in which `actor` may do `action`, by title; archived ones last."""
-    rows = session.execute(select(*_COLUMNS).order_by(Queue.archived_at.is_not(None), Queue.title, Queue.slug))
-    return [_head(row) for row in rows if may(actor, action, row.id)]
+    rows = session.execute(select(*HEAD).order_by(Queue.archived_at.is_not(None), Queue.title, Queue.slug))
+    return [head_of(row) for row in rows if may(actor, action, row.id)]
 
 
 _cache: OrderedDict[tuple[str, int], Compiled] = OrderedDict()

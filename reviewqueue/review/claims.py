@@ -7,13 +7,28 @@ reviewer who was away too long cannot act with an old one. All times are the dat
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, bindparam, exists, func, insert, select, text, union_all, update
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Select,
+    bindparam,
+    exists,
+    false,
+    func,
+    insert,
+    literal_column,
+    select,
+    text,
+    true,
+    union_all,
+    update,
+)
+from sqlalchemy.orm import Session
 
 from reviewqueue.core import trail
 from reviewqueue.core.access import SYSTEM, Action, Actor, may, require
@@ -24,7 +39,7 @@ from reviewqueue.models import Decision, Item, Membership, Queue, Skip, Task
 from reviewqueue.models.base import table
 from reviewqueue.models.states import Audience, QueueRole, TaskKind, TaskState
 from reviewqueue.queues.applying import fits
-from reviewqueue.queues.catalog import QueueHead, configuration, find_queue, queue_by_id, queues_by_id
+from reviewqueue.queues.catalog import HEAD, QueueHead, configuration, head_of, queue_by_id
 from reviewqueue.review.lanes import lane_of, may_take
 
 SKIPS_BEFORE_ESCALATION = 3
@@ -34,6 +49,8 @@ ATTEMPTS = 5
 # Written out, not bound: a partial index serves only a query whose condition is known when it is planned.
 OPEN = text("task.state = 'open'")
 CLAIMED = text("task.state = 'claimed'")
+ONE: ColumnElement[int] = literal_column("1")
+"""Of a LIMIT. With a bound one PostgreSQL plans the claim anew each time, which takes longer than to run it."""
 
 
 @dataclass(frozen=True)
@@ -76,36 +93,18 @@ def claim_next(*, session: Session, actor: Actor, slug: str | None = None) -> He
     nothing waits. Raises `NotFound` or `Forbidden` without membership. Two requests of one person at the same moment:
     the second raises `IntegrityError` from the database (index uq_task_held); the edge tries once more.
     """
-    _require_person(actor)
-    if slug is not None:
-        head = find_queue(session=session, actor=actor, slug=slug, action=Action.REVIEW)
-        return _claim_in(session, actor, [head])
-    heads = _review_queues(session, actor)
-    return _claim_in(session, actor, heads) if heads else None
-
-
-def _require_person(actor: Actor) -> None:
-    if actor.kind != "person":
-        raise Forbidden("Only people decide: use a personal token with the scope review.")
-
-
-def _review_queues(session: Session, actor: Actor) -> list[QueueHead]:
-    mine = [queue_id for queue_id in actor.memberships if may(actor, Action.REVIEW, queue_id)]
-    return [head for head in queues_by_id(session, mine) if not head.archived]
-
-
-def _claim_in(session: Session, actor: Actor, heads: Sequence[QueueHead]) -> Held | None:
-    by_id = {head.id: head for head in heads}
+    require_person(actor)
     for attempt in range(ATTEMPTS):
-        place = _best_lane(session, actor, heads)
+        heads, lanes = _lanes(session, actor, slug)
+        place = _best_lane(session, actor, lanes)
         if place is not None:
             queue_id, lane = place
-            held = _take(session, actor, by_id[queue_id], lane)
+            held = _take(session, actor, heads[queue_id], lane)
             if held is not None:
                 return held
         if attempt == 0:
             # Nothing taken: a claim is held already, others were quicker, or nothing waits.
-            held = _held_by(session, actor, list(by_id))
+            held = _held_by(session, actor, heads)
             if held is not None:
                 return held
         if place is None:
@@ -113,13 +112,32 @@ def _claim_in(session: Session, actor: Actor, heads: Sequence[QueueHead]) -> Hel
     return None
 
 
-def _best_lane(session: Session, actor: Actor, heads: Sequence[QueueHead]) -> tuple[str, str] | None:
-    """Queue and lane whose head is the most urgent that `actor` may take; None when there is none."""
+def require_person(actor: Actor) -> None:
+    if actor.kind != "person":
+        raise Forbidden("Only people decide: use a personal token with the scope review.")
+
+
+def _lanes(session: Session, actor: Actor, slug: str | None) -> tuple[dict[str, QueueHead], list[tuple[str, str]]]:
+    """The queues by id, and of each the lanes that `actor` may take from. Raises `NotFound`, `Forbidden`."""
+    if slug is not None:
+        rows = session.execute(_LANES_OF_SLUG, {"slug": slug}).all()
+        if not rows:
+            raise NotFound
+        require(actor, Action.REVIEW, rows[0].id)
+    else:
+        mine = [queue_id for queue_id in actor.memberships if may(actor, Action.REVIEW, queue_id)]
+        rows = session.execute(_LANES_OF_IDS, {"ids": mine}).all() if mine else []
     lanes = [
-        (row.queue_id, row.lane)
-        for row in session.execute(_LANES, {"queue_ids": [head.id for head in heads]})
-        if may_take(row.lane, person_id=actor.id, is_lead=may(actor, Action.TAKE_ESCALATIONS, row.queue_id))
+        (row.id, row.lane)
+        for row in rows
+        if row.lane is not None
+        and may_take(row.lane, person_id=actor.id, is_lead=may(actor, Action.TAKE_ESCALATIONS, row.id))
     ]
+    return {row.id: head_of(row) for row in rows}, lanes
+
+
+def _best_lane(session: Session, actor: Actor, lanes: list[tuple[str, str]]) -> tuple[str, str] | None:
+    """Queue and lane whose head is the most urgent that `actor` may take; None when there is none."""
     if len(lanes) < 2:
         return lanes[0] if lanes else None
     tops = [
@@ -139,22 +157,24 @@ def _best_lane(session: Session, actor: Actor, heads: Sequence[QueueHead]) -> tu
     return None if best is None else (best.queue_id, best.lane)
 
 
-def _lanes_query() -> Select[Any]:
-    """Each lane that has open tasks, found by hopping along index ix_task_open instead of reading it."""
-    task = Task.__table__
-    queue = aliased(Queue)
-    first = select(func.min(task.c.lane)).where(task.c.queue_id == queue.id, OPEN).scalar_subquery()
-    hop = (
-        select(queue.id.label("queue_id"), first.label("lane"))
-        .where(queue.id.in_(bindparam("queue_ids", expanding=True)))
-        .cte("hop", recursive=True)
-    )
+def _lanes_query(*which: Any) -> Select[Any]:
+    """The queues with each lane that has open tasks (null where none has), found by hopping along index ix_task_open
+    instead of reading it."""
+    task, queue = table(Task), table(Queue)
+    first = select(func.min(task.c.lane)).where(task.c.queue_id == queue.c.id, OPEN).scalar_subquery()
+    hop = select(queue.c.id.label("queue_id"), first.label("lane")).where(*which).cte("hop", recursive=True)
     following = select(func.min(task.c.lane)).where(task.c.queue_id == hop.c.queue_id, OPEN, task.c.lane > hop.c.lane)
     hop = hop.union_all(select(hop.c.queue_id, following.scalar_subquery()).where(hop.c.lane.is_not(None)))
-    return select(hop.c.queue_id, hop.c.lane).where(hop.c.lane.is_not(None))
+    return (
+        select(*HEAD, hop.c.lane)
+        .join_from(queue, hop, (hop.c.queue_id == queue.c.id) & hop.c.lane.is_not(None), isouter=True)
+        .where(*which)
+    )
 
 
-_LANES = _lanes_query()
+_queue = table(Queue).c
+_LANES_OF_SLUG = _lanes_query(_queue.slug == bindparam("slug"))
+_LANES_OF_IDS = _lanes_query(_queue.id.in_(bindparam("ids", expanding=True)), _queue.archived_at.is_(None))
 
 
 _task = table(Task).c
@@ -162,21 +182,29 @@ _decision, _skip = table(Decision).c, table(Skip).c
 
 
 def _claimable(queue_id: Any, lane: Any, person_id: Any, *columns: Any) -> Select[Any]:
-    """The most urgent task of a lane. Index ix_task_open gives it first; the two NOT EXISTS are a second lock on the
-    door, for a task whose lane was not brought up to date."""
+    """The most urgent task of a lane, which index ix_task_open gives first. That the person has neither decided nor
+    skipped it is a second lock on the door, for a task whose lane was not brought up to date."""
+    decided = _found(
+        _decision.item_id == _task.item_id, _decision.round == _task.round,
+        _decision.person_id == person_id, text("decision.withdrawn_at IS NULL AND NOT decision.late"),
+    )  # fmt: skip
+    skipped = _found(_skip.task_id == _task.id, _skip.person_id == person_id)
     return (
         select(*columns)
         .where(
             _task.queue_id == queue_id, OPEN, _task.lane == lane, _task.available_at <= clock(),
-            ~exists(text("1")).where(
-                _decision.item_id == _task.item_id, _decision.round == _task.round, _decision.person_id == person_id,
-                text("decision.withdrawn_at IS NULL AND NOT decision.late"),
-            ),
-            ~exists(text("1")).where(_skip.task_id == _task.id, _skip.person_id == person_id),
+            ~decided, ~skipped,
         )
         .order_by(_task.priority.desc(), _task.due, _task.id)
-        .limit(1)
+        .limit(ONE)
     )  # fmt: skip
+
+
+def _found(*conditions: Any) -> Any:
+    # Not EXISTS: PostgreSQL may make an anti-join of it, which reads all that the person ever decided. This is looked
+    # up in an index, for each task that is considered.
+    found = select(true()).where(*conditions).limit(ONE).correlate(table(Task)).scalar_subquery()
+    return func.coalesce(found, false(), type_=Boolean)
 
 
 def _lease_update(*conditions: Any) -> Any:
@@ -198,10 +226,10 @@ def _take_statement(*, locks: bool) -> Any:
     candidate = _claimable(bindparam("in_queue"), bindparam("in_lane"), bindparam("by_person"), _task.id)
     if locks:
         candidate = candidate.with_for_update(skip_locked=True, of=table(Task))
-    other = aliased(table(Task))
+    other = table(Task).alias("other")
     holds_one = exists(text("1")).where(
         other.c.holder == bindparam("by_person"), other.c.queue_id == bindparam("in_queue"),
-        other.c.state == TaskState.CLAIMED,
+        text("other.state = 'claimed'"),
     )  # fmt: skip
     return _lease_update(_task.id == candidate.scalar_subquery(), OPEN, ~holds_one)
 
@@ -242,7 +270,7 @@ def _take_newest_version(session: Session, row: Any, head: QueueHead) -> None:
         session.execute(update(Task).where(Task.id == row.id).values(config_version=head.version))
 
 
-def _held_by(session: Session, actor: Actor, queue_ids: list[str]) -> Held | None:
+def _held_by(session: Session, actor: Actor, queue_ids: Iterable[str]) -> Held | None:
     """The claim that `actor` holds there; one whose lease has run out is leased anew, under a new fence."""
     row = session.execute(
         select(*_RETURNED, (Task.lease_until > clock()).label("live"))
@@ -263,7 +291,7 @@ def claim_task(*, session: Session, actor: Actor, task_id: str) -> Held:
 
     Raises `NotFound`, `Forbidden`, and `Conflict` when it is not open to them.
     """
-    _require_person(actor)
+    require_person(actor)
     row = session.execute(select(Task.queue_id, Task.lane).where(Task.id == task_id)).one_or_none()
     if row is None:
         raise NotFound

@@ -17,7 +17,7 @@ from reviewqueue.core.db import clock, clock_in, on_postgresql
 from reviewqueue.core.ids import known_id, new_id
 from reviewqueue.core.moments import iso
 from reviewqueue.core.strictjson import Raw, dumps
-from reviewqueue.errors import AlreadyDecided, Conflict, Faults, Forbidden, GraceOver, ItemEnded, NotFound
+from reviewqueue.errors import AlreadyDecided, Conflict, Faults, GraceOver, ItemEnded, NotFound
 from reviewqueue.models import Decision, Draft, Item, PendingRelease, Task
 from reviewqueue.models.base import table
 from reviewqueue.models.states import ENDED, ActorKind, ItemState, TaskKind, TaskState, Verdict
@@ -111,8 +111,7 @@ def decide(*, session: Session, actor: Actor, claim_id: str, submission: Submiss
     committed with it. Raises `Invalid` with pointers, `NotFound`, `Forbidden`.
     """
     task_id, fence = claims.parse_claim_id(claim_id)
-    if actor.kind is not ActorKind.PERSON:
-        raise Forbidden("Only people decide: use a personal token with the scope review.")
+    claims.require_person(actor)
     task = _locked_task(session, task_id, actor)
     require(actor, Action.REVIEW, task.queue_id)
     compiled = configuration(session, task.queue_id, task.config_version)
