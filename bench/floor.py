@@ -158,18 +158,23 @@ def make_app(url: str) -> Flask:
 
     @app.post("/fill/<int:count>")
     def fill(count: int) -> Response:
-        """Make `count` open tasks of one item, for claims at depth."""
+        """Make `count` items with an open task each, for claims at depth."""
+        content = request.get_data(as_text=True)
         with engine.begin() as connection:
             connection.execute(task.delete())
-            item_id = new_id()
-            connection.execute(insert(item).values(
-                id=item_id, queue="bench", input="{}", output="{}", confidence=0.1, state="queued", created_at=clock()
-            ))  # fmt: skip
             for start in range(0, count, 5000):
-                connection.execute(insert(task).values(due=clock(3600)), [
-                    {"id": new_id(), "item_id": item_id, "state": "open", "priority": 0, "fence": 0}
-                    for _ in range(min(5000, count - start))
+                ids = [new_id() for _ in range(min(5000, count - start))]
+                connection.execute(insert(item).values(created_at=clock()), [
+                    {"id": item_id, "queue": "bench", "input": content, "output": "{}", "confidence": 0.1,
+                     "state": "queued"}
+                    for item_id in ids
                 ])  # fmt: skip
+                connection.execute(insert(task).values(due=clock(3600)), [
+                    {"id": new_id(), "item_id": item_id, "state": "open", "priority": 0, "fence": 0} for item_id in ids
+                ])  # fmt: skip
+        if postgresql:
+            with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                connection.execute(text("VACUUM ANALYZE"))
         return answer({})
 
     return app
