@@ -7,7 +7,7 @@ from collections import defaultdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import String, bindparam, exists, func, or_, select, type_coerce
+from sqlalchemy import Integer, String, bindparam, exists, func, or_, select, type_coerce
 from sqlalchemy.orm import Session
 
 from reviewqueue.models import Decision, Item, Person, Queue, Resolution, Task
@@ -16,6 +16,8 @@ from reviewqueue.models.states import ResolvedBy, TaskKind, Verdict
 
 PAGE = 250
 """Rows a query: an item may have a mebibyte."""
+MOST_LOOKED_AT = 20_000
+"""Items of the queue that a query for a page reads, where few belong to the export."""
 SHARD_ROWS = 25_000
 
 _LOWEST, _HIGHEST = (f"{digit * 8}-{digit * 4}-{digit * 4}-{digit * 4}-{digit * 12}" for digit in "0f")
@@ -84,17 +86,19 @@ class Pages:
     """The items of an export with their decisions, page by page. The statements are made once: making them costs as
     much as running them.
 
-    The end of a page is looked up first, and bounds both tables: however the database joins them then, it reads a page
-    of either. Bounded on one side only, a merge join reads the other from its beginning, page after page.
+    Where to look is found first: the next so many items of the queue, which bounds both tables. However the database
+    joins them then, it reads no more than that of either; bounded on one side only, a merge join reads the other from
+    its beginning, page after page. The stretch grows while few of its items belong to the export.
     """
 
     def __init__(self, export: Any) -> None:
+        self._stretch = PAGE
         after, upto = bindparam("after", type_=_item.id.type), bindparam("upto", type_=_item.id.type)
         # Index ix_item_queue_id_id.
         self._end = (
             select(_item.id)
             .where(_item.queue_id == export.queue_id, _item.id > after, _item.id <= upto)
-            .order_by(_item.id).offset(PAGE - 1).limit(1)
+            .order_by(_item.id).offset(bindparam("stretch", type_=Integer) - 1).limit(1)
         )  # fmt: skip
         self._items = (
             _from(
@@ -110,7 +114,7 @@ class Pages:
                 *conditions(export), _item.id > after, _item.id <= upto, _resolution.item_id > after,
                 _resolution.item_id <= upto,
             )
-            .order_by(_item.id)
+            .order_by(_item.id).limit(PAGE)
         )  # fmt: skip
         # Standing and late ones, none that is in its grace time.
         self._decisions = (
@@ -130,12 +134,17 @@ class Pages:
     def read(
         self, session: Session, after: str | None, upto: str | None
     ) -> tuple[list[tuple[Any, list[Any]]], str | None]:
-        """Of the queue's next `PAGE` items after `after`, up to `upto`: those the export holds, each with its decisions
-        in order of time. And the id to go on after, None at the end."""
+        """Items after `after`, up to `upto`, at most `PAGE`, each with its decisions in order of time; and the id to go
+        on after, None at the end."""
         bounds = {"after": after or _LOWEST, "upto": upto or _HIGHEST}
-        end = session.execute(self._end, bounds).scalar_one_or_none()
+        end = session.execute(self._end, {**bounds, "stretch": self._stretch}).scalar_one_or_none()
         bounds["upto"] = end or bounds["upto"]
         rows = session.execute(self._items, bounds).all()
+        if len(rows) == PAGE:
+            end = bounds["upto"] = rows[-1].id
+            self._stretch = max(PAGE, self._stretch // 2)
+        else:
+            self._stretch = min(2 * self._stretch, MOST_LOOKED_AT)
         if not rows:
             return [], end
         decided: dict[str, list[Any]] = defaultdict(list)
