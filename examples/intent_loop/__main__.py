@@ -272,7 +272,7 @@ def accuracy(train: list[tuple[str, str]], test: list[tuple[str, str]]) -> float
     from sklearn.pipeline import make_pipeline
 
     model = make_pipeline(
-        TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True), LogisticRegression(max_iter=1000, C=10)
+        TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True), LogisticRegression(max_iter=2000, C=30)
     )
     texts, labels = zip(*train, strict=True)
     model.fit(texts, labels)
