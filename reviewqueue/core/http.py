@@ -197,7 +197,7 @@ def parse_cursor(text: str | None, parts: int) -> list[str] | None:
     return found
 
 
-def list_answer(name: str, rows: Sequence[Any], cursor: str | None) -> Response:
+def list_answer(name: str, rows: Sequence[dict[str, Any]], cursor: str | None) -> Response:
     """`{name: […], "cursor": …}` with `Link: rel="next"` (RFC 8288) while there is more."""
     response = text_answer(strictjson.spliced({name: rows, "cursor": cursor}))
     if cursor is not None:

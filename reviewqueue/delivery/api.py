@@ -12,6 +12,7 @@ from reviewqueue.core.access import Action, Actor, may, require
 from reviewqueue.core.db import read_session
 from reviewqueue.core.http import actor, api_blueprint, cursor_of, list_answer, page_size, parse_cursor, text_answer
 from reviewqueue.core.ids import known_id
+from reviewqueue.core.strictjson import spliced
 from reviewqueue.delivery.waiting import LONGEST_SECONDS, wait_for
 from reviewqueue.errors import Invalid, NotFound
 from reviewqueue.intake.items import item_json
@@ -56,7 +57,7 @@ def _item(session: Session, who: Actor, item_id: str) -> tuple[ItemState, str]:
     if row is None:
         raise NotFound
     require(who, Action.READ_ITEMS, row.Item.queue_id)
-    return row.Item.state, item_json(session, row.Item, row.slug)
+    return row.Item.state, spliced(item_json(session, row.Item, row.slug))
 
 
 @blueprint.get("/items")
@@ -70,9 +71,9 @@ def list_items() -> Response:
         if after is not None:
             query = query.where(Item.id < known_id(after[0]))
         rows = session.execute(query.order_by(Item.id.desc()).limit(limit + 1)).all()
-        texts = [item_json(session, row.Item, row.slug) for row in rows[:limit]]
+        items = [item_json(session, row.Item, row.slug) for row in rows[:limit]]
         cursor = cursor_of(rows[limit - 1].Item.id) if len(rows) > limit else None
-    return list_answer("items", texts, cursor)
+    return list_answer("items", items, cursor)
 
 
 def _filter(session: Session, who: Actor) -> list[Any]:

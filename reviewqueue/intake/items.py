@@ -33,10 +33,10 @@ def answer_of(
     })  # fmt: skip
 
 
-def item_json(session: Session, row: Item, slug: str) -> str:
-    """The whole item with its resolution in force, as JSON text; content exactly as it was sent."""
+def item_json(session: Session, row: Item, slug: str) -> dict[str, Any]:
+    """The whole item with its resolution in force, for `spliced`; content exactly as it was sent."""
     resolution = reading.in_force(session, row.id) if row.revision else None
-    return spliced({
+    return {
         "id": row.id, "queue": slug, "external_id": row.external_id, "state": row.state, "input": Raw(row.input),
         "output": Raw(row.output), "failure": raw(row.failure), "confidence": row.confidence, "risk": row.risk,
         "model": row.model, "model_version": row.model_version, "prompt_version": row.prompt_version,
@@ -46,7 +46,7 @@ def item_json(session: Session, row: Item, slug: str) -> str:
         "routing": _routing(row_route(row), row.config_version), "resolution": resolution,
         "submitted_at": iso(row.created_at), "due_at": iso(row.due_at), "expires_at": iso(row.expires_at),
         "links": _links(row.id),
-    })  # fmt: skip
+    }  # fmt: skip
 
 
 def row_route(row: Any) -> Route:

@@ -16,7 +16,7 @@ from reviewqueue.core.access import Action, Actor
 from reviewqueue.core.db import clock, clock_in, on_postgresql
 from reviewqueue.core.http import Body
 from reviewqueue.core.ids import known_id, new_id
-from reviewqueue.core.strictjson import dumps
+from reviewqueue.core.strictjson import dumps, spliced
 from reviewqueue.errors import Conflict, Fault, Faults, Invalid, NotFound, TooLarge
 from reviewqueue.intake import idempotency
 from reviewqueue.intake.expectation import expected_at
@@ -261,7 +261,7 @@ def _repetition(session: Session, head: QueueHead, body: Body[ItemShape], digest
             "Send the same body, or use another external_id.",
             code="external_id_taken",
         )
-    return Answer(200, item_json(session, row, head.slug), row.id)
+    return Answer(200, spliced(item_json(session, row, head.slug)), row.id)
 
 
 def _open_task(session: Session, head: QueueHead, item_id: str, route: routing.Route, compiled: Compiled) -> None:

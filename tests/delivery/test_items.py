@@ -1,0 +1,46 @@
+"""Reading items over REST: one, waiting for it, and lists of them."""
+
+from __future__ import annotations
+
+import json
+
+from tests.desk_steps import decide, submit
+from tests.fixtures.people import item
+
+
+def _all(client, cast, query=""):
+    found, address = [], f"/api/v1/items?limit=2{query}"
+    while address:
+        answer = client.get(address, headers=cast.submitter.bearer)
+        assert answer.status_code == 200, answer.json
+        found += answer.json["items"]
+        cursor = answer.json["cursor"]
+        assert (cursor is None) == ("Link" not in answer.headers)
+        address = f"/api/v1/items?limit=2{query}&cursor={cursor}" if cursor else None
+    return found
+
+
+def test_a_list_has_the_items_as_each_reads_alone_newest_first(client, cast):
+    for number in range(5):
+        submit(client, cast, number=number, external_id=f"x{number}")
+    decide(client, cast.alice, output={"label": "refund"})
+    found = _all(client, cast)
+    assert [one["external_id"] for one in found] == ["x4", "x3", "x2", "x1", "x0"]
+    for one in found:
+        assert client.get(f"/api/v1/items/{one['id']}", headers=cast.submitter.bearer).json == one
+
+
+def test_a_list_is_narrowed_by_state_and_external_id(client, cast):
+    submit(client, cast, number=1, external_id="one")
+    submit(client, cast, number=2, external_id="two")
+    decide(client, cast.alice, output={"label": "refund"})
+    assert [one["external_id"] for one in _all(client, cast, "&state=resolved")] == ["one"]
+    assert [one["external_id"] for one in _all(client, cast, "&external_id=two")] == ["two"]
+
+
+def test_content_in_a_list_keeps_its_digits(client, cast):
+    text = json.dumps(item())[:-1] + ', "metadata": {"z": 12345678901234567890, "a": 1.10}}'
+    sent = client.post("/api/v1/items", data=text, content_type="application/json", headers=cast.submitter.bearer)
+    assert sent.status_code == 201
+    answer = client.get("/api/v1/items", headers=cast.submitter.bearer)
+    assert '"metadata":{"z": 12345678901234567890, "a": 1.10}' in answer.text
