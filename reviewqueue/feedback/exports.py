@@ -28,6 +28,8 @@ from reviewqueue.queues.catalog import find_queue
 
 PLAN, SHARD = "export.plan", "export.shard"
 LIVE = (ExportState.PENDING, ExportState.RUNNING)
+SWEPT_AFTER, SWEPT_FOR = 3600.0, 7 * 86400.0
+"""Seconds after its end that an export's leftovers are deleted, and for how long they are looked for."""
 TELL_EVERY = 1.0
 """Seconds between two notes of a shard's progress."""
 
@@ -247,6 +249,19 @@ def cancel(*, session: Session, actor: Actor, export_id: str) -> None:
     if stopped is None:
         raise Conflict(f"The export is {export.state} already.", code="export_finished")
     trail.record(session, actor, "export.cancelled", queue_id=export.queue_id, subject=export.id)
+
+
+def sweep(*, session: Session) -> int:
+    """Delete the files of exports that did not come about, and what killed jobs left. A periodic duty."""
+    given_up = session.scalars(
+        select(DatasetVersion.id).where(
+            DatasetVersion.state.in_((ExportState.CANCELLED, ExportState.FAILED)),
+            DatasetVersion.finished_at.between(clock(-SWEPT_FOR), clock(-SWEPT_AFTER)),
+        )
+    ).all()
+    for export_id in given_up:
+        storage.remove(export_id)
+    return storage.remove_leftovers(session.execute(select(clock(-SWEPT_AFTER))).scalar_one())
 
 
 # -- reading ----------------------------------------------------------------------------------------------------------

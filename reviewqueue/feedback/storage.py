@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
 from flask import current_app
@@ -17,8 +19,17 @@ from reviewqueue.errors import NotFound
 _NAME = re.compile(r"[a-z0-9-]+\.(jsonl|csv|json)")
 
 
+def _root() -> Path:
+    path: Path = current_app.config["SETTINGS"].exports_dir
+    return path
+
+
+def _path(export_id: str) -> Path:
+    return _root() / known_id(export_id)
+
+
 def folder(export_id: str) -> Path:
-    path: Path = current_app.config["SETTINGS"].exports_dir / known_id(export_id)
+    path = _path(export_id)
     path.mkdir(parents=True, exist_ok=True)
     return path
 
@@ -31,6 +42,19 @@ def path_of(export_id: str, name: str) -> Path:
     if not path.is_file():
         raise NotFound
     return path
+
+
+def remove(export_id: str) -> None:
+    """All files of an export; none is no fault."""
+    shutil.rmtree(_path(export_id), ignore_errors=True)
+
+
+def remove_leftovers(before: datetime) -> int:
+    """Half-written files that nobody has written to since: those of a process that was killed. Returns how many."""
+    found = [part for part in _root().glob("*/*.part") if part.stat().st_mtime < before.timestamp()]
+    for part in found:
+        part.unlink(missing_ok=True)
+    return len(found)
 
 
 class Writer:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import shutil
 
 import pandas
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from reviewqueue.core.background import run
 from reviewqueue.core.db import write_session
@@ -204,6 +205,29 @@ def test_a_half_written_file_never_appears(app, cast):
         with pytest.raises(RuntimeError):
             _break_off(export_id)
         assert list(storage.folder(export_id).iterdir()) == []
+
+
+def test_what_is_left_of_exports_that_did_not_come_about_is_deleted(client, cast, app, decided, monkeypatch):
+    ready, doomed = _export(client, cast, app), _export(client, cast, app)
+    with app.app_context():
+        kept, gone = storage.folder(ready["id"]), storage.folder(doomed["id"])
+        with write_session() as session:
+            session.execute(update(DatasetVersion).where(DatasetVersion.id == doomed["id"]).values(state="cancelled"))
+        left, written_now = kept / "feedback-1.jsonl.x.part", kept / "feedback-1.jsonl.y.part"
+        left.write_bytes(b"{")
+        written_now.write_bytes(b"{")
+        os.utime(left, (0, 0))
+        with write_session() as session:
+            exports.sweep(session=session)
+        assert gone.exists()
+        monkeypatch.setattr(exports, "SWEPT_AFTER", 0.0)
+        monkeypatch.setattr(storage, "remove_leftovers", lambda before: 0)
+        with write_session() as session:
+            exports.sweep(session=session)
+        assert not gone.exists()
+        assert sorted(path.name for path in kept.iterdir()) == sorted(
+            [*(file["name"] for file in ready["files"]), written_now.name]
+        )
 
 
 def test_those_who_may_not_export_learn_nothing(client, cast, app, decided):
