@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -51,10 +51,14 @@ def remove(export_id: str) -> None:
 
 def remove_leftovers(before: datetime) -> int:
     """Half-written files that nobody has written to since: those of a process that was killed. Returns how many."""
-    found = [part for part in _root().glob("*/*.part") if part.stat().st_mtime < before.timestamp()]
-    for part in found:
-        part.unlink(missing_ok=True)
-    return len(found)
+    removed = 0
+    for part in _root().glob("*/*.part"):
+        # One may be published, and so renamed, at this moment.
+        with suppress(FileNotFoundError):
+            if part.stat().st_mtime < before.timestamp():
+                part.unlink()
+                removed += 1
+    return removed
 
 
 class Writer:
