@@ -79,7 +79,8 @@ def touch(*, session: Session, session_id: str, hours: int) -> None:
     """Somebody is there: the session lives `hours` from now."""
     session.execute(
         update(WebSession)
-        .where(WebSession.id == session_id, WebSession.expires_at > clock())
+        # Not one that was replaced by another id and lives on for `OVERLAP_SECONDS`.
+        .where(WebSession.id == session_id, WebSession.expires_at > clock(OVERLAP_SECONDS))
         .values(seen_at=clock(), expires_at=clock(hours * 3600))
     )
 

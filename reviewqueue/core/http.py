@@ -174,7 +174,7 @@ def page_size() -> int:
     given = request.args.get("limit")
     if given is None:
         return DEFAULT_PAGE
-    if not given.isascii() or not given.isdigit() or not 1 <= int(given[:6]) <= LARGEST_PAGE:
+    if not given.isascii() or not given.isdigit() or len(given) > 4 or not 1 <= int(given) <= LARGEST_PAGE:
         raise Invalid(f"limit must be a whole number from 1 to {LARGEST_PAGE:,}.", code="bad_parameter")
     return int(given)
 

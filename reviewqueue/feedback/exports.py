@@ -154,22 +154,30 @@ def _take_place(
 
 
 class Cancelled(Exception):
-    """Somebody stopped the export."""
+    """The shard is needed no more: somebody stopped the export, or another job has written it."""
 
 
 def _progress(export_id: str, shard_id: str, rows: int) -> bool:
-    """Note how far it is; False when it was cancelled."""
+    """Note how far it is; False when it was cancelled, or another job has written the shard."""
     with write_session() as session:
-        session.execute(update(DatasetShard).where(DatasetShard.id == shard_id).values(rows_done=rows))
+        noted = session.execute(
+            update(DatasetShard)
+            .where(DatasetShard.id == shard_id, DatasetShard.state != ExportState.READY)
+            .values(rows_done=rows)
+            .returning(DatasetShard.id)
+            .execution_options(synchronize_session=False)
+        ).one_or_none()
+        if noted is None:
+            return False
         done = select(func.sum(DatasetShard.rows_done)).where(DatasetShard.export_id == export_id).scalar_subquery()
         state = session.execute(
             update(DatasetVersion)
-            .where(DatasetVersion.id == export_id)
+            .where(DatasetVersion.id == export_id, DatasetVersion.state == ExportState.RUNNING)
             .values(rows_done=done)
             .returning(DatasetVersion.state)
             .execution_options(synchronize_session=False)
-        ).scalar_one()
-    return state is ExportState.RUNNING
+        ).one_or_none()
+    return state is not None
 
 
 def finish_if_last(session: Session, export_id: str) -> None:

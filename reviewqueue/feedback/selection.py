@@ -125,7 +125,7 @@ class Pages:
             )
             .join_from(table(Decision), table(Person), _person.id == _decision.person_id)
             .where(
-                _decision.item_id > after, _decision.item_id <= upto, _decision.queue_id == export.queue_id,
+                _decision.item_id.in_(bindparam("item_ids", expanding=True)), _decision.queue_id == export.queue_id,
                 _decision.withdrawn_at.is_(None), _decision.releases_at <= export.as_of,
             )
             .order_by(_decision.id)
@@ -141,14 +141,14 @@ class Pages:
         bounds["upto"] = end or bounds["upto"]
         rows = session.execute(self._items, bounds).all()
         if len(rows) == PAGE:
-            end = bounds["upto"] = rows[-1].id
+            end = rows[-1].id
             self._stretch = max(PAGE, self._stretch // 2)
         else:
             self._stretch = min(2 * self._stretch, MOST_LOOKED_AT)
         if not rows:
             return [], end
         decided: dict[str, list[Any]] = defaultdict(list)
-        for decision in session.execute(self._decisions, bounds).all():
+        for decision in session.execute(self._decisions, {"item_ids": [row.id for row in rows]}).all():
             decided[decision.item_id].append(decision)
         return [(row, decided.get(row.id, [])) for row in rows], end
 

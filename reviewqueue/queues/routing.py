@@ -109,7 +109,7 @@ def safeguarded(route: Route, facts: Mapping[str, Any], rules: Ruleset, *, faile
         return Route(RoutingAction.REVIEW, None, "The AI gave no usable output", route.priority)
     if rules.approved_models is not None and not approved(facts, rules.approved_models):
         model = f"{facts['model'] or 'unnamed'}@{facts['model_version'] or 'no version'}"
-        return Route(RoutingAction.REVIEW, None, f"Model {model} is not approved for this queue", route.priority)
+        return Route(RoutingAction.REVIEW, None, f"Model {model[:200]} is not approved for this queue", route.priority)
     if final_say and facts["risk"] == Risk.HIGH.value:
         return Route(RoutingAction.REVIEW, None, "High risk: people have the final say", route.priority)
     return route

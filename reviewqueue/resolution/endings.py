@@ -186,8 +186,21 @@ def settle_due(*, session: Session) -> int:
     if on_postgresql(session):
         query = query.with_for_update(of=Item)
     for decision in session.execute(query).all():
-        put_into_effect(session=session, actor=SYSTEM, decision=decision)
+        _settle(session, decision)
     return len(taken)
+
+
+def _settle(session: Session, decision: Any) -> None:
+    try:
+        with session.begin_nested():
+            put_into_effect(session=session, actor=SYSTEM, decision=decision)
+    except ItemEnded:
+        # It must not hold up the others. It stays, as a label.
+        session.execute(update(table(Decision)).where(table(Decision).c.id == decision.id).values(late=True))
+        trail.record(
+            session, SYSTEM, "task.decided_late", queue_id=decision.queue_id, item_id=decision.item_id,
+            facts={"verdict": decision.verdict, "decision": decision.id},
+        )  # fmt: skip
 
 
 def expire_items(*, session: Session) -> int:
@@ -201,10 +214,7 @@ def expire_items(*, session: Session) -> int:
         .where(
             text("item.state IN ('queued', 'in_review') AND item.expires_at IS NOT NULL"),
             Item.expires_at <= clock(),
-            ~exists(literal_column("1"))
-            .select_from(PendingRelease)
-            .where(PendingRelease.decision_id == Decision.id, Decision.item_id == Item.id)
-            .correlate(Item),
+            ~_in_grace(),
         )
         .order_by(Item.expires_at)
         .limit(BATCH)
@@ -212,14 +222,28 @@ def expire_items(*, session: Session) -> int:
     if on_postgresql(session):
         due = due.with_for_update(skip_locked=True, of=Item)
     rows = session.execute(due).all()
+    # A decision may have come between the look and the lock. Now that the items are locked, none can.
+    decided = set(session.scalars(select(Item.id).where(Item.id.in_([row.id for row in rows]), _in_grace())))
     for row in rows:
-        _expire(session, row)
-    return len(rows)
+        if row.id not in decided:
+            _expire(session, row)
+    return len(rows) - len(decided)
+
+
+def _in_grace() -> Any:
+    return (
+        exists(literal_column("1"))
+        .select_from(PendingRelease)
+        .where(PendingRelease.decision_id == Decision.id, Decision.item_id == Item.id)
+        .correlate(Item)
+    )
 
 
 def _expire(session: Session, row: Any) -> None:
     timeout = configuration(session, row.queue_id, row.config_version).config.timeout
     action = timeout.action if timeout else "expire"
+    if action == "approve" and row.output == "null":
+        action = "expire"
     if row.risk is Risk.HIGH and current_app.config["SETTINGS"].final_say and action == "approve":
         action = "expire"
     verdict = {"approve": Verdict.APPROVE, "reject": Verdict.REJECT}.get(action)

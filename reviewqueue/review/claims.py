@@ -99,7 +99,7 @@ def claim_next(*, session: Session, actor: Actor, slug: str | None = None) -> He
         place = _best_lane(session, actor, lanes)
         if place is not None:
             queue_id, lane = place
-            held = _take(session, actor, heads[queue_id], lane)
+            held = _take(session, actor, heads, queue_id, lane)
             if held is not None:
                 return held
         if attempt == 0:
@@ -228,8 +228,8 @@ def _take_statement(*, locks: bool) -> Any:
         candidate = candidate.with_for_update(skip_locked=True, of=table(Task))
     other = table(Task).alias("other")
     holds_one = exists(text("1")).where(
-        other.c.holder == bindparam("by_person"), other.c.queue_id == bindparam("in_queue"),
-        text("other.state = 'claimed'"),
+        other.c.holder == bindparam("by_person"), text("other.state = 'claimed'"),
+        other.c.queue_id.in_(bindparam("in_queues", expanding=True)),
     )  # fmt: skip
     return _lease_update(_task.id == candidate.scalar_subquery(), OPEN, ~holds_one)
 
@@ -243,8 +243,10 @@ _TAKE_AGAIN = _lease_update(
 )  # fmt: skip
 
 
-def _take(session: Session, actor: Actor, head: QueueHead, lane: str) -> Held | None:
-    return _lease(session, actor, head, _TAKE[on_postgresql(session)], {"in_queue": head.id, "in_lane": lane})
+def _take(session: Session, actor: Actor, heads: dict[str, QueueHead], queue_id: str, lane: str) -> Held | None:
+    """The most urgent of the lane, for somebody who holds nothing in any of these queues."""
+    place = {"in_queue": queue_id, "in_lane": lane, "in_queues": list(heads)}
+    return _lease(session, actor, heads[queue_id], _TAKE[on_postgresql(session)], place)
 
 
 def _lease(session: Session, actor: Actor, head: QueueHead, statement: Any, parameters: dict[str, Any]) -> Held | None:

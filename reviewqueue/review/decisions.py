@@ -122,6 +122,11 @@ def decide(*, session: Session, actor: Actor, claim_id: str, submission: Submiss
     judged = checked(compiled, json.loads(task.output), submission)
     taken = session.execute(_TAKE_DOWN, claims.claim_parameters(task_id, fence, actor)).one_or_none()
     if taken is None:
+        # Whoever held the item's lock may have moved the task after it was read. Now the lock is ours.
+        task = _locked_task(session, task_id, actor)
+        earlier = _standing(session, task_id, actor, fence) if task.state is TaskState.DONE else None
+        if earlier is not None:
+            return _replayed(session, earlier, submission, task, actor)
         return _lost(session, actor, task, fence, submission, judged)
     grace = compiled.config.undo_seconds if submission.grace else 0
     return _stand(session, actor, task, fence, submission, judged, grace)
@@ -294,7 +299,8 @@ def _lost(session: Session, actor: Actor, task: Any, fence: int, submission: Sub
         return Lost(claims.lost_lease(session, actor, task.id))
     if task.item_state is ItemState.CANCELLED:
         return Lost(ItemEnded("Withdrawn by the program. Nothing needed.", code="item_cancelled"))
-    if task.last_holder == actor.id and task.fence == fence + 1:
+    is_holder = task.last_holder == actor.id and task.fence == fence + 1
+    if is_holder and _standing(session, task.id, actor, fence) is None:
         row = _insert(session, actor, task, fence, submission, judged, late=True)
         trail.record(
             session,
