@@ -8,9 +8,10 @@ import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
+from urllib.parse import quote, urlencode
 
 import pydantic
-from flask import Blueprint, Response, current_app, g, request, url_for
+from flask import Blueprint, Response, current_app, g, request
 
 from reviewqueue import errors
 from reviewqueue.core import strictjson
@@ -147,7 +148,12 @@ def faults_of(error: pydantic.ValidationError) -> list[Fault]:
     ]
 
 
-_WORDS = {"extra_forbidden": "is not a known field: remove it, or put it into metadata", "missing": "is required"}
+_WORDS = {
+    "extra_forbidden": "is not a known field: check its name, or remove it",
+    "missing": "is required",
+    "model_type": "should be an object",
+    "dict_type": "should be an object",
+}
 
 
 def _in_words(found: Any) -> str:
@@ -201,9 +207,9 @@ def list_answer(name: str, rows: Sequence[dict[str, Any]], cursor: str | None) -
     """`{name: […], "cursor": …}` with `Link: rel="next"` (RFC 8288) while there is more."""
     response = text_answer(strictjson.spliced({name: rows, "cursor": cursor}))
     if cursor is not None:
-        arguments = {**request.args.to_dict(), **(request.view_args or {}), "cursor": cursor}
-        assert request.endpoint is not None
-        response.headers["Link"] = f'<{url_for(request.endpoint, **arguments)}>; rel="next"'
+        # Not url_for: it would take what somebody wrote into the query for its own parameters.
+        query = urlencode({**request.args.to_dict(), "cursor": cursor})
+        response.headers["Link"] = f'<{quote(request.path)}?{query}>; rel="next"'
     return response
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 
+from reviewqueue.core.db import write_session
+from reviewqueue.queues.applying import apply
 from tests.desk_steps import decide, submit
-from tests.fixtures.people import item
+from tests.fixtures.people import INTENTS, OPERATOR, item
 
 
 def _all(client, cast, query=""):
@@ -15,6 +17,7 @@ def _all(client, cast, query=""):
         assert answer.status_code == 200, answer.json
         found += answer.json["items"]
         cursor = answer.json["cursor"]
+        assert cursor is None or f"&cursor={cursor}>; rel=" in answer.headers["Link"]
         assert (cursor is None) == ("Link" not in answer.headers)
         address = f"/api/v1/items?limit=2{query}&cursor={cursor}" if cursor else None
     return found
@@ -44,3 +47,23 @@ def test_content_in_a_list_keeps_its_digits(client, cast):
     assert sent.status_code == 201
     answer = client.get("/api/v1/items", headers=cast.submitter.bearer)
     assert '"metadata":{"z": 12345678901234567890, "a": 1.10}' in answer.text
+
+
+def test_a_list_takes_parameters_that_it_does_not_know(client, cast):
+    for number in range(2):
+        submit(client, cast, number=number)
+    answer = client.get("/api/v1/items?limit=1&endpoint=x&_method=POST&_external=1", headers=cast.submitter.bearer)
+    assert answer.status_code == 200
+    assert answer.headers["Link"].startswith("</api/v1/items?limit=1&")
+
+
+def test_a_page_is_no_larger_for_leading_zeros(client, cast):
+    answer = client.get("/api/v1/items?limit=0000019999", headers=cast.submitter.bearer)
+    assert (answer.status_code, answer.json["code"]) == (422, "bad_parameter")
+
+
+def test_a_model_with_a_long_name_is_no_fault(client, cast, app):
+    with app.app_context(), write_session() as session:
+        apply(session=session, actor=OPERATOR, document={**INTENTS, "models": {"approved": ["m"]}})
+    sent = submit(client, cast, confidence=0.99, model="m" * 200, model_version="v" * 200)
+    assert sent["state"] == "queued"

@@ -300,3 +300,14 @@ def test_exports_are_listed_though_the_folder_of_one_is_lost(client, cast, app, 
 def test_an_export_of_nothing_is_ready_with_one_empty_file(client, cast, app):
     export = _export(client, cast, app)
     assert (export["state"], export["files"][0]["rows"], _text(client, cast, export)) == ("ready", 0, b"")
+
+
+def test_a_twin_that_is_behind_does_not_lower_what_was_counted(client, cast, app, decided):
+    export = _export(client, cast, app)
+    with app.app_context():
+        with write_session() as session:
+            shard = session.scalars(select(DatasetShard)).one()
+        assert exports._progress(export["id"], shard.id, 1) is False
+        with write_session() as session:
+            assert session.scalars(select(DatasetShard.rows_done)).one() == 4
+            assert session.scalars(select(DatasetVersion.rows_done)).one() == 4
