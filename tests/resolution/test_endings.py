@@ -69,7 +69,7 @@ def test_high_risk_is_never_approved_by_a_time_out(client, cast, app):
 
 
 def test_a_failed_item_has_no_output_that_a_time_out_could_approve(client, cast, app):
-    _configure(app, timeout={"after_hours": 1, "action": "approve"})
+    _configure(app, on_invalid_output="review", timeout={"after_hours": 1, "action": "approve"})
     item_id = submit(client, cast, output=None, failure={"code": "timeout"})["id"]
     assert _expire_now(app) == 1
     assert read(client, cast, item_id)["resolution"]["verdict"] is None
