@@ -237,7 +237,6 @@ def duties() -> Any:
     """What is due by time. Passed to the relay, so that `core` imports no feature."""
     from reviewqueue.accounts import sessions, throttle
     from reviewqueue.core.relay import Duty
-    from reviewqueue.feedback import exports
     from reviewqueue.intake import idempotency
     from reviewqueue.resolution import endings
     from reviewqueue.review import claims
@@ -249,7 +248,6 @@ def duties() -> Any:
         Duty("forget old idempotency keys", idempotency.purge, 600),
         Duty("forget ended sessions", sessions.sweep, 600),
         Duty("forget old failed logins", throttle.sweep, 600),
-        Duty("delete what exports left", exports.sweep, 600),
     )
 
 

@@ -222,6 +222,8 @@ def expire_items(*, session: Session) -> int:
     if on_postgresql(session):
         due = due.with_for_update(skip_locked=True, of=Item)
     rows = session.execute(due).all()
+    if not rows:
+        return 0
     # A decision may have come between the look and the lock. Now that the items are locked, none can.
     decided = set(session.scalars(select(Item.id).where(Item.id.in_([row.id for row in rows]), _in_grace())))
     for row in rows:
