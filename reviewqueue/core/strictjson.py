@@ -62,7 +62,7 @@ def dumps(value: Any) -> str:
     return _ENCODER.encode(value)
 
 
-# json.dumps makes an encoder a call: half of the time that a record of an export took.
+# json.dumps makes an encoder a call, which takes as long as the encoding.
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 

@@ -143,10 +143,17 @@ def _take_place(
     """Whether this writing of the shard is the one that counts: the first that ends, of an export still wanted."""
     if _export(session, export_id, locks=True).state is not ExportState.RUNNING:
         return False
+    return _note(
+        session, shard_id, state=ExportState.READY, rows_done=rows_done, file=name, bytes=file.bytes, sha256=file.sha256
+    )
+
+
+def _note(session: Session, shard_id: str, **values: Any) -> bool:
+    """Whether the shard still waited to be written, and so took the values."""
     taken = session.execute(
         update(DatasetShard)
         .where(DatasetShard.id == shard_id, DatasetShard.state != ExportState.READY)
-        .values(state=ExportState.READY, rows_done=rows_done, file=name, bytes=file.bytes, sha256=file.sha256)
+        .values(**values)
         .returning(DatasetShard.id)
         .execution_options(synchronize_session=False)
     ).one_or_none()
@@ -160,24 +167,17 @@ class Cancelled(Exception):
 def _progress(export_id: str, shard_id: str, rows: int) -> bool:
     """Note how far it is; False when it was cancelled, or another job has written the shard."""
     with write_session() as session:
-        noted = session.execute(
-            update(DatasetShard)
-            .where(DatasetShard.id == shard_id, DatasetShard.state != ExportState.READY)
-            .values(rows_done=rows)
-            .returning(DatasetShard.id)
-            .execution_options(synchronize_session=False)
-        ).one_or_none()
-        if noted is None:
+        if not _note(session, shard_id, rows_done=rows):
             return False
         done = select(func.sum(DatasetShard.rows_done)).where(DatasetShard.export_id == export_id).scalar_subquery()
-        state = session.execute(
+        running = session.execute(
             update(DatasetVersion)
             .where(DatasetVersion.id == export_id, DatasetVersion.state == ExportState.RUNNING)
             .values(rows_done=done)
-            .returning(DatasetVersion.state)
+            .returning(DatasetVersion.id)
             .execution_options(synchronize_session=False)
         ).one_or_none()
-    return state is not None
+    return running is not None
 
 
 def finish_if_last(session: Session, export_id: str) -> None:

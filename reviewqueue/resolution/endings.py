@@ -244,9 +244,8 @@ def _in_grace() -> Any:
 def _expire(session: Session, row: Any) -> None:
     timeout = configuration(session, row.queue_id, row.config_version).config.timeout
     action = timeout.action if timeout else "expire"
-    if action == "approve" and row.output == "null":
-        action = "expire"
-    if row.risk is Risk.HIGH and current_app.config["SETTINGS"].final_say and action == "approve":
+    people_only = row.risk is Risk.HIGH and current_app.config["SETTINGS"].final_say
+    if action == "approve" and (people_only or row.output == "null"):
         action = "expire"
     verdict = {"approve": Verdict.APPROVE, "reject": Verdict.REJECT}.get(action)
     resolve(

@@ -115,19 +115,16 @@ def decide(*, session: Session, actor: Actor, claim_id: str, submission: Submiss
     task = _locked_task(session, task_id, actor)
     require(actor, Action.REVIEW, task.queue_id)
     compiled = configuration(session, task.queue_id, task.config_version)
-    if task.state is TaskState.DONE:
-        earlier = _standing(session, task_id, actor, fence)
-        if earlier is not None:
-            return _replayed(session, earlier, submission, task, actor)
+    earlier = _replayed(session, actor, task, fence, submission)
+    if earlier is not None:
+        return earlier
     judged = checked(compiled, json.loads(task.output), submission)
     taken = session.execute(_TAKE_DOWN, claims.claim_parameters(task_id, fence, actor)).one_or_none()
     if taken is None:
         # Whoever held the item's lock may have moved the task after it was read. Now the lock is ours.
         task = _locked_task(session, task_id, actor)
-        earlier = _standing(session, task_id, actor, fence) if task.state is TaskState.DONE else None
-        if earlier is not None:
-            return _replayed(session, earlier, submission, task, actor)
-        return _lost(session, actor, task, fence, submission, judged)
+        earlier = _replayed(session, actor, task, fence, submission)
+        return earlier or _lost(session, actor, task, fence, submission, judged)
     grace = compiled.config.undo_seconds if submission.grace else 0
     return _stand(session, actor, task, fence, submission, judged, grace)
 
@@ -275,8 +272,12 @@ def _standing(session: Session, task_id: str, actor: Actor, fence: int) -> Any:
     ).one_or_none()  # fmt: skip
 
 
-def _replayed(session: Session, row: Any, submission: Submission, task: Any, actor: Actor) -> Decided | Lost:
-    """The same request again gets the same answer; another decision under the same claim changes nothing."""
+def _replayed(session: Session, actor: Actor, task: Any, fence: int, submission: Submission) -> Decided | Lost | None:
+    """The same request again gets the same answer; another decision under the same claim changes nothing. None where
+    nobody has decided under this claim."""
+    row = _standing(session, task.id, actor, fence) if task.state is TaskState.DONE else None
+    if row is None:
+        return None
     output = submission.output
     if row.verdict is Verdict.REJECT or output is MISSING:
         equal = submission.verdict in {row.verdict, None}
