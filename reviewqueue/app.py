@@ -10,7 +10,7 @@ from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
 
-from flask import Flask, Response, redirect, render_template, request, url_for
+from flask import Flask, Response, g, redirect, render_template, request, url_for
 from flask_wtf.csrf import CSRFError, CSRFProtect
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -110,14 +110,18 @@ def answer_error(error: Exception) -> AnyResponse | tuple[str, int]:
     known = as_known(error)
     if http.is_api_request():
         return http.problem(known)
-    if isinstance(known, errors.Unauthenticated) and request.method in {"GET", "HEAD"}:
+    if isinstance(known, errors.Unauthenticated) and request.method in {"GET", "HEAD"} and not http.is_from_desk():
         return redirect(url_for("accounts.login", next=request.full_path.rstrip("?")))
     return _error_page(known)
 
 
 def _error_page(error: errors.Error) -> Response:
     status = http.status_of(error)
-    page = Response(render_template("errors/error.html", error=error, status=status), status=status)
+    sign_in = None
+    if isinstance(error, errors.Unauthenticated):
+        # A form was sent after its session had ended: back to the page that it is on.
+        sign_in = url_for("accounts.login", next=http.safe_next(http.path_of_referrer()))
+    page = Response(render_template("errors/error.html", error=error, status=status, sign_in=sign_in), status=status)
     if isinstance(error, errors.TooMany | errors.Unavailable):
         page.headers["Retry-After"] = str(error.retry_after)
     return page
@@ -144,6 +148,10 @@ def as_known(error: Exception) -> errors.Error:
     if isinstance(error, errors.Error):
         return error
     if isinstance(error, CSRFError):
+        if g.get("actor") is None and request.endpoint != "accounts.try_login":
+            return errors.Unauthenticated(
+                "You have been signed out; nothing was changed. The page before this one still has what you typed."
+            )
         return errors.Forbidden(
             "The form was too old or came from elsewhere. Go back, reload the page and send it again.", code="csrf"
         )

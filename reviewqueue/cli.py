@@ -237,17 +237,19 @@ def duties() -> Any:
     """What is due by time. Passed to the relay, so that `core` imports no feature."""
     from reviewqueue.accounts import sessions, throttle
     from reviewqueue.core.relay import Duty
+    from reviewqueue.feedback import exports
     from reviewqueue.intake import idempotency
     from reviewqueue.resolution import endings
     from reviewqueue.review import claims
 
     return (
-        Duty("settle decisions whose grace is over", endings.settle_due, 0.4),
-        Duty("return expired claims", claims.return_expired, 1),
-        Duty("expire items", endings.expire_items, 2),
-        Duty("forget old idempotency keys", idempotency.purge, 600),
-        Duty("forget ended sessions", sessions.sweep, 600),
-        Duty("forget old failed logins", throttle.sweep, 600),
+        Duty("settle decisions whose grace is over", endings.settle_due, 0.4, due=endings.GRACE_OVER),
+        Duty("return expired claims", claims.return_expired, 1, due=claims.LEASE_OVER),
+        Duty("expire items", endings.expire_items, 2, due=endings.EXPIRED),
+        Duty("forget old idempotency keys", idempotency.purge, 600, due=idempotency.OLD),
+        Duty("forget ended sessions", sessions.sweep, 600, due=sessions.ENDED),
+        Duty("forget old failed logins", throttle.sweep, 600, due=throttle.OLD),
+        Duty("delete what exports left", exports.sweep, 600, writes=False),
     )
 
 

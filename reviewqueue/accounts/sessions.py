@@ -158,6 +158,9 @@ def open_sessions(session: Session, person_id: str, *, current: str | None = Non
     ]
 
 
+ENDED = select(WebSession.id).where(WebSession.expires_at <= clock()).limit(1)
+
+
 def sweep(*, session: Session) -> int:
     """Delete sessions that have ended by themselves; returns how many. A periodic duty."""
     ended = session.execute(delete(WebSession).where(WebSession.expires_at <= clock()).returning(literal(1))).all()

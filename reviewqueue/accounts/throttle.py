@@ -138,11 +138,11 @@ def take_back(*, session: Session, attempt: Attempt) -> None:
             session.execute(delete(LoginThrottle).where(LoginThrottle.key == key.digest))
 
 
+_FORGOTTEN = LoginThrottle.last_failed_at < clock(-FORGOTTEN_AFTER_HOURS * 3600)
+OLD = select(LoginThrottle.last_failed_at).where(_FORGOTTEN).limit(1)
+
+
 def sweep(*, session: Session) -> int:
     """Delete counters that count no more; returns how many. A periodic duty."""
-    rows = session.execute(
-        delete(LoginThrottle)
-        .where(LoginThrottle.last_failed_at < clock(-FORGOTTEN_AFTER_HOURS * 3600))
-        .returning(literal(1))
-    )
+    rows = session.execute(delete(LoginThrottle).where(_FORGOTTEN).returning(literal(1)))
     return len(rows.all())

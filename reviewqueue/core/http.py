@@ -8,7 +8,7 @@ import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 import pydantic
 from flask import Blueprint, Response, current_app, g, request
@@ -62,6 +62,19 @@ def status_of(error: errors.Error) -> int:
 
 def is_api_request() -> bool:
     return request.path.startswith("/api/")
+
+
+def is_from_desk() -> bool:
+    """Whether the desk's script asks: it is answered with pages to swap in, not with redirects."""
+    return "X-Desk" in request.headers
+
+
+def path_of_referrer() -> str | None:
+    """Path and query of the page that the request came from, if that is one of ours."""
+    found = urlsplit(request.referrer or "")
+    if found.netloc != request.host:
+        return None
+    return f"{found.path}?{found.query}" if found.query else found.path
 
 
 def json_answer(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:

@@ -17,12 +17,12 @@ from typing import Any
 
 from redis import Redis
 from redis.exceptions import RedisError
-from sqlalchemy import or_, select, update
+from sqlalchemy import Executable, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from reviewqueue.core.background import Topic, connect, enqueue, rq_queue
-from reviewqueue.core.db import clock, on_postgresql, read_session, write_session
+from reviewqueue.core.db import clock, on_postgresql, read_connection, read_session, write_session
 from reviewqueue.core.ids import new_id
 from reviewqueue.models import OutboxRow, RelayLease
 
@@ -44,6 +44,10 @@ class Duty:
     name: str
     act: Callable[..., Any]
     every_seconds: float
+    due: Executable | None = None
+    """Gives a row when there is something to do; None: there may always be. Reading holds nobody up, while on SQLite a
+    transaction that writes holds up everybody else's, and would for as long as this process is frozen in it."""
+    writes: bool = True
 
 
 class Relay:
@@ -106,7 +110,9 @@ class Relay:
                 continue
             self._due[duty.name] = now + duty.every_seconds
             try:
-                with write_session() as session:
+                if duty.due is not None and not _anything(duty.due):
+                    continue
+                with write_session() if duty.writes else read_session() as session:
                     duty.act(session=session)
             except Exception:
                 log.exception("duty %s failed", duty.name)
@@ -131,14 +137,12 @@ class Relay:
     def _notice_emptied(self, redis: Redis) -> None:
         if redis.get(SENTINEL) is not None:
             return
-        with write_session() as session:
-            # Rows that a job works on are left to it: its lease tells when it is gone.
-            session.execute(
-                update(OutboxRow)
-                .where(OutboxRow.dispatched_at.is_not(None), OutboxRow.failed_at.is_(None), _unleased())
-                .values(next_at=clock())
-                .execution_options(synchronize_session=False)
-            )
+        # Rows that a job works on are left to it: its lease tells when it is gone.
+        handed_over = OutboxRow.dispatched_at.is_not(None), OutboxRow.failed_at.is_(None), _unleased()
+        if _anything(select(OutboxRow.id).where(*handed_over).limit(1)):
+            again = update(OutboxRow).where(*handed_over).values(next_at=clock())
+            with write_session() as session:
+                session.execute(again.execution_options(synchronize_session=False))
         redis.set(SENTINEL, self._name)
 
     def _take_turns(self, redis: Redis) -> None:
@@ -167,6 +171,11 @@ class Relay:
             for start in range(0, len(ids), size):
                 enqueue(redis, name, topic, sorted(ids)[start : start + size])
         return len(rows) == BATCH
+
+
+def _anything(due: Executable) -> bool:
+    with read_connection() as connection:
+        return connection.execute(due).first() is not None
 
 
 def _unleased() -> Any:

@@ -243,9 +243,25 @@ def exact(text: str) -> Any:
 
 
 def as_written(value: Any) -> Any:
-    """A scalar from `exact`, for `spliced`, with every digit."""
+    """A value from `exact`, for `spliced`, with every digit."""
     if isinstance(value, Number):
         return Raw(value.text)
     if type(value) is int and not -(2**63) <= value < 2**63:
         return Raw(str(value))
-    return value
+    if isinstance(value, dict):
+        return {key: as_written(element) for key, element in value.items()}
+    return [as_written(element) for element in value] if isinstance(value, list) else value
+
+
+def plain(value: Any) -> Any:
+    """A value from `exact` with ordinary numbers, for those who know no others."""
+    if isinstance(value, Number):
+        return float(value)
+    if isinstance(value, dict):
+        return {key: plain(element) for key, element in value.items()}
+    return [plain(element) for element in value] if isinstance(value, list) else value
+
+
+def indented(value: Any) -> str:
+    """A value from `exact` as JSON text for people: with every digit, two spaces a level."""
+    return orjson.dumps(as_written(value), option=orjson.OPT_INDENT_2).decode()

@@ -86,14 +86,16 @@ def save(session: Session, key: Key, status: int, answer: str) -> None:
     )
 
 
+OLD = (
+    select(IdempotencyKey.token_id, IdempotencyKey.route, IdempotencyKey.key)
+    .where(IdempotencyKey.created_at < clock(-KEPT_SECONDS))
+    .limit(1000)
+)
+
+
 def purge(*, session: Session) -> int:
     """Forget keys older than 30 days; returns how many, at most 1,000. A duty of the relay."""
-    old = (
-        select(IdempotencyKey.token_id, IdempotencyKey.route, IdempotencyKey.key)
-        .where(IdempotencyKey.created_at < clock(-KEPT_SECONDS))
-        .limit(1000)
-    )
-    rows = session.execute(old).all()
+    rows = session.execute(OLD).all()
     for row in rows:
         session.execute(
             delete(IdempotencyKey).where(

@@ -172,11 +172,12 @@ def decision_with_item(decision_ids: Iterable[str]) -> Any:
     )
 
 
+GRACE_OVER = select(PendingRelease.decision_id).where(PendingRelease.releases_at <= clock()).limit(BATCH)
+
+
 def settle_due(*, session: Session) -> int:
     """Turn decisions whose grace time is over into resolutions; returns how many. A duty of the relay."""
-    due = select(PendingRelease.decision_id).where(PendingRelease.releases_at <= clock()).limit(BATCH)
-    if on_postgresql(session):
-        due = due.with_for_update(skip_locked=True)
+    due = GRACE_OVER.with_for_update(skip_locked=True) if on_postgresql(session) else GRACE_OVER
     taken = session.scalars(
         delete(PendingRelease).where(PendingRelease.decision_id.in_(due)).returning(PendingRelease.decision_id)
     ).all()
@@ -203,24 +204,34 @@ def _settle(session: Session, decision: Any) -> None:
         )  # fmt: skip
 
 
+def _in_grace() -> Any:
+    return (
+        exists(literal_column("1"))
+        .select_from(PendingRelease)
+        .where(PendingRelease.decision_id == Decision.id, Decision.item_id == Item.id)
+        .correlate(Item)
+    )
+
+
+# Index ix_item_expires_at: its condition must stand here in the same words.
+EXPIRED = (
+    select(Item.id, Item.queue_id, Item.config_version, Item.output, Item.risk)
+    .where(
+        text("item.state IN ('queued', 'in_review') AND item.expires_at IS NOT NULL"),
+        Item.expires_at <= clock(),
+        ~_in_grace(),
+    )
+    .order_by(Item.expires_at)
+    .limit(BATCH)
+)
+
+
 def expire_items(*, session: Session) -> int:
     """Apply the queue's default to items whose time to live is over; returns how many. A duty of the relay.
 
     Beats a live claim, but not a decision in its grace time. An item of high risk never passes this way.
     """
-    # Index ix_item_expires_at: its condition must stand here in the same words.
-    due = (
-        select(Item.id, Item.queue_id, Item.config_version, Item.output, Item.risk)
-        .where(
-            text("item.state IN ('queued', 'in_review') AND item.expires_at IS NOT NULL"),
-            Item.expires_at <= clock(),
-            ~_in_grace(),
-        )
-        .order_by(Item.expires_at)
-        .limit(BATCH)
-    )
-    if on_postgresql(session):
-        due = due.with_for_update(skip_locked=True, of=Item)
+    due = EXPIRED.with_for_update(skip_locked=True, of=Item) if on_postgresql(session) else EXPIRED
     rows = session.execute(due).all()
     if not rows:
         return 0
@@ -230,15 +241,6 @@ def expire_items(*, session: Session) -> int:
         if row.id not in decided:
             _expire(session, row)
     return len(rows) - len(decided)
-
-
-def _in_grace() -> Any:
-    return (
-        exists(literal_column("1"))
-        .select_from(PendingRelease)
-        .where(PendingRelease.decision_id == Decision.id, Decision.item_id == Item.id)
-        .correlate(Item)
-    )
 
 
 def _expire(session: Session, row: Any) -> None:

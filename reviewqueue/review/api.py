@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from flask import Response
+from sqlalchemy.orm import Session
 
 from reviewqueue.core.access import Actor
 from reviewqueue.core.db import read_session, write_session
 from reviewqueue.core.http import Body, actor, api_blueprint, json_answer, read_body, text_answer
 from reviewqueue.core.moments import iso
-from reviewqueue.core.strictjson import spliced
+from reviewqueue.core.strictjson import Raw, raw, spliced
 from reviewqueue.errors import Fault, Invalid
 from reviewqueue.review import claims, drafts, edge, workpiece
 from reviewqueue.review.decisions import Submission, withdraw
@@ -67,7 +68,7 @@ def _submission(claim_id: str, body: Body[DecisionShape]) -> Submission:
         spent_seconds=shape.spent_seconds,
         seen=shape.seen,
         started_blank=shape.started_blank,
-        draft={key: value for key, value in body.value.items() if key not in {"fence", "next"}},
+        draft=spliced({key: Raw(text) for key, text in body.raw.items() if key not in {"fence", "next"}}),
     )
 
 
@@ -111,7 +112,7 @@ def read_draft(claim_id: str) -> Response:
     with read_session() as session:
         claims.queue_of_claim(session=session, actor=who, claim_id=claim_id)
         task_id, _ = claims.parse_claim_id(claim_id)
-        return json_answer({"body": drafts.read(session, task_id, who.id)})
+        return text_answer(spliced({"body": raw(drafts.read(session, task_id, who.id))}))
 
 
 @blueprint.put("/claims/<claim_id>/draft")
@@ -120,7 +121,7 @@ def save_draft(claim_id: str) -> Response:
     body = read_body(DraftShape)
     task_id, _ = claims.parse_claim_id(claim_id)
     with write_session() as session:
-        drafts.save(session=session, actor=actor(), task_id=task_id, body=body.shape.body)
+        drafts.save(session=session, actor=actor(), task_id=task_id, body=body.raw["body"])
     return Response(status=204)
 
 
@@ -128,6 +129,9 @@ def save_draft(claim_id: str) -> Response:
 def withdraw_decision(decision_id: str) -> Response:
     """Take back my decision in its grace time; the answer is the claim on its task."""
     who = actor()
-    with write_session() as session:
+
+    def act(session: Session) -> str:
         held = withdraw(session=session, actor=who, decision_id=decision_id)
-        return text_answer(spliced(workpiece.claim_json(session=session, actor=who, held=held)))
+        return spliced(workpiece.claim_json(session=session, actor=who, held=held))
+
+    return text_answer(edge.claiming(act))

@@ -323,6 +323,13 @@ def claim_parameters(task_id: str, fence: int, actor: Actor) -> dict[str, Any]:
     return {"task_id": task_id, "by_person": actor.id, "with_fence": fence}
 
 
+_IS_LIVE = select(ONE).select_from(table(Task)).where(*LIVE_CLAIM)
+
+
+def is_live(session: Session, actor: Actor, task_id: str, fence: int) -> bool:
+    return session.execute(_IS_LIVE, claim_parameters(task_id, fence, actor)).one_or_none() is not None
+
+
 _RENEW = (
     update(table(Task))
     .where(*LIVE_CLAIM)
@@ -359,9 +366,12 @@ def release_all(*, session: Session, actor: Actor) -> int:
     return len(_hand_back(session, actor, "task.released", Task.holder == actor.id))
 
 
+# Index ix_task_lease_until.
+LEASE_OVER = select(_task.id).where(CLAIMED, _task.lease_until < clock()).limit(1)
+
+
 def return_expired(*, session: Session) -> int:
     """Open the tasks whose lease has run out; returns how many. A duty of the relay."""
-    # Index ix_task_lease_until.
     return len(_hand_back(session, SYSTEM, "task.lease_expired", Task.lease_until < clock()))
 
 

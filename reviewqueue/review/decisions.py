@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -16,8 +16,8 @@ from reviewqueue.core.access import Action, Actor, require
 from reviewqueue.core.db import clock, clock_in, on_postgresql
 from reviewqueue.core.ids import known_id, new_id
 from reviewqueue.core.moments import iso
-from reviewqueue.core.strictjson import Raw, dumps
-from reviewqueue.errors import AlreadyDecided, Conflict, Faults, GraceOver, ItemEnded, NotFound
+from reviewqueue.core.strictjson import Raw, dumps, spliced
+from reviewqueue.errors import AlreadyDecided, Conflict, Faults, GraceOver, Invalid, ItemEnded, NotFound
 from reviewqueue.models import Decision, Draft, Item, PendingRelease, Task
 from reviewqueue.models.base import table
 from reviewqueue.models.states import ENDED, ActorKind, ItemState, TaskKind, TaskState, Verdict
@@ -46,7 +46,8 @@ class Submission:
     started_blank: bool = False
     grace: bool = False
     """Whether the queue's `undo_seconds` apply: in the desk, not over the API."""
-    draft: dict[str, Any] = field(default_factory=dict)
+    draft: str = "{}"
+    """JSON text."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,13 @@ def decide(*, session: Session, actor: Actor, claim_id: str, submission: Submiss
     earlier = _replayed(session, actor, task, fence, submission)
     if earlier is not None:
         return earlier
-    judged = checked(compiled, json.loads(task.output), submission)
+    try:
+        judged = checked(compiled, json.loads(task.output), submission)
+    except Invalid:
+        # Of somebody who has lost the task, what they typed is kept first; the rules may have changed meanwhile, too.
+        if claims.is_live(session, actor, task_id, fence):
+            raise
+        return _lost(session, actor, task, fence, submission, None)
     taken = session.execute(_TAKE_DOWN, claims.claim_parameters(task_id, fence, actor)).one_or_none()
     if taken is None:
         # Whoever held the item's lock may have moved the task after it was read. Now the lock is ours.
@@ -278,12 +285,7 @@ def _replayed(session: Session, actor: Actor, task: Any, fence: int, submission:
     row = _standing(session, task.id, actor, fence) if task.state is TaskState.DONE else None
     if row is None:
         return None
-    output = submission.output
-    if row.verdict is Verdict.REJECT or output is MISSING:
-        equal = submission.verdict in {row.verdict, None}
-    else:
-        equal = same(json.loads(row.output), output) and submission.verdict in {row.verdict, None}
-    if not equal:
+    if not _equal(row, submission):
         drafts.keep(session, task_id=task.id, person_id=actor.id, body=submission.draft)
         return Lost(AlreadyDecided("You have decided this task already, differently. That decision stands."))
     resolution = reading.in_force(session, task.item_id)
@@ -293,15 +295,27 @@ def _replayed(session: Session, actor: Actor, task: Any, fence: int, submission:
     return _decided(row, None if left else resolution, 0, replayed=True)
 
 
-def _lost(session: Session, actor: Actor, task: Any, fence: int, submission: Submission, judged: Judged) -> Lost:
-    """Keep what was typed. After the end of the item it also counts as a late label of whoever held it."""
+def _equal(row: Any, submission: Submission) -> bool:
+    """Whether the decision that stands says what is sent now."""
+    if submission.verdict not in {row.verdict, None}:
+        return False
+    says_output = row.verdict is not Verdict.REJECT and submission.output is not MISSING
+    if says_output and not same(json.loads(row.output), submission.output):
+        return False
+    words = "reason", "suggested_label", "comment", "message"
+    return all((getattr(submission, word) or None) == getattr(row, word) for word in words)
+
+
+def _lost(session: Session, actor: Actor, task: Any, fence: int, submission: Submission, judged: Judged | None) -> Lost:
+    """Keep what was typed. After the end of the item it also counts as a late label of whoever held it, if it is valid
+    (`judged`)."""
     drafts.keep(session, task_id=task.id, person_id=actor.id, body=submission.draft)
     if task.state is not TaskState.CANCELLED or task.item_state not in ENDED:
         return Lost(claims.lost_lease(session, actor, task.id))
     if task.item_state is ItemState.CANCELLED:
         return Lost(ItemEnded("Withdrawn by the program. Nothing needed.", code="item_cancelled"))
     is_holder = task.last_holder == actor.id and task.fence == fence + 1
-    if is_holder and _standing(session, task.id, actor, fence) is None:
+    if judged is not None and is_holder and _standing(session, task.id, actor, fence) is None:
         row = _insert(session, actor, task, fence, submission, judged, late=True)
         trail.record(
             session,
@@ -363,7 +377,7 @@ def withdraw(*, session: Session, actor: Actor, decision_id: str) -> claims.Held
 def _as_draft(session: Session, actor: Actor, row: Any) -> None:
     """What was decided comes back as a draft, so that a slip is mended, not typed again."""
     body = {
-        "verdict": row.verdict, "output": json.loads(row.output), "reason": row.reason, "comment": row.comment,
+        "verdict": row.verdict, "output": Raw(row.output), "reason": row.reason, "comment": row.comment,
         "message": row.message, "suggested_label": row.suggested_label,
     }  # fmt: skip
-    drafts.keep(session, task_id=row.task_id, person_id=actor.id, body=body)
+    drafts.keep(session, task_id=row.task_id, person_id=actor.id, body=spliced(body))

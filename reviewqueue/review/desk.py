@@ -128,7 +128,7 @@ def desk_of(work: Workpiece, data: MultiDict[str, str] | None = None) -> Desk:
 
 def _output(work: Workpiece) -> Any:
     """The AI's output, numbers as they were written."""
-    return json.loads(work.item.output, parse_float=fields.Exact)
+    return strictjson.exact(work.item.output)
 
 
 def _drafted(desk: Desk) -> MultiDict[str, str] | None:
@@ -239,11 +239,12 @@ def submission_of(desk: Desk) -> Submission:
         for name, found in form.errors.items():
             faults.found.extend(Fault(f"/{name}", error) for error in found)
     verdict = Verdict(form.verdict.data) if form.verdict.data and not form.verdict.errors else None
-    output = MISSING if verdict is Verdict.REJECT else _with_target(desk, _decided(desk, faults))
+    output = MISSING if verdict is Verdict.REJECT else _whole(desk, _decided(desk, faults))
     faults.raise_if_any("The decision cannot be taken like this.", code="invalid_decision")
     reason = form.reason.data or None
     return Submission(
-        verdict=verdict, output=output, reason=reason,
+        verdict=verdict, output=strictjson.plain(output),
+        output_text=None if output is MISSING else strictjson.spliced(strictjson.as_written(output)), reason=reason,
         suggested_label=(form.suggested_label.data or None) if reason == "no_label_fits" else None,
         comment=_lines(form.comment.data or "") or None, message=_lines(form.message.data or "") or None,
         spent_seconds=form.spent_seconds.data,
@@ -252,15 +253,15 @@ def submission_of(desk: Desk) -> Submission:
     )  # fmt: skip
 
 
-def draft_of(desk: Desk) -> dict[str, Any]:
-    """The form as a draft, with the output it amounts to where that can be said."""
+def draft_of(desk: Desk) -> str:
+    """The form as a draft (JSON text), with the output it amounts to where that can be said."""
     pairs = [[name, value] for name, value in (desk.data or MultiDict()).items(multi=True) if name not in UNSENT]
     draft: dict[str, Any] = {"fields": pairs}
     faults = Faults()
-    output = _with_target(desk, _decided(desk, faults))
+    output = _whole(desk, _decided(desk, faults))
     if not faults.found and output is not MISSING:
-        draft["output"] = output
-    return draft
+        draft["output"] = strictjson.as_written(output)
+    return strictjson.spliced(draft)
 
 
 def _decided(desk: Desk, faults: Faults) -> Any:
@@ -288,13 +289,12 @@ def _chosen(desk: Desk, faults: Faults) -> Any:
     return MISSING
 
 
-def _with_target(desk: Desk, value: Any) -> Any:
-    """The whole output, `value` in its place."""
+def _whole(desk: Desk, value: Any) -> Any:
+    """The whole output, `value` in its place; numbers as they were written."""
     name = desk.work.config.view.output
-    value = fields.plain(value)
     if value is MISSING or name is None:
         return value
-    given = desk.work.output
+    given = _output(desk.work)
     return {**given, name: value} if isinstance(given, dict) else {name: value}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from sqlalchemy import bindparam, delete, select
@@ -11,14 +10,14 @@ from sqlalchemy.orm import Session
 
 from reviewqueue.core.access import Action, Actor, require
 from reviewqueue.core.db import clock, on_postgresql
-from reviewqueue.core.strictjson import dumps
 from reviewqueue.errors import NotFound
 from reviewqueue.models import Draft, Task
 from reviewqueue.models.base import table
 
 
-def save(*, session: Session, actor: Actor, task_id: str, body: dict[str, Any]) -> None:
-    """Keep `body`, also without a live claim. Raises `NotFound` for a task the actor may not know of."""
+def save(*, session: Session, actor: Actor, task_id: str, body: str) -> None:
+    """Keep `body`, the JSON text of an object, also without a live claim. Raises `NotFound` for a task that the actor
+    may not know of."""
     queue_id = session.execute(select(Task.queue_id).where(Task.id == task_id)).scalar_one_or_none()
     if queue_id is None:
         raise NotFound
@@ -26,23 +25,22 @@ def save(*, session: Session, actor: Actor, task_id: str, body: dict[str, Any]) 
     keep(session, task_id=task_id, person_id=actor.id, body=body)
 
 
-def keep(session: Session, *, task_id: str, person_id: str, body: dict[str, Any]) -> None:
+def keep(session: Session, *, task_id: str, person_id: str, body: str) -> None:
     """Insert or replace the draft. For operations that have asked for permission."""
     make: Any = postgresql.insert if on_postgresql(session) else sqlite.insert
-    text = dumps(body)
     session.execute(
         make(Draft.__table__)
-        .values(task_id=task_id, person_id=person_id, body=text, updated_at=clock())
-        .on_conflict_do_update(index_elements=["task_id", "person_id"], set_={"body": text, "updated_at": clock()})
+        .values(task_id=task_id, person_id=person_id, body=body, updated_at=clock())
+        .on_conflict_do_update(index_elements=["task_id", "person_id"], set_={"body": body, "updated_at": clock()})
     )
 
 
-def read(session: Session, task_id: str, person_id: str) -> dict[str, Any] | None:
-    """The person's draft of the task; None without one."""
-    body = session.execute(
+def read(session: Session, task_id: str, person_id: str) -> str | None:
+    """The person's draft of the task, JSON text; None without one."""
+    body: str | None = session.execute(
         select(Draft.body).where(Draft.task_id == task_id, Draft.person_id == person_id)
     ).scalar_one_or_none()
-    return None if body is None else dict(json.loads(body))
+    return body
 
 
 _DROP = delete(table(Draft)).where(

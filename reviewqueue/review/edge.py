@@ -18,7 +18,17 @@ Result = TypeVar("Result")
 
 
 def take_next(actor: Actor, slug: str | None, then: Callable[[Session, Held], Result]) -> Result | None:
-    """Claim the next task and run `then` in the same transaction; None when nothing waits.
+    """Claim the next task and run `then` in the same transaction; None when nothing waits."""
+
+    def act(session: Session) -> Result | None:
+        held = claim_next(session=session, actor=actor, slug=slug)
+        return None if held is None else then(session, held)
+
+    return claiming(act)
+
+
+def claiming(act: Callable[[Session], Result]) -> Result:
+    """Run `act`, which claims a task, in a transaction.
 
     Two requests of one person at the same moment meet at index uq_task_held; the second looks again, and finds the
     claim of the first.
@@ -26,8 +36,7 @@ def take_next(actor: Actor, slug: str | None, then: Callable[[Session, Held], Re
     for _ in range(3):
         try:
             with write_session() as session:
-                held = claim_next(session=session, actor=actor, slug=slug)
-                return None if held is None else then(session, held)
+                return act(session)
         except IntegrityError as error:
             if "uq_task_held" not in str(error.orig) and "task.holder" not in str(error.orig):
                 raise

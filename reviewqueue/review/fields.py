@@ -11,14 +11,14 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any
 
 from werkzeug.datastructures import MultiDict
 from wtforms import SelectChoice, SelectField, StringField, TextAreaField
 from wtforms.form import BaseForm
 
 from reviewqueue.core import strictjson
-from reviewqueue.core.strictjson import escape_pointer
+from reviewqueue.core.strictjson import Number, escape_pointer
 from reviewqueue.errors import Faults, Malformed
 from reviewqueue.queues.schemas import choices, resolved
 from reviewqueue.review.shown import words
@@ -28,26 +28,6 @@ MAX_DEPTH = 6
 MAX_ROWS = 200
 _NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?")
 _SCALARS = {"string": str, "integer": int, "number": (int, float), "boolean": bool}
-
-
-class Exact(float):
-    """A number that remembers how it was written: 33.90 is not shown as 33.9."""
-
-    text: str
-
-    def __new__(cls, text: str) -> Self:
-        number = super().__new__(cls, text)
-        number.text = text
-        return number
-
-
-def plain(value: Any) -> Any:
-    """`value` with ordinary numbers, for those who know no others."""
-    if isinstance(value, Exact):
-        return float(value)
-    if isinstance(value, dict):
-        return {key: plain(element) for key, element in value.items()}
-    return [plain(element) for element in value] if isinstance(value, list) else value
 
 
 @dataclass
@@ -62,7 +42,7 @@ class Part:
     kind: str
     """`string`, `integer`, `number`, `boolean`, `enum`, `raw`; `object` and `array` have children."""
     value: Any
-    """The AI's; MISSING where it gave none."""
+    """The AI's, its numbers as they were written; MISSING where it gave none."""
     required: bool
     nullable: bool
     hint: str = ""
@@ -125,8 +105,8 @@ def text_of(kind: str, value: Any) -> str:
     if kind == "string":
         return str(value)
     if kind == "raw":
-        return json.dumps(value, ensure_ascii=False, indent=2)
-    if isinstance(value, Exact):
+        return strictjson.indented(value)
+    if isinstance(value, Number):
         return value.text
     return json.dumps(value, ensure_ascii=False)
 
@@ -399,7 +379,8 @@ def _leaf(part: Part, text: str, faults: Faults) -> Any:
             faults.add(f"/output{part.place}", f"must be {example}")
             return part.value
     try:
-        return strictjson.parse(text)
+        strictjson.parse(text)
+        return strictjson.exact(text)
     except Malformed as error:
         faults.add(f"/output{part.place}", error.message.replace("The body", "This"))
         return part.value

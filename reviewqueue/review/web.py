@@ -17,7 +17,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from reviewqueue.core.access import Actor
 from reviewqueue.core.db import read_session, write_session
-from reviewqueue.core.http import actor, signed_in, status_of
+from reviewqueue.core.http import actor, is_from_desk, signed_in, status_of
 from reviewqueue.core.ids import known_id
 from reviewqueue.errors import AlreadyDecided, Conflict, GraceOver, Invalid
 from reviewqueue.models.states import ItemState
@@ -70,8 +70,8 @@ def claim(slug: str) -> AnyResponse:
     """Claim the queue's most urgent task, or the one that `task` names (after a lost lease)."""
     task = request.form.get("task")
     if task:
-        with write_session() as session:
-            held = claims.claim_task(session=session, actor=actor(), task_id=known_id(task))
+        who, wanted = actor(), known_id(task)
+        held = edge.claiming(lambda session: claims.claim_task(session=session, actor=who, task_id=wanted))
         return _go_to(held.claim_id)
     return _next(actor(), slug)
 
@@ -91,7 +91,7 @@ def _next(who: Actor, slug: str | None) -> AnyResponse:
 
 
 def _go_to(claim_id: str) -> AnyResponse:
-    if not request.headers.get("X-Desk"):
+    if not is_from_desk():
         return redirect(url_for("review.show", claim_id=claim_id), 303)
     with read_session() as session:
         answer = _page(session, actor(), _read(session, actor(), claim_id))
@@ -170,7 +170,7 @@ def save_draft(claim_id: str) -> AnyResponse:
         desk = _read(session, who, claim_id, data)
     with write_session() as session:
         drafts.save(session=session, actor=who, task_id=desk.work.task_id, body=draft_of(desk))
-    if request.headers.get("X-Desk"):
+    if is_from_desk():
         return Response(status=204)
     return _away(url_for("review.show", claim_id=claim_id))
 
@@ -233,9 +233,9 @@ def _items(count: int) -> str:
 @signed_in
 def undo(decision_id: str) -> AnyResponse:
     """Take back a decision of mine in its grace time, and have its item in hand again."""
+    who = actor()
     try:
-        with write_session() as session:
-            held = withdraw(session=session, actor=actor(), decision_id=decision_id)
+        held = edge.claiming(lambda session: withdraw(session=session, actor=who, decision_id=decision_id))
     except GraceOver as error:
         flash(error.message, "warning")
         return _away(url_for("review.decisions"))

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from reviewqueue.core.access import Action, Actor, may, require
 from reviewqueue.core.db import clock
 from reviewqueue.core.moments import iso
-from reviewqueue.core.strictjson import Raw, raw
+from reviewqueue.core.strictjson import Raw, exact, raw
 from reviewqueue.errors import NotFound
 from reviewqueue.models import Draft, Item, Person, Queue, Task
 from reviewqueue.models.base import table
@@ -101,7 +101,7 @@ def workpiece(*, session: Session, actor: Actor, claim_id: str) -> Workpiece:
         failure=json.loads(item.failure) if item.failure else None, alternatives=json.loads(item.alternatives or "[]"),
         parts={part["pointer"]: part.get("confidence") for part in parts}, metadata=json.loads(item.metadata_json),
         why=why_flagged(item, task.kind, configuration(session, head.id, item.config_version).config),
-        draft=json.loads(draft) if draft else None, waiting=min(waiting, MOST_COUNTED),
+        draft=exact(draft) if draft else None, waiting=min(waiting, MOST_COUNTED),
         waiting_capped=waiting > MOST_COUNTED, oldest_at=oldest, similar=_similar(session, item),
     )  # fmt: skip
 

@@ -9,6 +9,7 @@
     set: (key, value) => { try { localStorage.setItem(`rq:${key}`, value); } catch { /* full or forbidden: the server keeps drafts */ } },
     drop: (key) => { try { localStorage.removeItem(`rq:${key}`); } catch { /* as above */ } },
   };
+  const SIGNED_OUT = new Error("signed out");
   const CAME_BACK_AFTER = 120; // seconds without input after which the lease is no longer renewed
   let desk = null; // what is known of the page in hand; a new object with every item
   let busy = false;
@@ -30,6 +31,34 @@
     start(refused);
   }
 
+  // Asks the server as the desk does. The session may have ended, or another tab may have begun a new one, whose forms
+  // have another token: then the page is loaded again, and what was typed is restored from this browser.
+  async function ask(address, body) {
+    const answer = await fetch(address, { method: body ? "POST" : "GET", body, headers: { "X-Desk": "1" }, credentials: "same-origin" });
+    if (answer.status === 401) throw SIGNED_OUT;
+    return answer;
+  }
+
+  function signInAgain() {
+    if (!desk?.main) return location.assign(location.href);
+    desk.signedOut = true;
+    if (!$("#signed-out").open) $("#signed-out").showModal();
+  }
+
+  function notBusy() {
+    busy = false;
+    document.body.removeAttribute("aria-busy");
+  }
+
+  // By person: somebody else may sign in at this browser and be given the same task.
+  const draftKey = (page) => `draft:${page.person}:${page.task}`;
+
+  function keepDraft(page, body) {
+    const left = new URLSearchParams(body);
+    left.delete("csrf_token");
+    kept.set(draftKey(page), left.toString());
+  }
+
   async function send(button, extra = {}) {
     const form = $("#decision") ?? button?.form;
     if (!form || busy) return;
@@ -43,17 +72,18 @@
     clearTimeout(mine?.saving);
     for (let wait = 1; ; wait = Math.min(wait * 2, 10)) {
       try {
-        const answer = await fetch(address, { method: "POST", body, headers: { "X-Desk": "1" }, credentials: "same-origin" });
+        const answer = await ask(address, body);
         if (answer.status >= 502) throw new Error("not reachable");
+        if (answer.status === 403 && mine?.main) { keepDraft(mine, body); return location.reload(); }
         const html = await answer.text();
         const here = answer.status === 409 || answer.status === 422;
-        if (mine?.main && (answer.ok || answer.status === 409)) kept.drop(`draft:${mine.task}`); // a lost lease: the server has it
-        busy = false;
-        document.body.removeAttribute("aria-busy");
+        if (mine?.main && (answer.ok || answer.status === 409)) kept.drop(draftKey(mine)); // a lost lease: the server has it
+        notBusy();
         return swap(html, answer.headers.get("X-Location") ?? (here ? location.href : answer.url), here);
-      } catch {
+      } catch (error) {
+        if (mine?.main) keepDraft(mine, body);
+        if (error === SIGNED_OUT) { notBusy(); return signInAgain(); }
         // Sent again until it arrives: a decision is known by its claim, and a repetition changes nothing.
-        if (mine?.main) kept.set(`draft:${mine.task}`, body.toString());
         say("Offline. What you typed is kept in this browser; sending again by itself.", "warning");
         await new Promise((resolve) => { setTimeout(resolve, wait * 1000); addEventListener("online", resolve, { once: true }); });
       }
@@ -86,7 +116,7 @@
     touched();
     if (!desk || desk.lost) return;
     desk.dirty = true;
-    kept.set(`draft:${desk.task}`, formData().toString());
+    keepDraft(desk, formData());
     clearTimeout(desk.saving);
     desk.saving = setTimeout(saveDraft, 700);
     showChanges();
@@ -97,15 +127,17 @@
     if (!mine?.dirty || busy) return;
     mine.dirty = false;
     try {
-      const answer = await fetch(`${mine.claim}/draft`, { method: "POST", body: formData(), headers: { "X-Desk": "1" }, credentials: "same-origin" });
+      const answer = await ask(`${mine.claim}/draft`, formData());
+      if (answer.status === 403) return location.reload();
       if (!answer.ok) throw new Error(String(answer.status));
       if (mine !== desk) return;
-      if (!mine.dirty) kept.drop(`draft:${mine.task}`);
+      if (!mine.dirty) kept.drop(draftKey(mine));
       mine.savedAt = Date.now();
       sayAge();
-    } catch {
+    } catch (error) {
       if (mine !== desk) return;
       mine.dirty = true;
+      if (error === SIGNED_OUT) return signInAgain();
       say("Offline. The draft is kept in this browser; trying again.", "warning");
       mine.saving = setTimeout(saveDraft, 4000);
     }
@@ -128,20 +160,20 @@
     const mine = desk;
     mine.renewing = true;
     try {
-      const answer = await fetch(`${mine.claim}/renewal`, { method: "POST", body: new URLSearchParams({ csrf_token: $("[name=csrf_token]").value }), credentials: "same-origin" });
+      const answer = await ask(`${mine.claim}/renewal`, new URLSearchParams({ csrf_token: $("[name=csrf_token]").value }));
       if (mine !== desk) return;
       if (answer.status === 409) return leaseLost();
       if (answer.ok) mine.until = Date.now() + 1000 * Number(answer.headers.get("X-Lease-Seconds"));
-    } catch { /* offline: asked again at the next tick */ } finally { mine.renewing = false; }
+    } catch (error) { if (error === SIGNED_OUT && mine === desk) signInAgain(); /* offline: asked again at the next tick */ } finally { mine.renewing = false; }
   }
 
   async function leaseLost() {
     const mine = desk;
     mine.lost = true;
-    mine.dirty = true;
-    await saveDraft();
+    if (mine.dirty) await saveDraft();
+    if (mine.signedOut) return;
     try {
-      const answer = await fetch(mine.claim, { credentials: "same-origin" });
+      const answer = await ask(mine.claim);
       if (mine === desk && answer.ok) swap(await answer.text(), mine.claim);
     } catch { mine.lost = false; }
   }
@@ -153,7 +185,7 @@
       if (left <= 0) (undo.closest(".undo") ?? undo).remove();
       else $("#undo-left").textContent = `${left} s`;
     }
-    if (!desk || desk.lost) return;
+    if (!desk || desk.lost || desk.signedOut) return;
     if (desk.savedAt) sayAge();
     const now = Date.now();
     const worked = (now - desk.input) / 1000 < CAME_BACK_AFTER;
@@ -592,7 +624,7 @@
     if (!main) { desk = null; return; }
     const now = Date.now(), data = main.dataset;
     desk = {
-      main, view: data.view, claim: data.claim, task: data.task, lost: "lost" in data, lease: Number(data.lease), until: now + 1000 * Number(data.secondsLeft),
+      main, view: data.view, claim: data.claim, task: data.task, person: data.person, lost: "lost" in data, lease: Number(data.lease), until: now + 1000 * Number(data.secondsLeft),
       input: now, active: now, spent: 0, seen: new Set($$("#decision > [name=seen]").map((input) => input.value)), reason: $("[name=reason]:checked"), rows: 0,
       rowsChanged: $("#decide span")?.textContent === "Save correction",
     };
@@ -614,16 +646,16 @@
 
   // What could not be sent before the page went away is sent now, and the server draws it.
   function restore() {
-    const left = kept.get(`draft:${desk.task}`);
+    const left = kept.get(draftKey(desk));
     if (!left) return false;
-    kept.drop(`draft:${desk.task}`);
+    kept.drop(draftKey(desk));
     const body = new URLSearchParams(left), mine = desk;
     body.set("csrf_token", $("[name=csrf_token]").value);
-    fetch(`${desk.claim}/draft`, { method: "POST", body, headers: { "X-Desk": "1" }, credentials: "same-origin" })
-      .then((answer) => (answer.ok ? fetch(mine.claim, { credentials: "same-origin" }) : Promise.reject(new Error("refused"))))
+    ask(`${desk.claim}/draft`, body)
+      .then((answer) => (answer.ok ? ask(mine.claim) : Promise.reject(new Error("refused"))))
       .then((answer) => answer.text())
       .then((html) => swap(html, mine.claim))
-      .catch(() => { kept.set(`draft:${mine.task}`, left); say("Offline. What you typed is kept in this browser.", "warning"); });
+      .catch(() => { kept.set(draftKey(mine), left); say("Offline. What you typed is kept in this browser.", "warning"); });
     return true;
   }
 

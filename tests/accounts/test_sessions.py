@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from reviewqueue.accounts import memberships, people, sessions
 from reviewqueue.core.db import clock, read_session, write_session
@@ -157,3 +157,16 @@ def test_static_files_and_health_ask_nobody_who_they_are(house):
         assert answer.status_code == 200
         assert "Cookie" not in answer.headers.get("Vary", "")
         answer.close()
+
+
+def test_a_form_sent_after_its_session_ended_leads_to_the_login_and_back(house):
+    browser = house.signed_in()
+    fields = {"csrf_token": browser.csrf()}
+    with write_session() as session:
+        session.execute(delete(WebSession))
+    ours = {"Referer": "http://localhost/queues/intents?x=1"}
+    answer = browser.client.post("/pause", data=fields, headers=ours)
+    assert answer.status_code == 401
+    assert 'href="/login?next=/queues/intents?x%3D1"' in answer.text
+    elsewhere = browser.client.post("/pause", data=fields, headers={"Referer": "http://evil.example/queues"})
+    assert 'href="/login"' in elsewhere.text

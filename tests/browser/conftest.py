@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 from werkzeug.serving import make_server
 
 from reviewqueue import config
@@ -25,7 +25,7 @@ from reviewqueue.core.http import checked
 from reviewqueue.core.strictjson import dumps
 from reviewqueue.intake.shapes import ItemShape
 from reviewqueue.intake.submissions import submit
-from reviewqueue.models import Decision, Draft, Task
+from reviewqueue.models import Decision, Draft, Task, WebSession
 from reviewqueue.models.states import QueueRole
 from reviewqueue.queues.applying import apply
 from tests.fixtures import installation
@@ -103,6 +103,16 @@ class Site:
     def drafts(self) -> list[Any]:
         with self.app.app_context(), read_session() as session:
             return list(session.scalars(select(Draft)))
+
+    def end_sessions(self) -> None:
+        with self.app.app_context(), write_session() as session:
+            session.execute(delete(WebSession))
+
+    def free_tasks(self) -> None:
+        with self.app.app_context(), write_session() as session:
+            session.execute(
+                update(Task).where(Task.state == "claimed").values(state="open", holder=None, lease_until=None)
+            )
 
     def lose_leases(self) -> None:
         """As if every lease had run out a second ago, and the relay had returned them."""

@@ -11,6 +11,7 @@ import pytest
 
 from reviewqueue.models import Task
 from reviewqueue.queues.applying import apply
+from tests.fixtures.people import PASSWORD
 from tests.fixtures.processes import until
 
 pytestmark = pytest.mark.browser
@@ -254,6 +255,52 @@ def test_what_is_typed_offline_is_kept_and_sent_once_the_network_is_back(site, p
     page.context.set_offline(False)
     page.wait_for_function("() => !document.querySelector('main').dataset.before")
     assert verdicts(site) == [("edit", {"reply": "Dear customer, offline"})]
+
+
+def sign_in(page: Any, who: str = "alice") -> None:
+    page.fill("[name=email]", f"{who}@example.org")
+    page.fill("[name=password]", PASSWORD)
+    page.press("[name=password]", "Enter")
+
+
+def test_a_session_that_ends_while_one_types_costs_a_sign_in_and_nothing_typed(site, page):
+    site.submit("replies", {"reply": "Dear customer"})
+    begin(page, "replies")
+    mine = task(page)
+    page.keyboard.press("Enter")
+    page.keyboard.press("Control+End")
+    site.end_sessions()
+    type_in(page, ", thank you")
+    page.keyboard.press("Control+Enter")
+    page.wait_for_selector("#signed-out[open]")
+    assert "csrf" not in page.evaluate("Object.values(localStorage).join()")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("[name=password]")
+    sign_in(page)
+    page.wait_for_selector("main.desk")
+    assert task(page) == mine
+    page.wait_for_function("() => document.querySelector('#text').value === 'Dear customer, thank you'")
+    page.wait_for_function("() => !document.body.ariaBusy && !!document.querySelector('#draft-state').textContent")
+    on(page, "Control+Enter")
+    assert verdicts(site) == [("edit", {"reply": "Dear customer, thank you"})]
+
+
+def test_what_one_person_typed_in_a_browser_is_not_restored_for_another(site, page):
+    site.submit("replies", {"reply": "Dear customer"})
+    begin(page, "replies")
+    page.context.set_offline(True)
+    page.keyboard.press("Enter")
+    type_in(page, "Private ")
+    page.wait_for_function("() => document.querySelector('#draft-state').textContent.startsWith('Offline')")
+    page.context.clear_cookies()
+    site.free_tasks()
+    page.context.set_offline(False)
+    page.goto("/login")
+    sign_in(page, "carol")
+    page.wait_for_url(f"{site.address}/")
+    begin(page, "replies")
+    assert page.input_value("#text") == "Dear customer"
+    assert page.inner_text("#draft-state") == ""
 
 
 def test_a_lease_is_renewed_while_one_works(site, page):

@@ -8,7 +8,7 @@ from sqlalchemy import func, select, update
 from reviewqueue.core.db import clock, write_session
 from reviewqueue.errors import GraceOver
 from reviewqueue.intake import expectation
-from reviewqueue.models import Decision, PendingRelease
+from reviewqueue.models import Decision, PendingRelease, Task
 from reviewqueue.resolution import endings
 from reviewqueue.review import claims, decisions
 from tests.desk_steps import act, claim, decide, read, submit
@@ -57,6 +57,39 @@ def test_the_same_decision_again_returns_the_first_and_another_one_changes_nothi
     assert (other.status_code, other.json["code"]) == (409, "already_decided")
     with app.app_context(), write_session() as session:
         assert session.scalar(select(func.count()).select_from(Decision)) == 1
+
+
+@pytest.mark.parametrize(
+    "changed", [{"reason": "two_intents"}, {"comment": "other"}, {"message": "other"}, {"verdict": "approve"}]
+)
+def test_another_decision_under_the_same_claim_is_kept_as_a_draft_however_little_differs(client, cast, changed):
+    submit(client, cast)
+    claim_id = claim(client, cast.alice)["claim"]["id"]
+    first = {"output": {"label": "refund"}, "comment": "a", "message": "b"}
+    assert act(client, cast.alice, claim_id, "decision", **first).status_code == 200
+    other = act(client, cast.alice, claim_id, "decision", **{**first, **changed})
+    assert (other.status_code, other.json["code"]) == (409, "already_decided")
+    assert act(client, cast.alice, claim_id, "decision", **first).status_code == 200
+
+
+def test_an_invalid_decision_on_a_lost_task_is_kept_as_a_draft(client, cast, app):
+    submit(client, cast)
+    claim_id = claim(client, cast.alice)["claim"]["id"]
+    with app.app_context(), write_session() as session:
+        session.execute(update(Task).values(lease_until=clock(-1)))
+    refused = act(client, cast.alice, claim_id, "decision", output={"label": "nonsense"}, comment="typed long")
+    assert (refused.status_code, refused.json["code"]) == (409, "lease_lost")
+    assert claim(client, cast.alice)["draft"] == {"output": {"label": "nonsense"}, "comment": "typed long"}
+
+
+def test_a_draft_and_an_undone_decision_keep_every_digit(client, cast):
+    submit(client, cast)
+    held = claim(client, cast.alice)["claim"]["id"]
+    path = f"/api/v1/claims/{held}/draft"
+    headers = {**cast.alice.bearer, "Content-Type": "application/json"}
+    body = '{"output":{"total":9007199254740993.10,"sum":12.50}}'
+    assert client.put(path, data='{"body":' + body + "}", headers=headers).status_code == 204
+    assert client.get(path, headers=headers).get_data(as_text=True) == '{"body":' + body + "}"
 
 
 def test_the_answer_carries_the_next_claim(client, cast):

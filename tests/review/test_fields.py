@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from werkzeug.datastructures import MultiDict
 
+from reviewqueue.core import strictjson
 from reviewqueue.errors import Faults
 from reviewqueue.review import fields
 from reviewqueue.review.fields import Part
@@ -72,7 +73,7 @@ def sent(part: Part, **changes: str) -> MultiDict[str, str]:
 def value_after(value: Any, **changes: str) -> tuple[Any, list[tuple[str, str]]]:
     part = drawn(value, sent(drawn(value), **changes))
     faults = Faults()
-    return fields.plain(fields.value_of(part, faults)), [(fault.pointer, fault.detail) for fault in faults.found]
+    return strictjson.plain(fields.value_of(part, faults)), [(fault.pointer, fault.detail) for fault in faults.found]
 
 
 @pytest.mark.parametrize("value", UNTOUCHED)
@@ -134,7 +135,7 @@ def test_row_keys_that_no_form_made_are_ignored():
 @pytest.mark.parametrize("value", UNTOUCHED[:6])
 def test_an_output_from_elsewhere_fills_the_form(value):
     part = drawn({}, MultiDict(list(fields.as_form(drawn({}), value))))
-    known = fields.plain(fields.value_of(part, Faults()))
+    known = strictjson.plain(fields.value_of(part, Faults()))
     given = {key: element for key, element in value.items() if element not in (None, "", [], {})}
     for key, element in given.items():
         if key != "place":
@@ -149,7 +150,15 @@ def test_the_most_doubtful_field_is_looked_at_first():
 
 
 def test_numbers_are_shown_as_they_were_written():
-    assert fields.text_of("number", fields.Exact("33.90")) == "33.90"
+    assert fields.text_of("number", strictjson.Number("33.90")) == "33.90"
+
+
+def test_every_digit_that_nobody_touched_and_that_was_typed_comes_back():
+    text = '{"total":9007199254740993.10,"mixed":0.10,"pair":["a",12.50],"count":12345678901234567890123}'
+    given = strictjson.exact(text)
+    part = drawn(given, sent(drawn(given), mixed="1.50", company="A"))
+    found = strictjson.spliced(strictjson.as_written(fields.value_of(part, Faults())))
+    assert found == text.replace("0.10", "1.50")[:-1] + ',"company":"A"}'
 
 
 def test_a_schema_that_refers_to_itself_ends_in_json_text():
