@@ -48,6 +48,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
     db.init_app(app, settings)
+    app.before_request(http.refuse_nul)
     identity.init_app(app)  # before CSRF, so that its error page knows who reads it
     csrf.init_app(app)
     waiting.init_app(app)

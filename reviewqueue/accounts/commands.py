@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 import sys
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import click
 
 from reviewqueue.accounts import memberships, people, tokens
-from reviewqueue.core.access import Actor, Scope, operator
+from reviewqueue.core.access import Scope, operator
 from reviewqueue.core.db import read_session, write_session
 from reviewqueue.errors import Invalid
 from reviewqueue.models.states import QueueRole, SiteRole
@@ -21,13 +20,6 @@ _QUEUE_ROLE = click.Choice([role.value for role in QueueRole])
 
 def _as_json(command: Any) -> Any:
     return click.option("--json", "as_json", is_flag=True, help="For programs: one JSON document.")(command)
-
-
-def _actor() -> Actor:
-    try:
-        return operator(getpass.getuser())
-    except (KeyError, OSError):  # a container's user often has no name
-        return operator("operator")
 
 
 def _print(rows: list[dict[str, Any]], as_json: bool) -> None:
@@ -58,7 +50,7 @@ def create_user(email: str, role: str, name: str, password_stdin: bool) -> None:
         raise Invalid("No password came on standard input.")
     with write_session() as session:
         created = people.create(
-            session=session, actor=_actor(), email=email, name=name, role=SiteRole(role), password=password
+            session=session, actor=operator(), email=email, name=name, role=SiteRole(role), password=password
         )
     click.echo(f"Added {created.email} as {role}.", err=True)
     if created.password is not None:
@@ -72,7 +64,7 @@ def list_users(as_json: bool) -> None:
     rows: list[dict[str, Any]] = []
     after = None
     with read_session() as session:
-        while page := people.search(session=session, actor=_actor(), after=after):
+        while page := people.search(session=session, actor=operator(), after=after):
             after = (page[-1].name, page[-1].id)
             rows += [
                 {
@@ -97,7 +89,7 @@ def change_role(email: str, role: str) -> None:
     """Give a person another role on the site."""
     with write_session() as session:
         person_id = _person_id(session, email)
-        people.change_role(session=session, actor=_actor(), person_id=person_id, role=SiteRole(role))
+        people.change_role(session=session, actor=operator(), person_id=person_id, role=SiteRole(role))
     click.echo(f"{email} is {role} now.", err=True)
 
 
@@ -106,7 +98,7 @@ def change_role(email: str, role: str) -> None:
 def disable_user(email: str) -> None:
     """Shut a person out: sessions and tokens end, claims go back, drafts go to the lead."""
     with write_session() as session:
-        people.disable(session=session, actor=_actor(), person_id=_person_id(session, email))
+        people.disable(session=session, actor=operator(), person_id=_person_id(session, email))
     click.echo(f"{email} is disabled.", err=True)
 
 
@@ -115,7 +107,7 @@ def disable_user(email: str) -> None:
 def enable_user(email: str) -> None:
     """Let a disabled person in again."""
     with write_session() as session:
-        people.enable(session=session, actor=_actor(), person_id=_person_id(session, email))
+        people.enable(session=session, actor=operator(), person_id=_person_id(session, email))
     click.echo(f"{email} is enabled.", err=True)
 
 
@@ -124,7 +116,7 @@ def enable_user(email: str) -> None:
 def reset_password(email: str) -> None:
     """Print a one-time password for a person, alone on standard output; their sessions end."""
     with write_session() as session:
-        password = people.reset_password(session=session, actor=_actor(), person_id=_person_id(session, email))
+        password = people.reset_password(session=session, actor=operator(), person_id=_person_id(session, email))
     click.echo(password)
 
 
@@ -143,7 +135,7 @@ def members() -> None:
 def add_member(queue: str, email: str, role: str) -> None:
     """Give a person a role in a queue."""
     with write_session() as session:
-        memberships.add(session=session, actor=_actor(), slug=queue, email=email, role=QueueRole(role))
+        memberships.add(session=session, actor=operator(), slug=queue, email=email, role=QueueRole(role))
     click.echo(f"{email} is {role} of {queue} now.", err=True)
 
 
@@ -155,7 +147,7 @@ def remove_member(queue: str, email: str, role: str) -> None:
     """Take a role in a queue away from a person."""
     with write_session() as session:
         membership_id = memberships.find_id(session, queue, email, QueueRole(role))
-        memberships.remove(session=session, actor=_actor(), slug=queue, membership_id=membership_id)
+        memberships.remove(session=session, actor=operator(), slug=queue, membership_id=membership_id)
     click.echo(f"{email} is not {role} of {queue} any more.", err=True)
 
 
@@ -165,7 +157,7 @@ def remove_member(queue: str, email: str, role: str) -> None:
 def list_members(queue: str, as_json: bool) -> None:
     """Print a queue's members: e-mail, name, role."""
     with read_session() as session:
-        found = memberships.members(session=session, actor=_actor(), slug=queue)
+        found = memberships.members(session=session, actor=operator(), slug=queue)
     _print([{"email": one.email, "name": one.name, "role": one.role.value} for one in found], as_json)
 
 
@@ -190,10 +182,10 @@ def create_token(
     options: dict[str, Any] = {"name": name, "scopes": scopes, "queues": queues, "expires_days": expires_days}
     with write_session() as session:
         if email is None:
-            token = tokens.create_service(session=session, actor=_actor(), **options)
+            token = tokens.create_service(session=session, actor=operator(), **options)
         else:
             person_id = _person_id(session, email)
-            token = tokens.create_personal(session=session, actor=_actor(), person_id=person_id, **options)
+            token = tokens.create_personal(session=session, actor=operator(), person_id=person_id, **options)
     click.echo(token.secret)
 
 
@@ -202,7 +194,7 @@ def create_token(
 def list_tokens(as_json: bool) -> None:
     """Print all tokens: id, name, scopes, queues, person, state. Never the secret."""
     with read_session() as session:
-        found = tokens.listed(session=session, actor=_actor())
+        found = tokens.listed(session=session, actor=operator())
     rows = [
         {
             "id": token.id,
@@ -223,5 +215,5 @@ def revoke_token(token: str) -> None:
     """End TOKEN, given by its id (`tokens list`) or whole."""
     token_id = token.removeprefix("rq_").partition(".")[0]
     with write_session() as session:
-        tokens.revoke(session=session, actor=_actor(), token_id=token_id)
+        tokens.revoke(session=session, actor=operator(), token_id=token_id)
     click.echo(f"Token {token_id} is revoked.", err=True)

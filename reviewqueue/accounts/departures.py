@@ -1,4 +1,4 @@
-"""What a person leaves behind when disabled: claims go back, drafts go to the queue's lead."""
+"""What a person leaves behind: claims go back; drafts of somebody disabled go to the queue's lead."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from reviewqueue.models import Draft, Membership, Person, Task
 from reviewqueue.models.states import QueueRole, TaskState
 
 
-def release_claims(session: Session, actor: Actor, person_id: str) -> int:
-    """Open every task that the person holds; returns how many. Uses `uq_task_held`."""
+def release_claims(session: Session, actor: Actor, person_id: str, *, why: str, queue_id: str | None = None) -> int:
+    """Open every task that the person holds, in that queue or in all; returns how many. Uses `uq_task_held`."""
+    there = [] if queue_id is None else [Task.queue_id == queue_id]
     released = (
         session.execute(
             update(Task)
-            .where(Task.holder == person_id, Task.state == TaskState.CLAIMED)
+            .where(Task.holder == person_id, Task.state == TaskState.CLAIMED, *there)
             .values(state=TaskState.OPEN, last_holder=Task.holder, holder=None, lease_until=None)
             .returning(Task.id, Task.queue_id, Task.item_id, Task.fence)
         )
@@ -25,7 +26,7 @@ def release_claims(session: Session, actor: Actor, person_id: str) -> int:
         .all()
     )
     for task in released:
-        _record(session, actor, "task.released", task, fence=task["fence"], why="person_disabled")
+        _record(session, actor, "task.released", task, fence=task["fence"], why=why)
     return len(released)
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import delete, func, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from reviewqueue.accounts import people, sessions
+from reviewqueue.accounts import departures, people, sessions
 from reviewqueue.core import trail
 from reviewqueue.core.access import Action, Actor, require
 from reviewqueue.core.db import clock
@@ -87,7 +87,10 @@ def add(*, session: Session, actor: Actor, slug: str, email: str, role: QueueRol
 
 
 def remove(*, session: Session, actor: Actor, slug: str, membership_id: str) -> None:
-    """Take that role away; the person's sessions get new ids. Raises `NotFound`, `Forbidden`."""
+    """Take that role away; the person's sessions get new ids, and what they hold in the queue goes back.
+
+    Raises `NotFound`, `Forbidden`.
+    """
     queue = find_queue(session, actor, slug, Action.MANAGE_MEMBERS)
     row = session.execute(
         delete(Membership)
@@ -99,6 +102,8 @@ def remove(*, session: Session, actor: Actor, slug: str, membership_id: str) -> 
     sessions.rotate_all(session, row.person_id)
     facts = {"role": row.role}
     trail.record(session, actor, "membership.removed", queue_id=queue.id, subject=row.person_id, facts=facts)
+    if row.role is not QueueRole.ANALYST:
+        departures.release_claims(session, actor, row.person_id, why="membership_removed", queue_id=queue.id)
 
 
 def find_id(session: Session, slug: str, email: str, role: QueueRole) -> str:

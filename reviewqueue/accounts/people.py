@@ -157,7 +157,7 @@ def disable(*, session: Session, actor: Actor, person_id: str) -> None:
     session.execute(update(Person).where(Person.id == person_id).values(disabled_at=clock()))
     ended = sessions.end_all(session, person_id)
     revoked = tokens.revoke_all(session, actor, person_id)
-    released = departures.release_claims(session, actor, person_id)
+    released = departures.release_claims(session, actor, person_id, why="person_disabled")
     handed_over = departures.hand_over_drafts(session, actor, person_id)
     facts = {"sessions": ended, "tokens": revoked, "claims": released, "drafts": handed_over}
     trail.record(session, actor, "person.disabled", subject=person_id, facts=facts)

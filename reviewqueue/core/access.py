@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -124,8 +125,13 @@ class Actor:
 SYSTEM = Actor(kind=ActorKind.SYSTEM, id="system", name="reviewqueue", via=Via.SYSTEM)
 
 
-def operator(name: str) -> Actor:
+def operator(name: str | None = None) -> Actor:
     """Whoever runs the command line on the server: may configure everything, and decides nothing."""
+    if name is None:
+        try:
+            name = getpass.getuser()
+        except (KeyError, OSError):
+            name = "operator"  # a container's user often has no name
     return Actor(kind=ActorKind.OPERATOR, id=name[:64], name=name, via=Via.CLI)
 
 
@@ -137,11 +143,13 @@ def may(actor: Actor, action: Action, queue_id: str | None = None) -> bool:
         return action in SITE[SiteRole.ADMIN]
     if actor.queue_ids is not None and queue_id is not None and queue_id not in actor.queue_ids:
         return False
+    if actor.queue_ids is not None and queue_id is None:
+        # A token limited to queues has no say over the site or over queues that do not exist yet.
+        return False
     if actor.scopes is not None and not any(action in SCOPE[scope] for scope in actor.scopes):
         return False
     if actor.kind is ActorKind.SERVICE:
-        # A token limited to queues has no say over the site or over queues that do not exist yet.
-        return actor.queue_ids is None or queue_id is not None
+        return True
     if actor.site_role is not None and action in SITE[actor.site_role]:
         return True
     roles = actor.memberships.get(queue_id, frozenset()) if queue_id is not None else frozenset()

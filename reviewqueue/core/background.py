@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 
 JOB = "reviewqueue.core.background.work"
 MOST_ATTEMPTS = 10
+KILLED = "The worker ended before the work did, ten times: it was killed, or ran out of memory or time."
+LARGEST_ID = 2**63 - 1
 SECONDS = 2
 """Timeout of every Redis call: a frozen Redis must not freeze us."""
 JOB_TIMEOUT_SECONDS = 3600
@@ -113,14 +115,22 @@ def run(handler_name: str, ids: Sequence[int], *, long: bool) -> int:
 
 def _take(lease: str, ids: Sequence[int]) -> dict[int, str]:
     seconds = current_app.config["SETTINGS"].execution_lease_seconds
+    free = (
+        OutboxRow.id.in_(list(ids)),
+        OutboxRow.failed_at.is_(None),
+        or_(OutboxRow.leased_until.is_(None), OutboxRow.leased_until < clock()),
+    )
     with write_session() as session:
+        # Whatever takes its worker down with it leaves no error behind, and must not do so for ever.
+        session.execute(
+            update(OutboxRow)
+            .where(*free, OutboxRow.attempts >= MOST_ATTEMPTS)
+            .values(failed_at=clock(), error=KILLED)
+            .execution_options(synchronize_session=False)
+        )
         rows = session.execute(
             update(OutboxRow)
-            .where(
-                OutboxRow.id.in_(list(ids)),
-                OutboxRow.failed_at.is_(None),
-                or_(OutboxRow.leased_until.is_(None), OutboxRow.leased_until < clock()),
-            )
+            .where(*free)
             .values(lease=lease, leased_until=clock(seconds), attempts=OutboxRow.attempts + 1)
             .returning(OutboxRow.id, OutboxRow.ref)
             .execution_options(synchronize_session=False)
@@ -212,6 +222,8 @@ def retry(*, session: Session, actor: Actor, row_id: int | None = None) -> int:
     Raises `Forbidden`, and `NotFound` when that row did not fail or is done by now.
     """
     require(actor, Action.RETRY_BACKGROUND)
+    if row_id is not None and row_id > LARGEST_ID:
+        raise NotFound
     failed = OutboxRow.failed_at.is_not(None)
     again = (
         update(OutboxRow)

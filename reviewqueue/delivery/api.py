@@ -8,8 +8,9 @@ from flask import Response, request
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from reviewqueue.core import trail
 from reviewqueue.core.access import Action, Actor, may, require
-from reviewqueue.core.db import read_session
+from reviewqueue.core.db import read_session, write_session
 from reviewqueue.core.http import actor, api_blueprint, cursor_of, list_answer, page_size, parse_cursor, text_answer
 from reviewqueue.core.ids import known_id
 from reviewqueue.core.strictjson import spliced
@@ -17,7 +18,7 @@ from reviewqueue.delivery.waiting import LONGEST_SECONDS, wait_for
 from reviewqueue.errors import Invalid, NotFound
 from reviewqueue.intake.items import item_json
 from reviewqueue.models import Item, Queue
-from reviewqueue.models.states import ENDED, ItemState
+from reviewqueue.models.states import ENDED, ActorKind, ItemState
 from reviewqueue.queues.catalog import find_queue, queues_for
 
 blueprint = api_blueprint("delivery")
@@ -30,8 +31,11 @@ def read_item(item_id: str) -> Response:
     wanted = known_id(item_id)
     seconds = _wait_seconds()
     with read_session() as session:
-        state, text = _item(session, who, wanted)
-    if seconds == 0 or state in ENDED:
+        item, text = _item(session, who, wanted)
+    if who.kind is ActorKind.PERSON:
+        with write_session() as session:
+            trail.record(session, who, "item.viewed", queue_id=item.queue_id, item_id=item.id)
+    if seconds == 0 or item.state in ENDED:
         return text_answer(text)
     if not wait_for(wanted, seconds):
         return text_answer(text, headers={"Retry-After": "1"})
@@ -50,14 +54,14 @@ def _wait_seconds() -> float:
     return seconds
 
 
-def _item(session: Session, who: Actor, item_id: str) -> tuple[ItemState, str]:
+def _item(session: Session, who: Actor, item_id: str) -> tuple[Item, str]:
     row = session.execute(
         select(Item, Queue.slug).join(Queue, Queue.id == Item.queue_id).where(Item.id == item_id)
     ).one_or_none()
     if row is None:
         raise NotFound
     require(who, Action.READ_ITEMS, row.Item.queue_id)
-    return row.Item.state, spliced(item_json(session, row.Item, row.slug))
+    return row.Item, spliced(item_json(session, row.Item, row.slug))
 
 
 @blueprint.get("/items")
@@ -93,14 +97,7 @@ def _filter(session: Session, who: Actor) -> list[Any]:
         except ValueError:
             raise Invalid(f"state must be one of {', '.join(ItemState)}.", code="bad_parameter") from None
     if arguments.get("external_id"):
-        conditions.append(Item.external_id == _storable("external_id"))
+        conditions.append(Item.external_id == arguments["external_id"])
     if arguments.get("subject"):
-        conditions.append(Item.subject == _storable("subject"))
+        conditions.append(Item.subject == arguments["subject"])
     return conditions
-
-
-def _storable(name: str) -> str:
-    value = request.args[name]
-    if "\x00" in value:
-        raise Invalid(f"{name} has a NUL character.", code="bad_parameter")
-    return value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from flask import Response, request, send_file
@@ -38,9 +38,15 @@ class FilterShape(Shape):
     @field_validator("since", "until")
     @classmethod
     def _moment(cls, value: str | None) -> str | None:
-        if value is not None and datetime.fromisoformat(value).tzinfo is None:
+        if value is None:
+            return None
+        moment = datetime.fromisoformat(value)
+        if moment.tzinfo is None:
             raise ValueError("must carry its time zone, as in 2026-11-20T10:00:00Z")
-        return value
+        try:
+            return moment.astimezone(UTC).isoformat()
+        except OverflowError:
+            raise ValueError("is outside of the calendar") from None
 
 
 class ExportShape(Shape):

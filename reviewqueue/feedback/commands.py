@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from reviewqueue.core.db import read_session, write_session
 from reviewqueue.errors import Conflict
 from reviewqueue.feedback import exports, formats, storage
 from reviewqueue.models import DatasetVersion
-from reviewqueue.models.states import ResolvedBy
+from reviewqueue.models.states import ExportState, ResolvedBy
 
 
 @click.command()
@@ -37,16 +37,19 @@ def export(queue: str, kind: str, out: Path, by: tuple[str, ...], as_json: bool)
         raise Conflict(f"{out} is not empty. Name a new folder with --out, so that two exports do not mix.")
     with write_session() as session:
         export_id = exports.request_export(
-            session=session, actor=operator(getpass.getuser()), queue=queue, kind=kind,
+            session=session, actor=operator(), queue=queue, kind=kind,
             wanted={"by": list(by)} if by else {},
         )  # fmt: skip
-    with write_session() as session:
-        shards = exports.plan(session, export_id)
+    shards = exports.plan(export_id, renew=lambda: None)
     with Progress(console=Console(stderr=True), transient=True) as progress:
         bar = progress.add_task(f"Exporting {queue}", total=max(1, _row(export_id).rows_expected or 0))
         for shard_id in shards:
-            exports.write_shard(shard_id, renew=lambda: progress.update(bar, completed=_row(export_id).rows_done))
+            with suppress(exports.Cancelled):
+                exports.write_shard(shard_id, renew=lambda: progress.update(bar, completed=_row(export_id).rows_done))
     finished = _row(export_id)
+    if finished.state is not ExportState.READY:
+        why = f": {finished.error}" if finished.error else ""
+        raise Conflict(f"The export is {finished.state}{why}. Nothing was written to {out}.")
     _copy(export_id, out, json.loads(finished.manifest))
     if as_json:
         click.echo(finished.manifest)

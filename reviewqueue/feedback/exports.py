@@ -6,10 +6,11 @@ import hashlib
 import json
 import time
 from collections.abc import Callable
+from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import func, insert, select, text, update
 from sqlalchemy.orm import Session
 
 from reviewqueue import __version__
@@ -19,11 +20,11 @@ from reviewqueue.core.db import clock, on_postgresql, read_session, write_sessio
 from reviewqueue.core.ids import new_id
 from reviewqueue.core.moments import iso
 from reviewqueue.core.strictjson import dumps
-from reviewqueue.errors import Conflict, Fault, Invalid, NotFound
+from reviewqueue.errors import Conflict, Fault, Faults, Invalid, NotFound, Unavailable
 from reviewqueue.feedback import formats, selection, storage
 from reviewqueue.feedback.records import VERSION
 from reviewqueue.models import DatasetShard, DatasetVersion, Item, Person, Queue, Token
-from reviewqueue.models.states import ExportState
+from reviewqueue.models.states import ExportState, ResolvedBy, Verdict
 from reviewqueue.queues.catalog import find_queue
 
 PLAN, SHARD = "export.plan", "export.shard"
@@ -32,6 +33,12 @@ SWEPT_AFTER, SWEPT_FOR = 3600.0, 7 * 86400.0
 """Seconds after its end that an export's leftovers are deleted, and for how long they are looked for."""
 TELL_EVERY = 1.0
 """Seconds between two notes of a shard's progress."""
+LONGEST_WRITER = 60.0
+"""Seconds that a plan waits for transactions older than its export, before it is tried again later."""
+_OLDER_WRITERS = text(
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "
+    "AND backend_type = 'client backend' AND backend_xid IS NOT NULL AND xact_start < :as_of"
+)
 
 
 def request_export(
@@ -44,10 +51,11 @@ def request_export(
     """
     if kind not in formats.FORMATS:
         raise Invalid("The format is not known.", [Fault("/format", f"must be one of {', '.join(formats.FORMATS)}")])
+    _check_filter(wanted or {})
     head = find_queue(session=session, actor=actor, slug=queue, action=Action.EXPORT)
     if on_postgresql(session):
-        # Two requests at once must not draw the same number.
-        session.execute(select(Queue.id).where(Queue.id == head.id).with_for_update())
+        # Two requests at once must not draw the same number. Rows that refer to the queue are not held up.
+        session.execute(select(Queue.id).where(Queue.id == head.id).with_for_update(key_share=True))
     number = session.execute(
         select(func.coalesce(func.max(DatasetVersion.number), 0) + 1).where(DatasetVersion.queue_id == head.id)
     ).scalar_one()
@@ -66,14 +74,51 @@ def request_export(
     return export_id
 
 
-def plan(session: Session, export_id: str) -> list[str]:
-    """Cut the export into shards and have each written; returns their ids. Planning twice changes nothing."""
+def _check_filter(wanted: dict[str, Any]) -> None:
+    faults = Faults()
+    for name, known in (("by", ResolvedBy), ("verdicts", Verdict)):
+        if not set(wanted.get(name) or ()) <= set(known):
+            faults.add(f"/filter/{name}", f"may hold {', '.join(known)}")
+    faults.raise_if_any("The filter cannot be read.")
+
+
+def plan(export_id: str, *, renew: Callable[[], Any]) -> list[str]:
+    """Cut the export into shards and have each written; returns their ids. Planning twice changes nothing.
+
+    What is read stands still: it ended before the export was asked for. So nothing is locked while it is read.
+    """
+    with read_session() as session:
+        export = _export(session, export_id)
+    if export.state is ExportState.PENDING:
+        _await_writers(export.as_of, renew)
+        with read_session() as session:
+            expected, cuts = selection.cuts(session, export)
+        with write_session() as session:
+            _cut(session, export_id, expected, cuts)
+    with read_session() as session:
+        shards = select(DatasetShard.id).where(DatasetShard.export_id == export_id).order_by(DatasetShard.number)
+        return list(session.scalars(shards))
+
+
+def _await_writers(as_of: datetime, renew: Callable[[], Any]) -> None:
+    """Return once no transaction is open that began before `as_of`: it may have written what belongs to the export, and
+    not committed it. SQLite has one writer at a time, so that there was none when the export was asked for."""
+    end = time.monotonic() + LONGEST_WRITER
+    while True:
+        with read_session() as session:
+            if not on_postgresql(session) or not session.execute(_OLDER_WRITERS, {"as_of": as_of}).scalar_one():
+                return
+        if time.monotonic() > end:
+            raise Unavailable("A transaction that is older than the export is still open in the database.")
+        renew()
+        time.sleep(0.1)
+
+
+def _cut(session: Session, export_id: str, expected: int, cuts: list[str]) -> None:
     export = _export(session, export_id, locks=True)
     if export.state is not ExportState.PENDING:
-        return list(session.scalars(select(DatasetShard.id).where(DatasetShard.export_id == export_id)))
-    expected, cuts = selection.cuts(session, export)
+        return
     edges: list[str | None] = [None, *cuts, None]
-    shards = []
     for number, (after, upto) in enumerate(pairwise(edges)):
         shard_id = new_id()
         session.execute(
@@ -83,16 +128,14 @@ def plan(session: Session, export_id: str) -> list[str]:
             )
         )  # fmt: skip
         outbox.append(session, SHARD, rq_queue=outbox.EXPORTS, ref=shard_id)
-        shards.append(shard_id)
     session.execute(
         update(DatasetVersion)
         .where(DatasetVersion.id == export_id)
         .values(state=ExportState.RUNNING, rows_expected=expected)
     )
     trail.record(
-        session, SYSTEM, "export.started", queue_id=export.queue_id, subject=export_id, facts={"shards": len(shards)}
+        session, SYSTEM, "export.started", queue_id=export.queue_id, subject=export_id, facts={"shards": len(edges) - 1}
     )
-    return shards
 
 
 def write_shard(shard_id: str, *, renew: Callable[[], Any]) -> None:
@@ -240,7 +283,7 @@ def fail(session: Session, export_id: str, reason: str) -> None:
     ).scalar_one_or_none()
     if queue_id is not None:
         trail.record(
-            session, SYSTEM, "export.failed", queue_id=queue_id, subject=export_id, facts={"reason": reason[:2000]}
+            session, SYSTEM, "export.failed", queue_id=queue_id, subject=export_id, content={"reason": reason[:2000]}
         )
 
 

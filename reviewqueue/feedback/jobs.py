@@ -10,17 +10,16 @@ from sqlalchemy.exc import OperationalError
 
 from reviewqueue.core.background import LeaseGone
 from reviewqueue.core.db import write_session
+from reviewqueue.errors import Unavailable
 from reviewqueue.feedback import exports
 from reviewqueue.models import DatasetShard
 
 
 def plan(*, ref: str, renew: Callable[[], Any]) -> None:
     """Cut an export into shards; what cannot be mended by trying again fails it, with its reason."""
-    renew()
     try:
-        with write_session() as session:
-            exports.plan(session, ref)
-    except (LeaseGone, OperationalError):
+        exports.plan(ref, renew=renew)
+    except (LeaseGone, OperationalError, Unavailable):
         raise
     except Exception as error:
         with write_session() as session:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from reviewqueue.core import outbox, trail
-from reviewqueue.core.access import Action, Actor
+from reviewqueue.core.access import Action, Actor, may
 from reviewqueue.core.db import clock, clock_in, on_postgresql
 from reviewqueue.core.http import Body
 from reviewqueue.core.ids import known_id, new_id
@@ -60,6 +61,7 @@ class _Checked:
     output: Any
     output_text: str
     failure: Failure | None
+    supersedes: str | None
 
 
 def submit(*, session: Session, actor: Actor, body: Body[ItemShape], idempotency_key: str | None = None) -> Answer:
@@ -76,7 +78,7 @@ def submit(*, session: Session, actor: Actor, body: Body[ItemShape], idempotency
         )
         saved = idempotency.begin(session, key)
         if saved is not None:
-            return Answer(saved.status, saved.answer)
+            return Answer(saved.status, saved.answer, json.loads(saved.answer)["id"])
     answer = _submit(session, actor, body)
     if key is not None and answer.refused is None:
         idempotency.save(session, key, answer.status, answer.text)
@@ -87,7 +89,7 @@ def _submit(session: Session, actor: Actor, body: Body[ItemShape]) -> Answer:
     _check_size(body)
     head = _queue(session, actor, body.shape.queue)
     compiled = configuration(session, head.id, head.version)
-    item = _checked(session, compiled, body)
+    item = _checked(session, actor, compiled, body)
     item_id = new_id()
     facts = _facts(item)
     route = compiled.route(facts, item_id=item_id, failed=item.failure is not None)
@@ -151,7 +153,7 @@ def _queue(session: Session, actor: Actor, slug: str) -> QueueHead:
     return head
 
 
-def _checked(session: Session, compiled: Compiled, body: Body[ItemShape]) -> _Checked:
+def _checked(session: Session, actor: Actor, compiled: Compiled, body: Body[ItemShape]) -> _Checked:
     shape = body.shape
     faults = Faults(compiled.validate_input(shape.input))
     output, output_text, failure = shape.output, body.raw["output"], shape.failure
@@ -167,19 +169,24 @@ def _checked(session: Session, compiled: Compiled, body: Body[ItemShape]) -> _Ch
             output, output_text = None, "null"
         else:
             faults.found.extend(broken)
-    if shape.supersedes is not None:
-        _check_superseded(session, shape.supersedes, faults)
+    supersedes = _superseded(session, actor, shape.supersedes, faults)
     faults.raise_if_any(f"The item does not fit the queue {compiled.config.name}.", code="invalid_item")
-    return _Checked(shape, output, output_text, failure)
+    return _Checked(shape, output, output_text, failure, supersedes)
 
 
-def _check_superseded(session: Session, item_id: str, faults: Faults) -> None:
+def _superseded(session: Session, actor: Actor, given: str | None, faults: Faults) -> str | None:
+    """The id of the item that this one replaces; an item of a queue that the actor may not submit to is none."""
+    if given is None:
+        return None
     try:
-        known = session.execute(select(Item.id).where(Item.id == known_id(item_id))).one_or_none()
+        item_id = known_id(given)
+        queue_id = session.execute(select(Item.queue_id).where(Item.id == item_id)).scalar_one_or_none()
     except NotFound:
-        known = None
-    if known is None:
+        queue_id = None
+    if queue_id is None or not may(actor, Action.SUBMIT_ITEMS, queue_id):
         faults.add("/supersedes", "is not the id of an item")
+        return None
+    return item_id
 
 
 def _facts(item: _Checked) -> dict[str, Any]:
@@ -231,7 +238,7 @@ def _values(
         "alternatives": raw.get("alternatives") if shape.alternatives else None,
         "explanation": shape.explanation, "trace_url": shape.trace_url, "cost": shape.cost,
         "latency_ms": shape.latency_ms, "metadata": raw.get("metadata", "{}"), "test": shape.test,
-        "supersedes": shape.supersedes, "rule": route.rule, "rule_title": route.title, "action": route.action,
+        "supersedes": item.supersedes, "rule": route.rule, "rule_title": route.title, "action": route.action,
         "priority": route.priority, "audit_sample": route.audit_sample, "probability": route.probability,
         "submitted_by": actor.label,
     }  # fmt: skip

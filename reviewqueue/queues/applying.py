@@ -13,16 +13,17 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from reviewqueue.core import trail
+from reviewqueue.core import outbox, trail
 from reviewqueue.core.access import Action, Actor, may, require
 from reviewqueue.core.db import clock
 from reviewqueue.core.ids import new_id
 from reviewqueue.errors import Conflict, Forbidden, NotFound
-from reviewqueue.models import Item, Queue, QueueVersion, Task
+from reviewqueue.models import Decision, Item, OutboxRow, PendingRelease, Queue, QueueVersion, Task
 from reviewqueue.models.states import Intake, TaskState
 from reviewqueue.queues.catalog import Compiled, find_queue
 from reviewqueue.queues.configuration import parse
 
+LARGEST_VERSION = 2**31 - 1
 LOOKED_AT = 5_000
 """Waiting items that a preview checks against the new schemas."""
 
@@ -67,8 +68,6 @@ def apply(
     ).one_or_none()
     _require(actor, row.id if row else None)
     digest = hashlib.sha256(trail.canonical(json.loads(text)).encode()).hexdigest()
-    if row is not None and row.sha256 == digest:
-        return Applied(config.name, row.version, False, False, [], 0, 0)
     current = row.version if row else 0
     if expected_version is not None and expected_version != current:
         raise Conflict(
@@ -76,6 +75,8 @@ def apply(
             "Look at the difference and apply again.",
             code="version_conflict",
         )
+    if row is not None and row.sha256 == digest:
+        return Applied(config.name, row.version, False, False, [], 0, 0)
     diff = difference(json.loads(row.document) if row else {}, json.loads(text))
     waiting, misfits = _waiting(session, row.id, Compiled(current + 1, config, text)) if row else (0, 0)
     applied = Applied(config.name, current + 1, row is None, True, diff, waiting, misfits)
@@ -204,6 +205,14 @@ def set_archived(*, session: Session, actor: Actor, slug: str, archived: bool) -
         raise Conflict(
             "Tasks still wait in this queue. Close its intake and decide them first.", code="queue_not_empty"
         )
+    if archived:
+        if session.execute(_in_grace(head.id)).first() is not None:
+            raise Conflict(
+                "A decision in this queue can still be undone. Archive it in a few seconds.", code="queue_not_empty"
+            )
+        # Workers do not listen to archived queues; what is left to do is done all the same.
+        left = update(OutboxRow).where(OutboxRow.rq_queue == outbox.review_queue(slug))
+        session.execute(left.values(rq_queue=outbox.MAINTENANCE).execution_options(synchronize_session=False))
     session.execute(
         update(Queue)
         .where(Queue.id == head.id)
@@ -212,10 +221,21 @@ def set_archived(*, session: Session, actor: Actor, slug: str, archived: bool) -
     trail.record(session, actor, "queue.archived" if archived else "queue.restored", queue_id=head.id)
 
 
+def _in_grace(queue_id: str) -> Any:
+    return (
+        select(PendingRelease.decision_id)
+        .join(Decision, Decision.id == PendingRelease.decision_id)
+        .where(Decision.queue_id == queue_id)
+        .limit(1)
+    )
+
+
 def document_of(*, session: Session, actor: Actor, slug: str, version: int | None = None) -> tuple[int, str]:
     """The number and document (JSON text) of a version, the current one by default. Raises `NotFound`."""
     head = find_queue(session=session, actor=actor, slug=slug, action=Action.READ_CONFIGURATION)
     wanted = version or head.version
+    if wanted > LARGEST_VERSION:
+        raise NotFound
     text = session.execute(
         select(QueueVersion.document).where(QueueVersion.queue_id == head.id, QueueVersion.version == wanted)
     ).scalar_one_or_none()

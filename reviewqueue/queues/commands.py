@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 from typing import Any, TextIO
 
@@ -38,7 +37,7 @@ def apply_command(file: TextIO, dry_run: bool, expected_version: int | None, not
         raise Invalid(f"{file.name} is not UTF-8 text.") from None
     with write_session() as session:
         applied = apply(
-            session=session, actor=operator(getpass.getuser()), document=text, dry_run=dry_run, note=note,
+            session=session, actor=operator(), document=text, dry_run=dry_run, note=note,
             expected_version=expected_version,
         )  # fmt: skip
     click.echo(json.dumps(applied_json(applied), ensure_ascii=False) if as_json else _in_words(applied, dry_run))
@@ -60,7 +59,7 @@ def _in_words(applied: Applied, dry_run: bool) -> str:
 def list_command(as_json: bool) -> None:
     """List all queues."""
     with read_session() as session:
-        heads = queues_for(session=session, actor=operator(getpass.getuser()))
+        heads = queues_for(session=session, actor=operator())
     if as_json:
         rows: list[dict[str, Any]] = [
             {"name": head.slug, "title": head.title, "version": head.version, "intake": head.intake} for head in heads
@@ -78,5 +77,5 @@ def list_command(as_json: bool) -> None:
 def show_command(queue: str, version: int | None) -> None:
     """Print QUEUE's configuration as JSON: edit it, and apply it again."""
     with read_session() as session:
-        _, document = document_of(session=session, actor=operator(getpass.getuser()), slug=queue, version=version)
+        _, document = document_of(session=session, actor=operator(), slug=queue, version=version)
     click.echo(json.dumps(json.loads(document), ensure_ascii=False, indent=2))

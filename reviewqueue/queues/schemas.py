@@ -57,7 +57,8 @@ def property_schema(schema: Any, name: str | None) -> Any:
     schema = resolved(schema, schema)
     if name is None or not isinstance(schema, Mapping):
         return schema
-    return resolved(schema.get("properties", {}).get(name), schema)
+    properties = schema.get("properties")
+    return resolved(properties.get(name), schema) if isinstance(properties, Mapping) else None
 
 
 def resolved(schema: Any, root: Any) -> Any:

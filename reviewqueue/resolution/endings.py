@@ -48,6 +48,7 @@ _CANCEL_TASKS = (
     .where(_task.item_id == bindparam("of_item"), _task.state.in_((TaskState.OPEN, TaskState.CLAIMED)))
     # The fence rises, so that whoever still holds the claim cannot decide with it.
     .values(state=TaskState.CANCELLED, last_holder=_task.holder, holder=None, lease_until=None, fence=_task.fence + 1)
+    .returning(_task.id, _task.fence)
 )
 
 
@@ -96,7 +97,11 @@ def resolve(
         facts={"by": by, "verdict": verdict, "revision": revision, "state": state},
     )
     if has_siblings:
-        session.execute(_CANCEL_TASKS, {"of_item": item_id})
+        for task in session.execute(_CANCEL_TASKS, {"of_item": item_id}).all():
+            trail.record(
+                session, actor, "task.cancelled", queue_id=queue_id, item_id=item_id, subject=task.id,
+                facts={"fence": task.fence},
+            )  # fmt: skip
     return row
 
 
@@ -156,6 +161,7 @@ def decision_with_item(decision_ids: Iterable[str]) -> Any:
     return (
         select(
             Decision.id,
+            Decision.task_id,
             Decision.item_id,
             Decision.queue_id,
             Decision.verdict,
@@ -200,7 +206,7 @@ def _settle(session: Session, decision: Any) -> None:
         session.execute(update(table(Decision)).where(table(Decision).c.id == decision.id).values(late=True))
         trail.record(
             session, SYSTEM, "task.decided_late", queue_id=decision.queue_id, item_id=decision.item_id,
-            facts={"verdict": decision.verdict, "decision": decision.id},
+            subject=decision.task_id, facts={"verdict": decision.verdict, "decision": decision.id},
         )  # fmt: skip
 
 

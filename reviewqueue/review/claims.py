@@ -17,6 +17,7 @@ from sqlalchemy import (
     ColumnElement,
     Select,
     bindparam,
+    delete,
     exists,
     false,
     func,
@@ -35,7 +36,7 @@ from reviewqueue.core.access import SYSTEM, Action, Actor, may, require
 from reviewqueue.core.db import clock, clock_in, on_postgresql
 from reviewqueue.core.ids import known_id
 from reviewqueue.errors import Conflict, Forbidden, LeaseLost, NotFound
-from reviewqueue.models import Decision, Item, Membership, Queue, Skip, Task
+from reviewqueue.models import Decision, Item, Membership, Person, Queue, Skip, Task
 from reviewqueue.models.base import table
 from reviewqueue.models.states import Audience, QueueRole, TaskKind, TaskState
 from reviewqueue.queues.applying import fits
@@ -43,6 +44,9 @@ from reviewqueue.queues.catalog import HEAD, QueueHead, configuration, head_of, 
 from reviewqueue.review.lanes import lane_of, may_take
 
 SKIPS_BEFORE_ESCALATION = 3
+LANES_A_STATEMENT = 200
+"""SQLite takes at most 500 parts in a compound SELECT."""
+PUT_OFF_SECONDS = 600.0
 ATTEMPTS = 5
 """How often a claim looks again when others took what it had seen."""
 
@@ -149,11 +153,12 @@ def _best_lane(session: Session, actor: Actor, lanes: list[tuple[str, str]]) -> 
             for queue_id, lane in lanes
         )
     ]
-    everything = union_all(*tops).subquery()
-    columns = everything.c
-    best = session.execute(
-        select(columns.queue_id, columns.lane).order_by(columns.priority.desc(), columns.due, columns.id).limit(1)
-    ).one_or_none()
+    heads = [
+        row
+        for start in range(0, len(tops), LANES_A_STATEMENT)
+        for row in session.execute(union_all(*tops[start : start + LANES_A_STATEMENT])).all()
+    ]
+    best = min(heads, key=lambda row: (-row.priority, row.due, row.id), default=None)
     return None if best is None else (best.queue_id, best.lane)
 
 
@@ -256,20 +261,21 @@ def _lease(session: Session, actor: Actor, head: QueueHead, statement: Any, para
     ).one_or_none()
     if row is None:
         return None
-    if row.config_version != head.version:
-        _take_newest_version(session, row, head)
+    version = row.config_version if row.config_version == head.version else _newest_version(session, row, head)
     trail.record(
         session, actor, "task.claimed", queue_id=row.queue_id, item_id=row.item_id, subject=row.id,
-        facts={"fence": row.fence, "kind": row.kind},
+        facts={"fence": row.fence, "kind": row.kind, "version": version},
     )  # fmt: skip
     return _held(row)
 
 
-def _take_newest_version(session: Session, row: Any, head: QueueHead) -> None:
-    """The task is judged under the current version if its item satisfies it."""
+def _newest_version(session: Session, row: Any, head: QueueHead) -> int:
+    """The version under which the task is judged: the current one if its item satisfies it, else the one it has."""
     item = session.execute(select(Item.input, Item.output).where(Item.id == row.item_id)).one()
-    if fits(configuration(session, head.id, head.version), item.input, item.output):
-        session.execute(update(Task).where(Task.id == row.id).values(config_version=head.version))
+    if not fits(configuration(session, head.id, head.version), item.input, item.output):
+        return int(row.config_version)
+    session.execute(update(Task).where(Task.id == row.id).values(config_version=head.version))
+    return head.version
 
 
 def _held_by(session: Session, actor: Actor, queue_ids: Iterable[str]) -> Held | None:
@@ -428,6 +434,7 @@ def lost_lease(session: Session, actor: Actor, task_id: str) -> Conflict:
 def skip(*, session: Session, actor: Actor, claim_id: str) -> None:
     """ "Not me": the actor never gets this task again. After three skips, or when nobody is left, it goes to the leads.
 
+    Only the leads may get it again, when each of them has skipped it: after ten minutes, for somebody must decide.
     Raises `LeaseLost`, `NotFound`.
     """
     task_id, fence = parse_claim_id(claim_id)
@@ -437,10 +444,18 @@ def skip(*, session: Session, actor: Actor, claim_id: str) -> None:
     excluded = sorted({*json.loads(task.excluded), actor.id})
     skips = session.execute(select(func.count()).select_from(Skip).where(Skip.task_id == task_id)).scalar_one()
     escalates = task.audience is Audience.REVIEWER and (
-        skips >= SKIPS_BEFORE_ESCALATION or not _anybody_left(session, task.queue_id, excluded)
+        skips >= SKIPS_BEFORE_ESCALATION
+        or not _people_with(session, task.queue_id, QueueRole.REVIEWER, QueueRole.LEAD) - set(excluded)
     )
     audience = Audience.LEAD if escalates else task.audience
-    _hand_on(session, task, audience=audience, excluded=excluded)
+    put_off = {}
+    if audience is Audience.LEAD:
+        leads = _people_with(session, task.queue_id, QueueRole.LEAD)
+        if not leads - set(excluded):
+            excluded = sorted(set(excluded) - leads)
+            session.execute(delete(Skip).where(Skip.task_id == task_id, Skip.person_id.in_(leads)))
+            put_off = {"available_at": clock(PUT_OFF_SECONDS)}
+    _hand_on(session, task, audience=audience, excluded=excluded, **put_off)
     trail.record(
         session,
         actor,
@@ -507,16 +522,11 @@ def _hand_on(session: Session, task: Any, *, audience: Audience, excluded: list[
     )  # fmt: skip
 
 
-def _anybody_left(session: Session, queue_id: str, excluded: list[str]) -> bool:
-    return (
-        session.execute(
-            select(Membership.id)
-            .where(
-                Membership.queue_id == queue_id,
-                Membership.role.in_((QueueRole.REVIEWER, QueueRole.LEAD)),
-                Membership.person_id.not_in(excluded),
-            )
-            .limit(1)
-        ).one_or_none()
-        is not None
+def _people_with(session: Session, queue_id: str, *roles: QueueRole) -> set[str]:
+    """Those who have one of the roles in the queue and an account that is not disabled."""
+    members = (
+        select(Membership.person_id)
+        .join(Person, Person.id == Membership.person_id)
+        .where(Membership.queue_id == queue_id, Membership.role.in_(roles), Person.disabled_at.is_(None))
     )
+    return set(session.scalars(members))

@@ -166,3 +166,14 @@ def test_the_page_says_when_redis_is_down(app, client, cast):
     page = client.get("/admin/background")
     assert page.status_code == 200
     assert "Redis does not answer" in page.text
+
+
+def test_work_that_kills_its_worker_every_time_is_given_up(app):
+    [row] = rows_for(A, attempts=background.MOST_ATTEMPTS)
+    with write_session() as session:
+        session.execute(update(OutboxRow).values(lease="of a killed worker", leased_until=clock(-1)))
+    assert background.run(f"{HERE}.note", [row], long=False) == 0
+    assert DONE == []
+    [left] = stored().values()
+    assert left.failed_at is not None
+    assert left.error == background.KILLED

@@ -10,12 +10,13 @@ import shutil
 
 import pandas
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
+from sqlalchemy.orm import Session
 
 from reviewqueue.core.background import run
-from reviewqueue.core.db import write_session
+from reviewqueue.core.db import db, write_session
 from reviewqueue.feedback import exports, storage
-from reviewqueue.models import AuditEvent, DatasetShard, DatasetVersion, OutboxRow, Person
+from reviewqueue.models import AuditEvent, DatasetShard, DatasetVersion, Item, OutboxRow, Person
 from reviewqueue.queues.applying import apply
 from tests.desk_steps import decide, submit
 from tests.fixtures.people import INTENTS, OPERATOR, item
@@ -138,11 +139,40 @@ def test_a_job_that_comes_twice_changes_nothing(client, cast, app, decided):
     with app.app_context():
         with write_session() as session:
             shard_id = session.scalar(select(DatasetShard.id))
-            exports.plan(session, export["id"])
+            exports.plan(export["id"], renew=lambda: None)
         exports.write_shard(shard_id, renew=lambda: None)
     assert _text(client, cast, export) == before
     with app.app_context(), write_session() as session:
         assert session.scalar(select(DatasetVersion.state)) == "ready"
+
+
+def _ask(cast):
+    with write_session() as session:
+        return exports.request_export(session=session, actor=cast.anna.actor, queue="intents")
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_a_plan_waits_for_transactions_that_are_older_than_the_export(cast, app, decided):
+    """Their resolutions carry a time before `as_of`, and are seen only when they commit. Asking waits for nobody."""
+    with app.app_context(), Session(db.engine) as writer:
+        writer.execute(update(Item).where(Item.external_id == "rejected").values(cost=1.0))
+        export_id = _ask(cast)
+        waited = []
+
+        def commit_after_a_while():
+            waited.append(1)
+            if len(waited) == 3:
+                writer.commit()
+
+        exports.plan(export_id, renew=commit_after_a_while)
+        assert len(waited) == 3
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_to_ask_for_an_export_waits_for_no_item_that_comes_in(cast, app):
+    with app.app_context(), Session(db.engine) as writer:
+        writer.execute(text("SELECT 1 FROM queue FOR KEY SHARE"))
+        assert _ask(cast)
 
 
 def test_a_twin_that_ends_later_does_not_replace_the_file(client, cast, app, decided, monkeypatch):

@@ -345,3 +345,76 @@ def test_no_bytes_sent_to_any_json_route_give_a_server_error(
                 path, method=method, data=body, content_type="application/json", headers=somebody.bearer
             )
             assert answer.status_code < 500, (method, path, body, answer.text)
+
+
+FAR = "9" * 30
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/api/v1/queues/a%00b"), ("GET", "/api/v1/items?queue=a%00b"), ("GET", "/api/v1/exports?queue=a%00b"),
+        ("GET", "/api/v1/items?external_id=%00"), ("PUT", "/api/v1/queues/intents?note=%00"),
+        ("GET", f"/api/v1/items?limit={FAR}"),
+    ],
+)  # fmt: skip
+def test_addresses_that_no_database_can_look_up_are_refused(client, cast, method, path):
+    answer = client.open(path, method=method, json={} if method == "PUT" else None, headers=cast.admin.bearer)
+    assert answer.status_code in {404, 422}, answer.text
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "form"),
+    [
+        ("GET", "/queues/a%00b", None), ("GET", "/queues/intents/items?external_id=%00", None),
+        ("GET", f"/admin/queues/intents?version={FAR}", None), ("GET", "/admin/queues/intents?version=-1", None),
+        ("POST", f"/admin/background/failures/{FAR}/retry", {}), ("POST", "/exports", {"queue": "a\x00b"}),
+        ("POST", "/exports", {"queue": "intents", "format": "jsonl", "by": "nonsense"}),
+        ("POST", "/admin/queues/intents", {"document": "name: intents", "note": "a\x00b", "what": "preview"}),
+    ],
+)  # fmt: skip
+def test_pages_and_forms_refuse_them_too(client, cast, method, path, form):
+    client.post("/login", data={"email": cast.admin.email, "password": cast.admin.password})
+    answer = client.open(path, method=method, data=form)
+    assert answer.status_code in {404, 422}, answer.text
+
+
+def test_what_is_superseded_may_be_written_in_any_way_that_an_id_is(client, cast):
+    first = post(client, cast, item(number=1)).json["id"]
+    second = post(client, cast, item(number=2, supersedes="urn:" + first.replace("-", "").upper()))
+    assert second.status_code == 201, second.text
+
+
+def test_an_item_of_a_queue_that_is_not_the_programs_is_no_item_to_supersede(client, cast, app):
+    from reviewqueue.accounts import tokens
+
+    with app.app_context(), write_session() as session:
+        apply(session=session, actor=OPERATOR, document=ANYTHING)
+        token = tokens.create_service(
+            session=session, actor=OPERATOR, name="Other", scopes=["items:write"], queues=["anything"]
+        )
+    theirs = post(client, cast, item(number=1)).json["id"]
+    body = {"queue": "anything", "input": {}, "output": {"label": "a"}}
+    answers = [
+        client.post(
+            "/api/v1/items", json={**body, "supersedes": id_}, headers={"Authorization": f"Bearer {token.secret}"}
+        )
+        for id_ in (theirs, "00000000-0000-4000-8000-000000000000")
+    ]
+    assert [answer.status_code for answer in answers] == [422, 422]
+    assert answers[0].json == answers[1].json
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "object", "properties": []}, {"type": "object", "properties": {"a": []}},
+        {"$ref": "#/$defs/a", "$defs": {"a": {"type": "object", "properties": []}}}, {"enum": {}},
+        {"type": "object", "required": 3, "properties": {"a": {"type": 5}}}, {"$ref": "#/nowhere"},
+    ],
+)  # fmt: skip
+def test_schemas_that_are_none_are_refused_and_none_breaks_the_server(client, cast, schema):
+    body = {**ANYTHING, "output_schema": schema}
+    body.pop("view")
+    answer = client.put("/api/v1/queues/anything", json=body, headers=cast.admin.bearer)
+    assert answer.status_code == 422, answer.text

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from sqlalchemy import update
+from sqlalchemy import insert, select, update
 
+from reviewqueue.accounts import memberships
 from reviewqueue.core.db import clock, write_session
-from reviewqueue.models import Task
+from reviewqueue.core.ids import new_id
+from reviewqueue.models import Person, Task
+from reviewqueue.models.states import Audience, QueueRole
 from reviewqueue.review import claims
+from reviewqueue.review.lanes import lane_of
 from tests.desk_steps import act, claim, decide, submit
+from tests.fixtures.people import OPERATOR
 
 
 def test_the_most_urgent_task_comes_first_and_then_the_oldest(client, cast):
@@ -64,6 +69,61 @@ def test_who_skips_never_gets_the_task_again_and_three_skips_escalate(client, ca
     assert lead["task"]["audience"] == "reviewer"
     act(client, cast.bob, lead["claim"]["id"], "skip")
     assert claim(client, cast.bob) is None
+
+
+def _skip(client, who) -> None:
+    assert act(client, who, claim(client, who)["claim"]["id"], "skip").status_code == 204
+
+
+def test_what_everybody_skipped_comes_back_to_the_leads_after_a_while(client, cast, app):
+    submit(client, cast)
+    for who in (cast.alice, cast.carol, cast.bob):
+        _skip(client, who)
+        assert claim(client, who) is None
+    for _ in range(2):
+        with app.app_context(), write_session() as session:
+            session.execute(update(Task).values(available_at=clock()))
+        assert claim(client, cast.alice) is None
+        assert claim(client, cast.bob)["task"]["audience"] == "lead"
+        _skip(client, cast.bob)
+        assert claim(client, cast.bob) is None
+
+
+def test_a_disabled_member_is_not_somebody_left(client, cast, app):
+    submit(client, cast)
+    with app.app_context(), write_session() as session:
+        for member in (cast.carol, cast.bob):
+            session.execute(update(Person).where(Person.id == member.id).values(disabled_at=clock()))
+    _skip(client, cast.alice)
+    with app.app_context(), write_session() as session:
+        assert session.scalar(select(Task.audience)) == "lead"
+
+
+def test_a_removed_member_hands_back_what_they_hold(client, cast, app):
+    submit(client, cast)
+    claim(client, cast.alice)
+    with app.app_context(), write_session() as session:
+        found = memberships.find_id(session, "intents", cast.alice.email, QueueRole.REVIEWER)
+        memberships.remove(session=session, actor=OPERATOR, slug="intents", membership_id=found)
+    assert claim(client, cast.carol) is not None
+
+
+def test_a_claim_looks_into_hundreds_of_lanes(client, cast, app):
+    for number in range(3):
+        submit(client, cast, number=number)
+    with app.app_context():
+        with write_session() as session:
+            first = session.execute(select(Task)).scalars().first()
+            row = {column.key: getattr(first, column.key) for column in Task.__table__.columns}
+            session.execute(update(Task).values(state="done", holder=None))
+            for number in range(620):
+                others = [f"00000000-0000-4000-8000-{number:012}"]
+                lane = lane_of(audience=Audience.REVIEWER, assignee=None, excluded=others)
+                urgent = {"id": new_id(), "lane": lane, "priority": number % 600}
+                session.execute(insert(Task.__table__).values({**row, **urgent}))
+        with write_session() as session:
+            held = claims.claim_next(session=session, actor=cast.alice.actor)
+            assert session.scalar(select(Task.priority).where(Task.id == held.task_id)) == 599
 
 
 def test_an_escalated_task_goes_to_the_leads_alone(client, cast):
