@@ -36,6 +36,7 @@ COMMANDS = {
 }
 """Commands that live with their feature, imported when they are called."""
 
+NOT_FOUND = "There is nothing of that name or number. `reviewqueue queues list` shows the queues."
 NEEDS_NO_APP = {"up", "demo", "web", "worker", "relay", "doctor", "db"}
 
 
@@ -55,6 +56,9 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except errors.NotFound as error:
+            known = error.message != errors.NotFound().message
+            click.echo(f"reviewqueue: {error.message if known else NOT_FOUND}", err=True)
         except errors.Error as error:
             click.echo(f"reviewqueue: {error.message}{_faults(error)}", err=True)
         except SQLAlchemyError as error:

@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from reviewqueue.config import Settings
 from reviewqueue.core import background_state, embedded
 from reviewqueue.core.db import db, read_session
-from reviewqueue.core.migrations import is_current
+from reviewqueue.core.migrations import is_current, is_empty
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,8 @@ def _database() -> Check:
 def _schema() -> Check:
     if is_current():
         return Check("schema", True, "is this version's")
+    if is_empty():
+        return Check("schema", False, "is not there yet", "Run `reviewqueue up`, or `reviewqueue db upgrade`.")
     return Check("schema", False, "is another version's", "Run `reviewqueue db upgrade`.")
 
 

@@ -30,6 +30,12 @@ def is_current() -> bool:
         return MigrationContext.configure(connection).get_current_revision() == newest
 
 
+def is_empty() -> bool:
+    """Whether nothing was ever installed in this database."""
+    with db.engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision() is None
+
+
 def require_current() -> None:
     """Raises `Conflict` for another schema, `Unavailable` when the database cannot be reached."""
     try:

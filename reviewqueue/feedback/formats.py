@@ -13,7 +13,7 @@ from reviewqueue.feedback.records import record
 
 JSONL, CSV = "jsonl", "csv"
 FORMATS = (JSONL, CSV)
-MEDIA_TYPES = {JSONL: "application/x-ndjson", CSV: "text/csv; charset=utf-8", "json": "application/json"}
+MEDIA_TYPES = {JSONL: "application/x-ndjson", CSV: "text/csv", "json": "application/json"}
 
 COLUMNS = (
     "item_id", "external_id", "queue", "config_version", "model", "model_version", "input", "output", "confidence",

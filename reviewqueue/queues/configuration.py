@@ -82,6 +82,8 @@ class Reason(Shape):
     required_for: tuple[Annotated[Verdict, pydantic.Field(strict=False)], ...] = pydantic.Field(
         default=(), strict=False
     )
+    note_required: bool = False
+    """Whether it says nothing without a note for the data team."""
 
 
 class QueueConfig(Shape):
@@ -134,7 +136,7 @@ class QueueConfig(Shape):
 BUILT_IN_REASONS = (
     Reason(code="no_label_fits", title="No label fits"),
     Reason(code="unusable", title="Must not be used"),
-    Reason(code="other", title="Another reason, see the note"),
+    Reason(code="other", title="Another reason, see the note", note_required=True),
 )
 
 

@@ -98,7 +98,14 @@ def decide(rules: Ruleset, facts: Mapping[str, Any]) -> Route:
             )
         if holds:
             return Route(rule.action, number, rule.title, rule.priority)
-    return Route(rules.otherwise, None, "No rule fired", 0)
+    return Route(rules.otherwise, None, _OTHERWISE[rules.otherwise], 0)
+
+
+_OTHERWISE = {
+    RoutingAction.REVIEW: "People see what no rule decides",
+    RoutingAction.AUTO_APPROVE: "What no rule decides passes",
+    RoutingAction.REFUSE: "What no rule decides is refused",
+}
 
 
 def safeguarded(route: Route, facts: Mapping[str, Any], rules: Ruleset, *, failed: bool, final_say: bool) -> Route:

@@ -418,14 +418,23 @@ def _queue_of(session: Session, actor: Actor, task_id: str) -> QueueHead:
 
 def lost_lease(session: Session, actor: Actor, task_id: str) -> Conflict:
     """Why a claim no longer holds, in words for its former holder."""
-    row = session.execute(select(Task.state, Task.holder).where(Task.id == task_id)).one()
+    row = session.execute(select(Task.state, Task.holder, Task.queue_id, Task.audience).where(Task.id == task_id)).one()
     if row.state is TaskState.DONE:
         return LeaseLost("Your time on this task ran out, and somebody else has decided it. Your draft is kept.")
     if row.state is TaskState.CANCELLED:
         return LeaseLost("This item needs no decision any more. Your draft is kept.", code="item_ended")
     if row.state is TaskState.CLAIMED and row.holder != actor.id:
         return LeaseLost("Your time on this task ran out, and somebody else has it now. Your draft is kept.")
+    if row.state is TaskState.OPEN and _has_skipped(session, actor, task_id):
+        return LeaseLost("You have skipped this task: it goes to somebody else.", code="not_yours")
+    if row.audience is Audience.LEAD and not may(actor, Action.TAKE_ESCALATIONS, row.queue_id):
+        return LeaseLost("This task is with the leads now. Your draft is kept.", code="not_yours")
     return LeaseLost("Your time on this task ran out. Your draft is kept; claim again to go on.")
+
+
+def _has_skipped(session: Session, actor: Actor, task_id: str) -> bool:
+    skipped = select(ONE).select_from(Skip).where(Skip.task_id == task_id, Skip.person_id == actor.id)
+    return session.execute(skipped).one_or_none() is not None
 
 
 # -- handing on -------------------------------------------------------------------------------------------------------

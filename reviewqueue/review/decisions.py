@@ -166,6 +166,9 @@ def _check_reason(compiled: Compiled, verdict: Verdict, submission: Submission, 
         required = verdict is Verdict.REJECT or any(verdict in reason.required_for for reason in reasons.values())
         if required:
             faults.add("/reason", f"is required with {verdict.value}: one of {', '.join(reasons)}")
+    given = reasons.get(submission.reason or "")
+    if given is not None and given.note_required and not (submission.comment or "").strip():
+        faults.add("/comment", f"is required with the reason {given.code}")
     if submission.suggested_label is not None and submission.reason != "no_label_fits":
         faults.add("/suggested_label", "goes with the reason no_label_fits")
 
@@ -208,7 +211,8 @@ def _insert(
             "person_id": actor.id, "fence": fence, "config_version": task.config_version, "verdict": judged.verdict,
             "output": _output_text(task, submission, judged), "reason": submission.reason,
             "suggested_label": submission.suggested_label, "comment": submission.comment or None,
-            "message": submission.message or None, "spent_seconds": submission.spent_seconds,
+            "message": submission.message or None,
+            "spent_seconds": None if submission.spent_seconds is None else round(submission.spent_seconds, 1),
             "seen": None if submission.seen is None else dumps(list(submission.seen)),
             "shown": dumps({"config_version": task.config_version, "blind": False}), "via": actor.via, "late": late,
             "grace_seconds": float(grace),
@@ -357,7 +361,7 @@ def withdraw(*, session: Session, actor: Actor, decision_id: str) -> claims.Held
         .returning(PendingRelease.decision_id)
     ).one_or_none()
     if pending is None:
-        raise GraceOver("The time to undo this decision is over. Ask a lead to reopen the item.")
+        raise GraceOver("The time to undo this decision is over.")
     session.execute(update(Decision).where(Decision.id == row.id).values(withdrawn_at=clock()))
     session.execute(
         update(Item)

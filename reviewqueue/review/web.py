@@ -71,7 +71,11 @@ def claim(slug: str) -> AnyResponse:
     task = request.form.get("task")
     if task:
         who, wanted = actor(), known_id(task)
-        held = edge.claiming(lambda session: claims.claim_task(session=session, actor=who, task_id=wanted))
+        try:
+            held = edge.claiming(lambda session: claims.claim_task(session=session, actor=who, task_id=wanted))
+        except Conflict as error:
+            flash(error.message, "warning")
+            return _away(url_for("review.queue", slug=slug))
         return _go_to(held.claim_id)
     return _next(actor(), slug)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import and_, bindparam, case, func, select, text
@@ -24,6 +24,7 @@ from reviewqueue.queues.configuration import QueueConfig
 from reviewqueue.review import claims
 
 MOST_COUNTED = 10_000
+LOWEST = -(2**31)
 """Counts stop here: a page must not read a million rows to say `many`."""
 
 
@@ -213,6 +214,8 @@ class QueueCard:
     waiting_capped: bool
     oldest_at: datetime | None
     next_due: datetime | None
+    priority: int
+    """The highest that waits; below any when nothing does."""
     overdue: int
     urgent: int
     """Of those waiting, with a priority above 0."""
@@ -229,7 +232,9 @@ def home(*, session: Session, actor: Actor) -> list[QueueCard]:
         select(Queue.id, Queue.slug, Queue.title).where(Queue.id.in_(mine), Queue.archived_at.is_(None))
     ).all()
     cards = [_card(session, actor, head) for head in heads]
-    return sorted(cards, key=lambda card: (card.waiting == 0, -card.overdue, -card.urgent, card.title.casefold()))
+    never = datetime.max.replace(tzinfo=UTC)
+    # As claims are given: by priority, then by when it is due.
+    return sorted(cards, key=lambda card: (-card.priority, card.next_due or never, card.title.casefold()))
 
 
 def _card(session: Session, actor: Actor, head: Any) -> QueueCard:
@@ -244,7 +249,7 @@ def _card(session: Session, actor: Actor, head: Any) -> QueueCard:
     row = session.execute(
         select(
             func.count().label("waiting"), func.min(columns.created_at).label("oldest"),
-            func.min(columns.due).label("due"),
+            func.min(columns.due).label("due"), func.max(columns.priority).label("priority"),
             func.sum(case((columns.due < clock(), 1), else_=0)).label("overdue"),
             func.sum(case((columns.priority > 0, 1), else_=0)).label("urgent"),
             func.sum(case((columns.audience == Audience.LEAD, 1), else_=0)).label("escalated"),
@@ -257,7 +262,8 @@ def _card(session: Session, actor: Actor, head: Any) -> QueueCard:
     ).one_or_none()
     return QueueCard(
         slug=head.slug, title=head.title, waiting=min(row.waiting, MOST_COUNTED),
-        waiting_capped=row.waiting > MOST_COUNTED, oldest_at=row.oldest, next_due=row.due, overdue=row.overdue or 0,
+        waiting_capped=row.waiting > MOST_COUNTED, oldest_at=row.oldest, next_due=row.due,
+        priority=LOWEST if row.priority is None else row.priority, overdue=row.overdue or 0,
         urgent=row.urgent or 0, escalated=row.escalated or 0, held=f"{held.id}.{held.fence}" if held else None,
     )  # fmt: skip
 

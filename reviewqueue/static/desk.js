@@ -296,6 +296,7 @@
     desk.asking = kind;
     $("#reasons").classList.add("asking");
     $("#reason-ask").textContent = kind === "reject" ? "· why reject? Press a digit" : "· a reason is needed: press a digit";
+    if (kind === "reject") $("#decide span").textContent = "Reject";
     $("#reasons").scrollIntoView({ block: "nearest" });
     focusOn($("[name=reason]"));
   }
@@ -304,12 +305,14 @@
     desk.asking = null;
     $("#reasons")?.classList.remove("asking");
     if ($("#reason-ask")) $("#reason-ask").textContent = "";
+    if (desk.main) showChanges();
   }
 
   function answerReason(input) {
     const kind = desk.asking;
     input.checked = true;
     if (input.value === "no_label_fits" && $("#suggested_label") && !$("#suggested_label").value) return focusOn($("#suggested_label"));
+    if ("note" in input.dataset && !$("#comment").value.trim()) return focusOn($("#comment"));
     stopAsking();
     typed();
     if (kind === "reject") reject(); else decide();

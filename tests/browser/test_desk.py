@@ -303,6 +303,25 @@ def test_what_one_person_typed_in_a_browser_is_not_restored_for_another(site, pa
     assert page.inner_text("#draft-state") == ""
 
 
+def test_a_rejection_says_so_on_its_button_and_asks_for_the_note_that_its_reason_needs(site, page):
+    site.submit("replies", {"reply": "Dear customer"})
+    begin(page, "replies")
+    page.keyboard.press("x")
+    assert page.inner_text("#decide span") == "Reject"
+    page.keyboard.press("Escape")
+    assert page.inner_text("#decide span") == "Approve"
+    page.keyboard.press("x")
+    digit = page.evaluate(
+        "[...document.querySelectorAll('[name=reason]')].findIndex((input) => 'note' in input.dataset) + 1"
+    )
+    page.keyboard.press(str(digit))
+    page.wait_for_function("() => document.activeElement.id === 'comment'")
+    type_in(page, "Rude")
+    on(page, "Control+Enter")
+    [decision] = site.decisions()
+    assert (decision.verdict, decision.reason, decision.comment) == ("reject", "other", "Rude")
+
+
 def test_a_lease_is_renewed_while_one_works(site, page):
     site.write(apply, document={**site.documents["replies"], "lease_minutes": 0.1})
     site.submit("replies", {"reply": "Dear customer"})

@@ -342,8 +342,34 @@ def test_a_nul_in_a_form_is_no_error(alice, put, kept):
 
 def test_home_is_empty_for_somebody_without_queues(app, cast):
     olga = Desk(app, cast.olga)
-    assert "You review in no queue yet" in olga.get("/").text
+    assert "An administrator adds you" in olga.get("/").text
     assert Action.REVIEW not in olga.page
+    anna = Desk(app, cast.anna)
+    assert 'href="/exports"' in anna.get("/").text.split("<main")[1], "an analyst is led on"
+
+
+def test_the_address_of_a_skipped_task_says_so_and_offers_no_way_back(app, alice, put):
+    put("replies", {"reply": "Dear customer"})
+    alice.post("/queues/replies/claims")
+    address = alice.address
+    alice.send("skip")
+    page = alice.get(address).text
+    assert "You have skipped this task" in page
+    assert "Claim again" not in page
+    task = re.search(r'data-task="([^"]+)"', page)
+    assert task is not None
+    alice.post("/queues/replies/claims", {"task": task[1]})
+    assert alice.address == "/queues/replies"
+    assert "for somebody else" in alice.page
+
+
+def test_another_reason_needs_a_note(alice, put):
+    put("replies", {"reply": "Dear customer"})
+    alice.post("/queues/replies/claims")
+    refused = alice.send("decision", verdict="reject", reason="other")
+    assert refused.status_code == 422
+    assert "is required with the reason other" in refused.text
+    assert alice.send("decision", verdict="reject", reason="other", comment="Rude").status_code == 200
 
 
 def test_an_item_that_expires_in_hand_says_so_and_keeps_the_decision_as_a_label(alice, put, kept, transaction):
