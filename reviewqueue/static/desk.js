@@ -277,6 +277,7 @@
   const reasonDue = (kind) => !reason() && (kind === "reject" || $$("[name=reason]").some((input) => (input.dataset.requiredFor ?? "").split(" ").includes(kind)));
 
   function decide() {
+    if (desk.asking) return reason() ? answerReason($("[name=reason]:checked")) : focusOn($("[name=reason]"));
     if (desk.lost) return $(".deck .primary")?.click();
     if (desk.view === "choice" && !$("[name=choice]:checked")) return say("Pick a label first.", "warning");
     if (reasonDue(verdict())) return askReason(verdict());
@@ -296,7 +297,7 @@
     desk.asking = kind;
     $("#reasons").classList.add("asking");
     $("#reason-ask").textContent = kind === "reject" ? "· why reject? Press a digit" : "· a reason is needed: press a digit";
-    if (kind === "reject") $("#decide span").textContent = "Reject";
+    if (kind === "reject") { $("#decide span").textContent = "Reject"; $("#reject").hidden = true; }
     $("#reasons").scrollIntoView({ block: "nearest" });
     focusOn($("[name=reason]"));
   }
@@ -305,14 +306,19 @@
     desk.asking = null;
     $("#reasons")?.classList.remove("asking");
     if ($("#reason-ask")) $("#reason-ask").textContent = "";
-    if (desk.main) showChanges();
+    $("#reject").hidden = false;
+    showChanges();
   }
 
   function answerReason(input) {
     const kind = desk.asking;
     input.checked = true;
-    if (input.value === "no_label_fits" && $("#suggested_label") && !$("#suggested_label").value) return focusOn($("#suggested_label"));
-    if ("note" in input.dataset && !$("#comment").value.trim()) return focusOn($("#comment"));
+    const missing = $("#suggested_label");
+    if (input.value === "no_label_fits" && missing && !missing.value && document.activeElement !== missing) return focusOn(missing);
+    if ("note" in input.dataset && !$("#comment").value.trim()) {
+      say("This reason needs a note.", "warning");
+      return focusOn($("#comment"));
+    }
     stopAsking();
     typed();
     if (kind === "reject") reject(); else decide();
@@ -480,8 +486,7 @@
     }
     if (finish) {
       event.preventDefault();
-      if (desk.asking === "reject" && reason()) { stopAsking(); return reject(); }
-      return desk.asking && reason() ? (stopAsking(), decide()) : decide();
+      return decide();
     }
     if (event.ctrlKey || event.metaKey) return;
     if (isField(target)) return fieldKey(event);

@@ -308,8 +308,12 @@ def test_a_rejection_says_so_on_its_button_and_asks_for_the_note_that_its_reason
     begin(page, "replies")
     page.keyboard.press("x")
     assert page.inner_text("#decide span") == "Reject"
+    assert not page.is_visible("#reject")
+    page.click("#decide")
+    assert site.decisions() == [], "not before a reason is given"
     page.keyboard.press("Escape")
     assert page.inner_text("#decide span") == "Approve"
+    assert page.is_visible("#reject")
     page.keyboard.press("x")
     digit = page.evaluate(
         "[...document.querySelectorAll('[name=reason]')].findIndex((input) => 'note' in input.dataset) + 1"
