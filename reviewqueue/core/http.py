@@ -17,6 +17,7 @@ from flask import Blueprint, Response, current_app, g, request
 from reviewqueue import errors
 from reviewqueue.core import strictjson
 from reviewqueue.core.access import Actor
+from reviewqueue.core.ids import known_id
 from reviewqueue.errors import Fault, Invalid
 
 PROBLEM = "application/problem+json"
@@ -102,20 +103,25 @@ def text_answer(text: str, status: int = 200, headers: dict[str, str] | None = N
     return response
 
 
-def problem(error: errors.Error) -> Response:
+def problem_json(error: errors.Error) -> dict[str, Any]:
     """RFC 9457 problem details."""
-    status = status_of(error)
     detail: dict[str, Any] = {
         "type": f"urn:reviewqueue:error:{error.code}",
         "title": error.title,
-        "status": status,
+        "status": status_of(error),
         "detail": error.message,
         "code": error.code,
         **error.extra,
     }
     if isinstance(error, Invalid):
         detail["errors"] = [{"pointer": fault.pointer, "detail": fault.detail} for fault in error.faults]
-    response = json_answer(detail, status)
+    return detail
+
+
+def problem(error: errors.Error) -> Response:
+    """`error` as an answer."""
+    status = status_of(error)
+    response = json_answer(problem_json(error), status)
     response.mimetype = PROBLEM
     if isinstance(error, errors.TooMany | errors.Unavailable):
         response.headers["Retry-After"] = str(error.retry_after)
@@ -135,6 +141,28 @@ def read_body(shape: type[Model]) -> Body[Model]:
             raise UnsupportedMediaType
         return checked(shape, b"{}")
     return checked(shape, request.get_data(cache=False))
+
+
+def read_bodies(shape: type[Model], member: str, *, most: int) -> list[Body[Model] | errors.Error]:
+    """The request's JSON object `{member: […]}`, each element as `shape` or as the error that says why it is none.
+
+    Raises `Invalid` for what is not such a list, of at most `most`.
+    """
+    if request.mimetype != "application/json" and not request.mimetype.endswith("+json"):
+        raise UnsupportedMediaType
+    found = strictjson.parse_objects(request.get_data(), member)
+    if not 1 <= len(found) <= most:
+        faults = [Fault(f"/{member}", "has the wrong length")]
+        raise Invalid(f"Send 1 to {most:,} {member}; these are {len(found):,}.", faults)
+    return [shaped_or_error(shape, document, text.encode()) for document, text in found]
+
+
+def shaped_or_error(shape: type[Model], document: strictjson.Document, text: bytes) -> Body[Model] | errors.Error:
+    """The document as `shape`, or the error that says why it is none."""
+    try:
+        return _shaped(shape, document, text)
+    except Invalid as error:
+        return error
 
 
 class UnsupportedMediaType(errors.Error):
@@ -160,7 +188,10 @@ STATUS |= {UnsupportedMediaType: 415, MethodNotAllowed: 405, BadRequest: 400}
 
 def checked(shape: type[Model], text: bytes) -> Body[Model]:
     """`text` as `shape`. Raises `Invalid`."""
-    document = strictjson.parse_object(text)
+    return _shaped(shape, strictjson.parse_object(text), text)
+
+
+def _shaped(shape: type[Model], document: strictjson.Document, text: bytes) -> Body[Model]:
     try:
         return Body(shape.model_validate(document.value), document.value, document.raw, text)
     except pydantic.ValidationError as error:
@@ -226,8 +257,29 @@ def parse_cursor(text: str | None, parts: int) -> list[str] | None:
     except (binascii.Error, UnicodeDecodeError, ValueError):
         found = []
     if len(found) != parts:
-        raise Invalid("The cursor is not one that this list gave. Start without it.", code="bad_cursor")
+        raise _bad_cursor()
     return found
+
+
+def _bad_cursor() -> Invalid:
+    return Invalid("The cursor is not one that this list gave. Start without it.", code="bad_cursor")
+
+
+def id_cursor() -> str | None:
+    """The id after which `?cursor=` goes on; None to begin. Raises `Invalid`."""
+    found = parse_cursor(request.args.get("cursor"), 1)
+    try:
+        return None if found is None else known_id(found[0])
+    except errors.NotFound:
+        raise _bad_cursor() from None
+
+
+def flag(name: str) -> bool:
+    """Whether `?name=` is set: 1 or true, 0 or false. Raises `Invalid` for anything else."""
+    given = request.args.get(name, "0")
+    if given not in {"0", "1", "false", "true"}:
+        raise Invalid(f"{name} must be 1 or true, 0 or false.", code="bad_parameter")
+    return given in {"1", "true"}
 
 
 def list_answer(name: str, rows: Sequence[dict[str, Any]], cursor: str | None) -> Response:

@@ -3,19 +3,38 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 import uuid
 
 from reviewqueue.errors import NotFound
 
+_COUNTED = 1 << 12
+
+
+class _Places:
+    """Milliseconds and counter as one number that only rises."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._latest = 0
+
+    def next(self) -> int:
+        with self._lock:
+            self._latest = max(time.time_ns() // 1_000_000 * _COUNTED, self._latest + 1)
+            return self._latest
+
+
+_places = _Places()
+
 
 def new_id() -> str:
-    """A UUIDv7 (RFC 9562, section 5.7) as text: 48 bits of milliseconds, then random, so that ids sort by time."""
-    milliseconds = time.time_ns() // 1_000_000
-    value = (milliseconds << 80) | int.from_bytes(os.urandom(10), "big")
-    value = (value & ~(0xF << 76)) | (0x7 << 76)
-    value = (value & ~(0x3 << 62)) | (0x2 << 62)
-    return str(uuid.UUID(int=value))
+    """A UUIDv7 (RFC 9562, section 5.7) as text: 48 bits of milliseconds, a counter of 12 bits (section 6.2, method 1),
+    then random. So ids sort by time, and those of one process in the order in which they were made."""
+    milliseconds, counter = divmod(_places.next(), _COUNTED)
+    random = int.from_bytes(os.urandom(8), "big") >> 2
+    digits = f"{milliseconds << 80 | 0x7 << 76 | counter << 64 | 0x2 << 62 | random:032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 def known_id(text: str) -> str:

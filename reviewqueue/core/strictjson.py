@@ -50,11 +50,24 @@ def parse_object(text: str | bytes) -> Document:
     text = _decoded(text)
     _check_depth(text)
     try:
-        document = _members(text)
+        document, at = _members(text, 0)
+        _expect_end(text, at)
     except (JSONDecodeError, _Refused, ValueError, RecursionError) as error:
         raise _malformed(error) from None
     _check_characters(text, document.value)
     return document
+
+
+def parse_objects(text: str | bytes, member: str) -> list[tuple[Document, str]]:
+    """An object with the one member `member`, a list of objects: each of them, and its text. Raises `Malformed`."""
+    text = _decoded(text)
+    _check_depth(text)
+    try:
+        found = _listed(text, member)
+    except (JSONDecodeError, _Refused, ValueError, RecursionError) as error:
+        raise _malformed(error) from None
+    _check_characters(text, {member: [document.value for document, _ in found]})
+    return found
 
 
 def dumps(value: Any) -> str:
@@ -132,17 +145,17 @@ def _skip_space(text: str, at: int) -> int:
     return match.end() if match else at
 
 
-def _members(text: str) -> Document:
-    at = _skip_space(text, 0)
+def _members(text: str, at: int) -> tuple[Document, int]:
+    """The object that begins at `at`, and where it ends."""
+    at = _skip_space(text, at)
     if text[at : at + 1] != "{":
-        _DECODER.decode(text)
+        _DECODER.raw_decode(text, at)
         raise _Refused("The body must be a JSON object.")
     pairs: list[tuple[str, Any]] = []
     raw: dict[str, str] = {}
     at = _skip_space(text, at + 1)
     if text[at : at + 1] == "}":
-        _expect_end(text, at + 1)
-        return Document({}, {})
+        return Document({}, {}), at + 1
     while True:
         if text[at : at + 1] != '"':
             raise JSONDecodeError("Expecting property name enclosed in double quotes", text, at)
@@ -156,11 +169,47 @@ def _members(text: str) -> Document:
         raw[key] = text[start:end]
         at = _skip_space(text, end)
         if text[at : at + 1] == "}":
-            _expect_end(text, at + 1)
-            return Document(_pairs(pairs), raw)
+            return Document(_pairs(pairs), raw), at + 1
         if text[at : at + 1] != ",":
             raise JSONDecodeError("Expecting ',' delimiter", text, at)
         at = _skip_space(text, at + 1)
+
+
+def _listed(text: str, member: str) -> list[tuple[Document, str]]:
+    at = _expect(text, 0, "{")
+    at = _expect(text, at, '"')
+    name, at = scanstring(text, at, True)
+    if name != member:
+        raise _Refused(f"The body must be an object with the one member {member}.")
+    at = _expect(text, at, ":")
+    at = _expect(text, at, "[")
+    found: list[tuple[Document, str]] = []
+    start = _skip_space(text, at)
+    if text[start : start + 1] == "]":
+        at = start + 1
+    else:
+        while True:
+            start = _skip_space(text, at)
+            if text[start : start + 1] != "{":
+                _DECODER.raw_decode(text, start)
+                raise _Refused(f"Each of {member} must be an object, and number {len(found)} is none.")
+            document, end = _members(text, start)
+            found.append((document, text[start:end]))
+            at = _skip_space(text, end)
+            if text[at : at + 1] == "]":
+                at += 1
+                break
+            at = _expect(text, at, ",")
+    _expect_end(text, _expect(text, at, "}"))
+    return found
+
+
+def _expect(text: str, at: int, mark: str) -> int:
+    """Past `mark`, which must come next but for white space."""
+    at = _skip_space(text, at)
+    if text[at : at + 1] != mark:
+        raise JSONDecodeError(f"Expecting {mark!r}", text, at)
+    return at + 1
 
 
 def _expect_end(text: str, at: int) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from reviewqueue.core import trail
 from reviewqueue.core.access import Action, Actor, may, require
 from reviewqueue.core.db import read_session, write_session
-from reviewqueue.core.http import actor, api_blueprint, cursor_of, list_answer, page_size, parse_cursor, text_answer
+from reviewqueue.core.http import actor, api_blueprint, cursor_of, id_cursor, list_answer, page_size, text_answer
 from reviewqueue.core.ids import known_id
 from reviewqueue.core.strictjson import spliced
 from reviewqueue.delivery.waiting import LONGEST_SECONDS, wait_for
@@ -69,11 +69,11 @@ def list_items() -> Response:
     """Items, newest first: `?queue=&state=&external_id=&subject=&limit=&cursor=`."""
     who = actor()
     limit = page_size()
-    after = parse_cursor(request.args.get("cursor"), 1)
+    after = id_cursor()
     with read_session() as session:
         query = select(Item, Queue.slug).join(Queue, Queue.id == Item.queue_id).where(*_filter(session, who))
         if after is not None:
-            query = query.where(Item.id < known_id(after[0]))
+            query = query.where(Item.id < after)
         rows = session.execute(query.order_by(Item.id.desc()).limit(limit + 1)).all()
         items = [item_json(session, row.Item, row.slug) for row in rows[:limit]]
         cursor = cursor_of(rows[limit - 1].Item.id) if len(rows) > limit else None

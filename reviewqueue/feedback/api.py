@@ -15,10 +15,10 @@ from reviewqueue.core.http import (
     actor,
     api_blueprint,
     cursor_of,
+    id_cursor,
     json_answer,
     list_answer,
     page_size,
-    parse_cursor,
     read_body,
 )
 from reviewqueue.core.ids import known_id
@@ -40,7 +40,10 @@ class FilterShape(Shape):
     def _moment(cls, value: str | None) -> str | None:
         if value is None:
             return None
-        moment = datetime.fromisoformat(value)
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            raise ValueError("must be a time, as in 2026-11-20T10:00:00Z") from None
         if moment.tzinfo is None:
             raise ValueError("must carry its time zone, as in 2026-11-20T10:00:00Z")
         try:
@@ -84,11 +87,11 @@ def read_export(export_id: str) -> Response:
 def list_exports() -> Response:
     """Exports, newest first: `?queue=&limit=&cursor=`."""
     limit = page_size()
-    after = parse_cursor(request.args.get("cursor"), 1)
+    after = id_cursor()
     with read_session() as session:
         rows = exports.exports_of(
             session=session, actor=actor(), queue=request.args.get("queue"), limit=limit + 1,
-            before=known_id(after[0]) if after else None,
+            before=after,
         )  # fmt: skip
         found: list[dict[str, Any]] = [exports.as_json(session, row.DatasetVersion) for row in rows[:limit]]
     cursor = cursor_of(found[-1]["id"]) if len(rows) > limit else None

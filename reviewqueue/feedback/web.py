@@ -12,7 +12,7 @@ from wtforms.widgets import CheckboxInput, ListWidget
 
 from reviewqueue.core.access import Action
 from reviewqueue.core.db import read_session, write_session
-from reviewqueue.core.http import actor, cursor_of, parse_cursor, signed_in
+from reviewqueue.core.http import actor, cursor_of, id_cursor, signed_in
 from reviewqueue.core.ids import known_id
 from reviewqueue.errors import Invalid
 from reviewqueue.feedback import exports
@@ -51,11 +51,9 @@ def index() -> str:
 
 def _index(form: ExportForm, error: str | None = None) -> str:
     who = actor()
-    after = parse_cursor(request.args.get("cursor"), 1)
+    after = id_cursor()
     with read_session() as session:
-        rows = exports.exports_of(
-            session=session, actor=who, queue=None, before=known_id(after[0]) if after else None, limit=PAGE + 1
-        )
+        rows = exports.exports_of(session=session, actor=who, queue=None, before=after, limit=PAGE + 1)
         heads = queues_for(session=session, actor=who, action=Action.EXPORT)
     form.queue.choices = {head.slug: head.title for head in heads}
     more = url_for(".index", cursor=cursor_of(rows[PAGE - 1].DatasetVersion.id)) if len(rows) > PAGE else None

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from flask import Response, request
+from flask import Response, current_app, request
 
 from reviewqueue.core.db import write_session
-from reviewqueue.core.http import API_PREFIX, actor, api_blueprint, read_body, text_answer
+from reviewqueue.core.http import API_PREFIX, actor, api_blueprint, read_bodies, read_body, text_answer
+from reviewqueue.intake.batches import answer_batch
 from reviewqueue.intake.shapes import ItemShape
 from reviewqueue.intake.submissions import submit
 
 blueprint = api_blueprint("intake")
+MOST_ITEMS = 1_000
+BODIES_A_BATCH = 16
+"""How many times as large as any other request a batch may be."""
 
 
 @blueprint.post("/items")
@@ -23,3 +27,17 @@ def submit_item() -> Response:
         raise answer.refused
     headers = {"Location": f"{API_PREFIX}/items/{answer.item_id}"} if answer.item_id else None
     return text_answer(answer.text, answer.status, headers)
+
+
+@blueprint.post("/items/batch")
+def submit_batch() -> Response:
+    """Submit up to 1,000 items in one transaction: 200 with a result for each, in their order."""
+    who = actor()
+    request.max_content_length = BODIES_A_BATCH * current_app.config["SETTINGS"].max_body_bytes
+    bodies = read_bodies(ItemShape, "items", most=MOST_ITEMS)
+    with write_session() as session:
+        text = answer_batch(
+            session=session, actor=who, bodies=bodies, body=request.get_data(),
+            idempotency_key=request.headers.get("Idempotency-Key"),
+        )  # fmt: skip
+    return text_answer(text)

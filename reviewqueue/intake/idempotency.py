@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import BigInteger, bindparam, delete, func, insert, select
 from sqlalchemy.orm import Session
 
+from reviewqueue.core.access import Actor
 from reviewqueue.core.db import clock, on_postgresql
 from reviewqueue.errors import InFlight, Invalid
 from reviewqueue.models import IdempotencyKey
@@ -42,11 +43,11 @@ class Key:
     body_sha256: str
 
 
-def key_of(*, token_id: str, route: str, key: str, body: bytes) -> Key:
-    """Raises `Invalid` for a key that is empty, longer than 255, or not printable ASCII."""
+def key_for(actor: Actor, *, route: str, key: str, body: bytes) -> Key:
+    """Of a request of `actor`. Raises `Invalid` for a key that is empty, longer than 255, or not printable ASCII."""
     if not 1 <= len(key) <= 255 or not key.isascii() or not key.isprintable():
         raise Invalid("Idempotency-Key must be 1 to 255 printable ASCII characters.", code="bad_idempotency_key")
-    return Key(token_id, route, key, hashlib.sha256(body).hexdigest())
+    return Key(actor.token_id or actor.id[:16], route, key, hashlib.sha256(body).hexdigest())
 
 
 def begin(session: Session, key: Key) -> Saved | None:

@@ -8,7 +8,7 @@ from flask import Response, request
 
 from reviewqueue.core.access import Action
 from reviewqueue.core.db import read_session, write_session
-from reviewqueue.core.http import BadRequest, actor, api_blueprint, json_answer, list_answer, text_answer
+from reviewqueue.core.http import BadRequest, actor, api_blueprint, flag, json_answer, list_answer, text_answer
 from reviewqueue.core.moments import iso
 from reviewqueue.core.strictjson import Raw, parse_object, spliced
 from reviewqueue.errors import Invalid
@@ -55,12 +55,13 @@ def apply_configuration(slug: str) -> Response:
     `If-Match: "<version>"` refuses when another version is current.
     """
     who = actor()
+    dry_run = flag("dry_run")
     with write_session() as session:
         applied = apply(
             session=session, actor=who, document=_document(), slug=slug, expected_version=_expected_version(),
-            dry_run=request.args.get("dry_run") in {"1", "true"}, note=request.args.get("note", ""),
+            dry_run=dry_run, note=request.args.get("note", ""),
         )  # fmt: skip
-    return json_answer(applied_json(applied), 201 if applied.created else 200)
+    return json_answer(applied_json(applied), 201 if applied.created and not dry_run else 200)
 
 
 def _document() -> str | dict[str, Any]:

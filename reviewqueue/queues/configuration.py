@@ -164,7 +164,14 @@ def parse(document: str | Mapping[str, Any], *, final_say: bool) -> tuple[QueueC
     faults = Faults()
     _check(config, faults, final_say=final_say)
     faults.raise_if_any("The configuration has faults.", code="bad_configuration")
-    return config, strictjson.dumps(value)
+    text = strictjson.dumps(value)
+    _check_length(text)
+    return config, text
+
+
+def _check_length(text: str) -> None:
+    if len(text.encode("utf-8", "surrogatepass")) > MAX_DOCUMENT_BYTES:
+        raise Invalid(f"The configuration is longer than {MAX_DOCUMENT_BYTES // 1024} KiB.", code="bad_configuration")
 
 
 def restored(document: str) -> QueueConfig:
@@ -195,7 +202,7 @@ def _check(config: QueueConfig, faults: Faults, *, final_say: bool) -> None:
 
 
 class _JsonLoader(yaml.SafeLoader):
-    """YAML with JSON's types alone: `yes` is a word and `2024-01-01` a text, as in YAML 1.2. No aliases."""
+    """YAML with JSON's types alone: `yes` is a word; `2024-01-01`, `12:30` and `017` are texts. No aliases."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
@@ -216,19 +223,18 @@ class _JsonLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-_JSON_TAGS = {"tag:yaml.org,2002:null", "tag:yaml.org,2002:int", "tag:yaml.org,2002:float"}
-_JsonLoader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag in _JSON_TAGS]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_JsonLoader.add_implicit_resolver(
-    "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
-)
+_JsonLoader.yaml_implicit_resolvers = {}
+for _kind, _pattern, _first in (
+    ("null", r"^(?:~|null|Null|NULL|)$", ["~", "n", "N", ""]),
+    ("bool", r"^(?:true|True|TRUE|false|False|FALSE)$", list("tTfF")),
+    ("int", r"^-?(?:0|[1-9][0-9]*)$", list("-0123456789")),
+    ("float", r"^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?$", list("-0123456789")),
+):
+    _JsonLoader.add_implicit_resolver(f"tag:yaml.org,2002:{_kind}", re.compile(_pattern), _first)
 
 
 def _load(text: str) -> dict[str, Any]:
-    if len(text.encode("utf-8", "surrogatepass")) > MAX_DOCUMENT_BYTES:
-        raise Invalid(f"The configuration is longer than {MAX_DOCUMENT_BYTES // 1024} KiB.", code="bad_configuration")
+    _check_length(text)
     try:
         # Not safe_load, but a subclass of its loader, which makes plain values only.
         value = yaml.load(text, Loader=_JsonLoader)  # noqa: S506

@@ -121,11 +121,30 @@ def record_resolution(
     """Insert the row and return its columns. The caller has moved the item."""
     return session.execute(
         _RESOLUTION,
-        {
-            "id": new_id(), "item_id": item_id, "queue_id": queue_id, "revision": revision, "by": by,
-            "verdict": verdict, "output": output, "reason": reason, "message": message, "decision_id": decision_id,
-        },
+        resolution_columns(
+            item_id=item_id, queue_id=queue_id, revision=revision, by=by, verdict=verdict, output=output,
+            reason=reason, message=message, decision_id=decision_id,
+        ),
     ).one()  # fmt: skip
+
+
+def resolution_columns(
+    *,
+    item_id: str,
+    queue_id: str,
+    revision: int,
+    by: ResolvedBy,
+    verdict: Verdict | None,
+    output: str,
+    reason: str | None = None,
+    message: str | None = None,
+    decision_id: str | None = None,
+) -> dict[str, Any]:
+    """Of a resolution, but for its time: for those who insert many."""
+    return {
+        "id": new_id(), "item_id": item_id, "queue_id": queue_id, "revision": revision, "by": by, "verdict": verdict,
+        "output": output, "reason": reason, "message": message, "decision_id": decision_id,
+    }  # fmt: skip
 
 
 def put_into_effect(*, session: Session, actor: Actor, decision: Any, has_siblings: bool = True) -> Any:

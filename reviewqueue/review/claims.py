@@ -429,7 +429,7 @@ def lost_lease(session: Session, actor: Actor, task_id: str) -> Conflict:
         return LeaseLost("You have skipped this task: it goes to somebody else.", code="not_yours")
     if row.audience is Audience.LEAD and not may(actor, Action.TAKE_ESCALATIONS, row.queue_id):
         return LeaseLost("This task is with the leads now. Your draft is kept.", code="not_yours")
-    return LeaseLost("Your time on this task ran out. Your draft is kept; claim again to go on.")
+    return LeaseLost("It went back to the queue: its time ran out, or you handed it back. Claim it again to go on.")
 
 
 def _has_skipped(session: Session, actor: Actor, task_id: str) -> bool:
@@ -443,7 +443,8 @@ def _has_skipped(session: Session, actor: Actor, task_id: str) -> bool:
 def skip(*, session: Session, actor: Actor, claim_id: str) -> None:
     """ "Not me": the actor never gets this task again. After three skips, or when nobody is left, it goes to the leads.
 
-    Only the leads may get it again, when each of them has skipped it: after ten minutes, for somebody must decide.
+    For somebody must decide: when each lead has skipped it, too, the leads get it again after ten minutes; in a queue
+    without leads, everybody does.
     Raises `LeaseLost`, `NotFound`.
     """
     task_id, fence = parse_claim_id(claim_id)
@@ -456,14 +457,14 @@ def skip(*, session: Session, actor: Actor, claim_id: str) -> None:
         skips >= SKIPS_BEFORE_ESCALATION
         or not _people_with(session, task.queue_id, QueueRole.REVIEWER, QueueRole.LEAD) - set(excluded)
     )
-    audience = Audience.LEAD if escalates else task.audience
+    leads = _people_with(session, task.queue_id, QueueRole.LEAD)
+    audience = Audience.LEAD if escalates and leads else task.audience
     put_off = {}
-    if audience is Audience.LEAD:
-        leads = _people_with(session, task.queue_id, QueueRole.LEAD)
-        if not leads - set(excluded):
-            excluded = sorted(set(excluded) - leads)
-            session.execute(delete(Skip).where(Skip.task_id == task_id, Skip.person_id.in_(leads)))
-            put_off = {"available_at": clock(PUT_OFF_SECONDS)}
+    again = (leads or set(excluded)) if escalates or audience is Audience.LEAD else set()
+    if again and again <= set(excluded):
+        excluded = sorted(set(excluded) - again)
+        session.execute(delete(Skip).where(Skip.task_id == task_id, Skip.person_id.in_(again)))
+        put_off = {"available_at": clock(PUT_OFF_SECONDS)}
     _hand_on(session, task, audience=audience, excluded=excluded, **put_off)
     trail.record(
         session,
@@ -479,13 +480,15 @@ def skip(*, session: Session, actor: Actor, claim_id: str) -> None:
 def escalate(*, session: Session, actor: Actor, claim_id: str, comment: str | None = None) -> None:
     """ "Not my authority": the task goes to the queue's leads, with `comment`.
 
-    Raises `LeaseLost`, `NotFound`, and `Conflict` when the leads have it already.
+    Raises `LeaseLost`, `NotFound`, and `Conflict` when the leads have it already, or there is none.
     """
     task_id, fence = parse_claim_id(claim_id)
     _queue_of(session, actor, task_id)
     task = _locked(session, task_id, fence, actor)
     if task.audience is Audience.LEAD:
         raise Conflict("This task is with the leads already: decide it, or skip it.", code="already_escalated")
+    if not _people_with(session, task.queue_id, QueueRole.LEAD) - {actor.id}:
+        raise Conflict("The queue has no other lead who could take it: decide it, or skip it.", code="no_lead")
     _hand_on(
         session,
         task,

@@ -8,6 +8,7 @@ forms work with redirects.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
@@ -19,7 +20,7 @@ from reviewqueue.core.access import Actor
 from reviewqueue.core.db import read_session, write_session
 from reviewqueue.core.http import actor, is_from_desk, signed_in, status_of
 from reviewqueue.core.ids import known_id
-from reviewqueue.errors import AlreadyDecided, Conflict, GraceOver, Invalid
+from reviewqueue.errors import AlreadyDecided, Conflict, GraceOver, Invalid, LeaseLost
 from reviewqueue.models.states import ItemState
 from reviewqueue.queues.catalog import configuration, find_queue
 from reviewqueue.review import claims, drafts, edge, histories, workpiece
@@ -202,10 +203,7 @@ def release(claim_id: str) -> AnyResponse:
 @signed_in
 def skip(claim_id: str) -> AnyResponse:
     """Not me: to somebody else, and on to the next."""
-    with write_session() as session:
-        slug = claims.queue_of_claim(session=session, actor=actor(), claim_id=claim_id).slug
-        claims.skip(session=session, actor=actor(), claim_id=claim_id)
-    return _next(actor(), slug)
+    return _hand_on(claim_id, claims.skip)
 
 
 @blueprint.post("/claims/<claim_id>/escalation")
@@ -213,10 +211,22 @@ def skip(claim_id: str) -> AnyResponse:
 def escalate(claim_id: str) -> AnyResponse:
     """Not my authority: to the leads, with the note; and on to the next."""
     comment = _typed().get("escalation") or _typed().get("comment")
-    with write_session() as session:
-        slug = claims.queue_of_claim(session=session, actor=actor(), claim_id=claim_id).slug
-        claims.escalate(session=session, actor=actor(), claim_id=claim_id, comment=(comment or "")[:20_000] or None)
-    return _next(actor(), slug)
+    return _hand_on(claim_id, claims.escalate, comment=(comment or "")[:20_000] or None)
+
+
+def _hand_on(claim_id: str, operation: Callable[..., None], **arguments: Any) -> AnyResponse:
+    """On to the next; or, where it cannot be, back to the task, and why."""
+    who = actor()
+    try:
+        with write_session() as session:
+            slug = claims.queue_of_claim(session=session, actor=who, claim_id=claim_id).slug
+            operation(session=session, actor=who, claim_id=claim_id, **arguments)
+    except LeaseLost:
+        return _away(url_for("review.show", claim_id=claim_id))
+    except Conflict as error:
+        flash(error.message, "warning")
+        return _away(url_for("review.show", claim_id=claim_id))
+    return _next(who, slug)
 
 
 @blueprint.post("/pause")

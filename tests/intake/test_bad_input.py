@@ -355,7 +355,8 @@ FAR = "9" * 30
     [
         ("GET", "/api/v1/queues/a%00b"), ("GET", "/api/v1/items?queue=a%00b"), ("GET", "/api/v1/exports?queue=a%00b"),
         ("GET", "/api/v1/items?external_id=%00"), ("PUT", "/api/v1/queues/intents?note=%00"),
-        ("GET", f"/api/v1/items?limit={FAR}"),
+        ("GET", f"/api/v1/items?limit={FAR}"), ("GET", "/api/v1/items?cursor=YWJj"),
+        ("GET", "/api/v1/exports?cursor=YWJj"), ("PUT", "/api/v1/queues/intents?dry_run=yes"),
     ],
 )  # fmt: skip
 def test_addresses_that_no_database_can_look_up_are_refused(client, cast, method, path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from reviewqueue.core.db import write_session
@@ -75,3 +77,17 @@ def test_each_change_is_a_version_and_the_same_document_is_none(app, cast):
         with pytest.raises(Conflict):
             apply(session=session, actor=OPERATOR, document=INTENTS, expected_version=1)
         assert apply(session=session, actor=OPERATOR, document=INTENTS, expected_version=2).version == 3
+
+
+def test_yaml_has_the_numbers_of_json_and_no_others():
+    labels = "[12:30, 017, 1_000, 0x1f, 1e3, -2, 3.50, .5, ~, yes, 2024-01-01]"
+    text = "name: numbers\noutput_schema: {enum: " + labels + "}\nrouting: {otherwise: review}"
+    _, document = parse(text, final_say=True)
+    wanted = ["12:30", "017", "1_000", "0x1f", 1000.0, -2, 3.5, ".5", None, "yes", "2024-01-01"]
+    assert json.loads(document)["output_schema"]["enum"] == wanted
+
+
+def test_a_document_is_as_long_over_rest_as_it_may_be_in_a_file():
+    document = {"name": "long", "output_schema": {"enum": ["a" * 300_000]}, "routing": {"otherwise": "review"}}
+    with pytest.raises(Invalid, match="longer than"):
+        parse(document, final_say=True)

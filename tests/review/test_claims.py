@@ -89,6 +89,31 @@ def test_what_everybody_skipped_comes_back_to_the_leads_after_a_while(client, ca
         assert claim(client, cast.bob) is None
 
 
+def _without_leads(app, cast) -> None:
+    with app.app_context(), write_session() as session:
+        found = memberships.find_id(session, "intents", cast.bob.email, QueueRole.LEAD)
+        memberships.remove(session=session, actor=OPERATOR, slug="intents", membership_id=found)
+
+
+def test_without_leads_nothing_is_escalated_into_nowhere(client, cast, app):
+    _without_leads(app, cast)
+    submit(client, cast)
+    claim_id = claim(client, cast.alice)["claim"]["id"]
+    refused = act(client, cast.alice, claim_id, "escalation", comment="x")
+    assert (refused.status_code, refused.json["code"]) == (409, "no_lead")
+    for who in (cast.alice, cast.carol):
+        _skip(client, who)
+    with app.app_context(), write_session() as session:
+        session.execute(update(Task).values(available_at=clock()))
+    assert claim(client, cast.alice)["task"]["audience"] == "reviewer"
+
+
+def test_the_only_lead_cannot_escalate_to_themself(client, cast):
+    submit(client, cast)
+    claim_id = claim(client, cast.bob)["claim"]["id"]
+    assert act(client, cast.bob, claim_id, "escalation").json["code"] == "no_lead"
+
+
 def test_a_disabled_member_is_not_somebody_left(client, cast, app):
     submit(client, cast)
     with app.app_context(), write_session() as session:
@@ -96,7 +121,7 @@ def test_a_disabled_member_is_not_somebody_left(client, cast, app):
             session.execute(update(Person).where(Person.id == member.id).values(disabled_at=clock()))
     _skip(client, cast.alice)
     with app.app_context(), write_session() as session:
-        assert session.scalar(select(Task.audience)) == "lead"
+        assert session.scalar(select(Task.available_at > clock())), "it is put off, for nobody is left"
 
 
 def test_a_removed_member_hands_back_what_they_hold(client, cast, app):

@@ -1,0 +1,233 @@
+"""The operation `submit_many`: any number of items in one transaction, each with a result of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from reviewqueue.core import outbox, trail
+from reviewqueue.core.access import Actor
+from reviewqueue.core.bulk import insert_rows
+from reviewqueue.core.db import database_now
+from reviewqueue.core.http import Body, problem_json, status_of
+from reviewqueue.core.strictjson import Raw, spliced
+from reviewqueue.errors import Conflict, Error, Forbidden
+from reviewqueue.intake import idempotency
+from reviewqueue.intake.expectation import expected_at
+from reviewqueue.intake.items import answer_of, item_json
+from reviewqueue.intake.preparing import Prepared, prepare, queue_for
+from reviewqueue.intake.shapes import ItemShape
+from reviewqueue.intake.submissions import ITEM_QUEUED, external_id_taken, refuse, stored_before
+from reviewqueue.models import AuditEvent, Item, OutboxRow, Queue, Resolution, Task
+from reviewqueue.models.base import table
+from reviewqueue.models.states import ItemState, ResolvedBy, Verdict
+from reviewqueue.queues.catalog import QueueHead
+from reviewqueue.resolution.endings import resolution_columns
+
+ROUTE = "POST /items/batch"
+ATTEMPTS = 5
+"""How often a batch is stored anew when another request takes an `external_id` of it at the same moment."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An item that is in the database; `fresh` is what was stored now, None for one that was there before."""
+
+    item_id: str
+    fresh: Prepared | None
+
+
+Result = Stored | Error
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A result for each item, in their order, and the time at which the fresh ones were stored."""
+
+    results: list[Result]
+    stored_at: datetime
+
+
+def answer_batch(
+    *, session: Session, actor: Actor, bodies: Sequence[Body[ItemShape] | Error], body: bytes,
+    idempotency_key: str | None,
+) -> str:  # fmt: skip
+    """`submit_many`, and what the program is told, as JSON text: `{results: [{status, item} | {status, error}]}`.
+
+    The same `Idempotency-Key` again gives the same answer. Raises `InFlight`, `Invalid` for a key used otherwise.
+    """
+    key = None
+    if idempotency_key is not None:
+        key = idempotency.key_for(actor, route=ROUTE, key=idempotency_key, body=body)
+        saved = idempotency.begin(session, key)
+        if saved is not None:
+            return saved.answer
+    batch = submit_many(session=session, actor=actor, bodies=bodies)
+    text = spliced({"results": _told(session, batch)})
+    if key is not None:
+        idempotency.save(session, key, 200, text)
+    return text
+
+
+def _told(session: Session, batch: Batch) -> list[dict[str, Any]]:
+    there = [result.item_id for result in batch.results if isinstance(result, Stored) and result.fresh is None]
+    found = select(Item, Queue.slug).join(Queue, Queue.id == Item.queue_id).where(Item.id.in_(there))
+    stored = {row.Item.id: item_json(session, row.Item, row.slug) for row in session.execute(found)} if there else {}
+    told: list[dict[str, Any]] = []
+    for result in batch.results:
+        if isinstance(result, Error):
+            told.append({"status": status_of(result), "error": problem_json(result)})
+        elif result.fresh is None:
+            told.append({"status": 200, "item": stored[result.item_id]})
+        else:
+            told.append({"status": 201, "item": Raw(_answer(session, result.fresh, batch.stored_at))})
+    return told
+
+
+def _answer(session: Session, item: Prepared, now: datetime) -> str:
+    queued = item.state is ItemState.QUEUED
+    expected = expected_at(session, item.head.id, now) if queued else None
+    resolution = None if queued else SimpleNamespace(**_resolution(item), created_at=now)
+    due = now + timedelta(seconds=item.due_seconds)
+    return answer_of(item.item_id, item.state, item.route, item.head.version, due, expected, resolution)
+
+
+def submit_many(*, session: Session, actor: Actor, bodies: Sequence[Body[ItemShape] | Error]) -> Batch:
+    """Store the items. One that is refused, for whatever reason, has its error for a result and hinders no other; an
+    error that is given for a body is its result.
+
+    The same `external_id` with the same body is stored once, also within the batch. Raises `Forbidden`.
+    """
+    results: list[Any] = list(bodies)
+    fresh: dict[int, Prepared] = {}
+    queues: dict[str, QueueHead | Error] = {}
+    for place, body in enumerate(bodies):
+        if isinstance(body, Error):
+            continue
+        try:
+            item = prepare(session, actor, _queue(session, actor, body.shape.queue, queues), body)
+        except Forbidden:
+            raise
+        except Error as error:
+            results[place] = _before(session, actor, body) or error
+            continue
+        if item.refused:
+            results[place] = _before(session, actor, body) or refuse(session, actor, item)
+        else:
+            fresh[place] = item
+    now = database_now(session)
+    for _ in range(ATTEMPTS):
+        found = _apart(session, fresh)
+        new = [item.fresh for item in found.values() if isinstance(item, Stored) and item.fresh is not None]
+        try:
+            with session.begin_nested():
+                _store(session, actor, new, now)
+        except IntegrityError:
+            continue
+        for place, result in found.items():
+            results[place] = result
+        return Batch(results, now)
+    raise Conflict("Other requests store items with the same external_ids at this moment. Send the batch again.")
+
+
+def _before(session: Session, actor: Actor, body: Body[ItemShape]) -> Stored | None:
+    row = stored_before(session, actor, body)
+    return None if row is None else Stored(row.Item.id, None)
+
+
+def _queue(session: Session, actor: Actor, slug: str, queues: dict[str, QueueHead | Error]) -> QueueHead:
+    if slug not in queues:
+        try:
+            queues[slug] = queue_for(session, actor, slug)
+        except Forbidden:
+            # No item of theirs would be taken: the whole request is refused.
+            raise
+        except Error as error:
+            queues[slug] = error
+    found = queues[slug]
+    if isinstance(found, Error):
+        raise found
+    return found
+
+
+def _apart(session: Session, items: dict[int, Prepared]) -> dict[int, Result]:
+    """What is new, what is there already, and what clashes with it."""
+    known = _known(session, items.values())
+    results: dict[int, Result] = {}
+    for place, item in items.items():
+        external_id, digest = item.columns["external_id"], item.columns["body_sha256"]
+        key = (item.head.id, external_id)
+        if external_id is None or key not in known:
+            known[key] = (item.item_id, digest)
+            results[place] = Stored(item.item_id, item)
+        elif known[key][1] == digest:
+            results[place] = Stored(known[key][0], None)
+        else:
+            results[place] = external_id_taken(external_id)
+    return results
+
+
+def _known(session: Session, items: Any) -> dict[tuple[str, Any], tuple[str, str]]:
+    """Id and digest of stored items, by queue and `external_id`."""
+    wanted: dict[str, list[str]] = {}
+    for item in items:
+        if item.columns["external_id"] is not None:
+            wanted.setdefault(item.head.id, []).append(item.columns["external_id"])
+    columns = table(Item).c
+    known = {}
+    for queue_id, external_ids in wanted.items():
+        query = select(columns.id, columns.external_id, columns.body_sha256).where(
+            columns.queue_id == queue_id, columns.external_id.in_(external_ids)
+        )
+        for row in session.execute(query):
+            known[queue_id, row.external_id] = (row.id, row.body_sha256)
+    return known
+
+
+def _store(session: Session, actor: Actor, items: list[Prepared], now: datetime) -> None:
+    insert_rows(session, table(Item), [_item_row(item, now) for item in items])
+    passed = [item for item in items if item.state is ItemState.AUTO_APPROVED]
+    insert_rows(session, table(Resolution), [{**_resolution(item), "created_at": now} for item in passed])
+    tasks = [item for item in items if item.needs_task]
+    insert_rows(session, table(Task), [_task_row(item, now) for item in tasks])
+    insert_rows(
+        session, table(OutboxRow),
+        [
+            {**outbox.columns(ITEM_QUEUED, outbox.review_queue(item.head.slug), item.item_id), "created_at": now,
+             "next_at": now}
+            for item in tasks
+        ],
+    )  # fmt: skip
+    insert_rows(session, table(AuditEvent), [_event(actor, item, now) for item in items])
+
+
+def _item_row(item: Prepared, now: datetime) -> dict[str, Any]:
+    seconds = item.expiry_seconds
+    return {
+        **item.columns, "created_at": now, "due_at": now + timedelta(seconds=item.due_seconds),
+        "expires_at": None if seconds is None else now + timedelta(seconds=seconds),
+    }  # fmt: skip
+
+
+def _task_row(item: Prepared, now: datetime) -> dict[str, Any]:
+    due = now + timedelta(seconds=item.due_seconds)
+    return {**item.task_columns(), "due": due, "available_at": now, "created_at": now}
+
+
+def _resolution(item: Prepared) -> dict[str, Any]:
+    return resolution_columns(
+        item_id=item.item_id, queue_id=item.head.id, revision=1, by=ResolvedBy.ROUTING, verdict=Verdict.APPROVE,
+        output=item.columns["output"],
+    )  # fmt: skip
+
+
+def _event(actor: Actor, item: Prepared, now: datetime) -> dict[str, Any]:
+    event = trail.columns(actor, "item.submitted", queue_id=item.head.id, item_id=item.item_id, facts=item.facts())
+    return {**event, "at": now}

@@ -1,0 +1,213 @@
+"""What becomes of a submitted item: checked against its queue, routed, as the columns to be stored. Writes nothing."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+from flask import current_app
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from reviewqueue.core import trail
+from reviewqueue.core.access import Action, Actor, may
+from reviewqueue.core.http import Body
+from reviewqueue.core.ids import known_id, new_id
+from reviewqueue.core.strictjson import dumps
+from reviewqueue.errors import Conflict, Fault, Faults, Invalid, NotFound, TooLarge
+from reviewqueue.intake.shapes import Failure, ItemShape
+from reviewqueue.models import Item
+from reviewqueue.models.states import Audience, Intake, ItemState, RoutingAction, TaskKind, TaskState
+from reviewqueue.queues import routing
+from reviewqueue.queues.catalog import Compiled, QueueHead, configuration, find_queue
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An item as it is to be stored, times excepted: those are the database's."""
+
+    head: QueueHead
+    compiled: Compiled
+    item_id: str
+    route: routing.Route
+    state: ItemState
+    columns: dict[str, Any]
+    """Of table `item`."""
+
+    @property
+    def refused(self) -> bool:
+        """Whether a rule refuses it: then nothing is stored."""
+        return self.route.action is RoutingAction.REFUSE
+
+    @property
+    def needs_task(self) -> bool:
+        return self.state is ItemState.QUEUED or self.route.audit_sample
+
+    @property
+    def due_seconds(self) -> float:
+        return self.compiled.config.sla.due_minutes * 60.0
+
+    @property
+    def expiry_seconds(self) -> float | None:
+        timeout = self.compiled.config.timeout
+        return timeout.after_hours * 3600.0 if timeout else None
+
+    def task_columns(self) -> dict[str, Any]:
+        """Of the task that a person is to do on it."""
+        return {
+            "id": new_id(), "item_id": self.item_id, "queue_id": self.head.id, "config_version": self.head.version,
+            "round": 1, "kind": TaskKind.AUDIT if self.route.audit_sample else TaskKind.REVIEW,
+            "state": TaskState.OPEN, "audience": Audience.REVIEWER, "priority": self.route.priority, "excluded": "[]",
+            "lane": "", "fence": 0,
+        }  # fmt: skip
+
+    def facts(self) -> dict[str, Any]:
+        """Of the audit event."""
+        return {
+            "state": self.state,
+            "rule": self.route.rule,
+            "action": self.route.action,
+            "version": self.head.version,
+            "audit_sample": self.route.audit_sample,
+            "probability": self.route.probability,
+            "body_sha256": self.columns["body_sha256"],
+        }
+
+    def refusal(self) -> Invalid:
+        return Invalid(f"Refused by rule {self.route.rule}: {self.route.title}.", code="refused_by_rule")
+
+
+@dataclass(frozen=True)
+class _Checked:
+    """A submitted item that satisfies its queue."""
+
+    shape: ItemShape
+    output: Any
+    output_text: str
+    failure: Failure | None
+    supersedes: str | None
+
+
+def digest_of(body: Body[ItemShape]) -> str:
+    """The same for equal items, however they are written."""
+    return hashlib.sha256(trail.canonical(body.value).encode()).hexdigest()
+
+
+def queue_for(session: Session, actor: Actor, slug: str) -> QueueHead:
+    """The queue that an item names. Raises `Invalid`, and `Conflict` for a closed intake."""
+    try:
+        head = find_queue(session=session, actor=actor, slug=slug, action=Action.SUBMIT_ITEMS)
+    except NotFound:
+        raise Invalid(
+            "The queue is not known.",
+            [Fault("/queue", "is not a queue that this token may submit to")],
+            code="unknown_queue",
+        ) from None
+    if head.intake is Intake.CLOSED:
+        raise Conflict(f"The queue {slug} takes no new items at the moment.", code="intake_closed")
+    return head
+
+
+def prepare(session: Session, actor: Actor, head: QueueHead, body: Body[ItemShape]) -> Prepared:
+    """Check and route, for the queue that `queue_for` gave. Raises `Invalid` with pointers, `TooLarge`."""
+    _check_size(body)
+    compiled = configuration(session, head.id, head.version)
+    item = _checked(session, actor, compiled, body)
+    item_id = new_id()
+    route = compiled.route(_facts(item), item_id=item_id, failed=item.failure is not None)
+    state = _first_state(route, compiled)
+    return Prepared(head, compiled, item_id, route, state, _columns(actor, head, body, item, item_id, route, state))
+
+
+def _check_size(body: Body[ItemShape]) -> None:
+    limit = current_app.config["SETTINGS"].max_item_bytes
+    if len(body.text) > limit:
+        raise TooLarge(
+            f"The item is {len(body.text):,} bytes and the limit is {limit:,}. Send less of the input, or a link to it."
+        )
+
+
+def _checked(session: Session, actor: Actor, compiled: Compiled, body: Body[ItemShape]) -> _Checked:
+    shape = body.shape
+    faults = Faults(compiled.validate_input(shape.input))
+    output, output_text, failure = shape.output, body.raw["output"], shape.failure
+    reviews_broken = compiled.config.on_invalid_output == "review"
+    if failure is not None and output is not None:
+        faults.add("/failure", "says that the AI failed, yet output is not null: send one of them")
+    elif failure is not None and not reviews_broken:
+        faults.add("/failure", "is not accepted here: the queue refuses failed outputs (on_invalid_output: refuse)")
+    elif failure is None:
+        broken = compiled.validate_output(output)
+        if broken and reviews_broken:
+            failure = Failure(code="invalid_output", raw=output)
+            output, output_text = None, "null"
+        else:
+            faults.found.extend(broken)
+    supersedes = _superseded(session, actor, shape.supersedes, faults)
+    faults.raise_if_any(f"The item does not fit the queue {compiled.config.name}.", code="invalid_item")
+    return _Checked(shape, output, output_text, failure, supersedes)
+
+
+def _superseded(session: Session, actor: Actor, given: str | None, faults: Faults) -> str | None:
+    """The id of the item that this one replaces; an item of a queue that the actor may not submit to is none."""
+    if given is None:
+        return None
+    try:
+        item_id = known_id(given)
+        queue_id = session.execute(select(Item.queue_id).where(Item.id == item_id)).scalar_one_or_none()
+    except NotFound:
+        queue_id = None
+    if queue_id is None or not may(actor, Action.SUBMIT_ITEMS, queue_id):
+        faults.add("/supersedes", "is not the id of an item")
+        return None
+    return item_id
+
+
+def _facts(item: _Checked) -> dict[str, Any]:
+    shape = item.shape
+    parts = [part.model_dump() for part in shape.parts or ()]
+    return {
+        "input": shape.input,
+        "output": item.output,
+        "confidence": shape.confidence,
+        "risk": shape.risk.value,
+        "model": shape.model,
+        "model_version": shape.model_version,
+        "metadata": shape.metadata,
+        "lowest_part": routing.lowest_part(parts),
+    }
+
+
+def _first_state(route: routing.Route, compiled: Compiled) -> ItemState:
+    if route.action is RoutingAction.REVIEW or (route.audit_sample and compiled.rules.audit_hold):
+        return ItemState.QUEUED
+    return ItemState.AUTO_APPROVED
+
+
+def _columns(
+    actor: Actor,
+    head: QueueHead,
+    body: Body[ItemShape],
+    item: _Checked,
+    item_id: str,
+    route: routing.Route,
+    state: ItemState,
+) -> dict[str, Any]:
+    shape, raw = body.shape, body.raw
+    return {
+        "id": item_id, "queue_id": head.id, "config_version": head.version, "state": state,
+        "revision": 1 if state is ItemState.AUTO_APPROVED else 0, "round": 1, "external_id": shape.external_id,
+        "body_sha256": digest_of(body),
+        "input": raw["input"], "output": item.output_text,
+        "failure": None if item.failure is None else dumps(item.failure.model_dump()),
+        "confidence": shape.confidence, "risk": shape.risk, "model": shape.model, "model_version": shape.model_version,
+        "prompt_version": shape.prompt_version, "subject": shape.subject,
+        "parts": raw.get("parts") if shape.parts else None,
+        "alternatives": raw.get("alternatives") if shape.alternatives else None,
+        "explanation": shape.explanation, "trace_url": shape.trace_url, "cost": shape.cost,
+        "latency_ms": shape.latency_ms, "metadata": raw.get("metadata", "{}"), "test": shape.test,
+        "supersedes": item.supersedes, "rule": route.rule, "rule_title": route.title, "action": route.action,
+        "priority": route.priority, "audit_sample": route.audit_sample, "probability": route.probability,
+        "submitted_by": actor.label,
+    }  # fmt: skip

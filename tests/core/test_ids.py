@@ -1,0 +1,24 @@
+"""Identifiers: valid UUIDv7, in the order in which they were made, never twice."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+
+from reviewqueue.core.ids import new_id
+
+
+def test_ids_are_version_7_and_sort_in_the_order_in_which_they_were_made() -> None:
+    made = [new_id() for _ in range(20_000)]
+    assert made == sorted(made)
+    assert {(uuid.UUID(text).version, uuid.UUID(text).variant) for text in made} == {(7, uuid.RFC_4122)}
+
+
+def test_threads_never_make_the_same_id() -> None:
+    made: list[str] = []
+    threads = [threading.Thread(target=lambda: made.extend(new_id() for _ in range(5_000))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(made)) == 20_000
