@@ -243,11 +243,12 @@ def duties() -> Any:
     from reviewqueue.core.relay import Duty
     from reviewqueue.feedback import exports
     from reviewqueue.intake import idempotency
-    from reviewqueue.resolution import endings
+    from reviewqueue.resolution import endings, feed
     from reviewqueue.review import claims
 
     return (
         Duty("settle decisions whose grace is over", endings.settle_due, 0.4, due=endings.GRACE_OVER),
+        Duty("number the feed", feed.number, 0.2, due=feed.UNNUMBERED),
         Duty("return expired claims", claims.return_expired, 1, due=claims.LEASE_OVER),
         Duty("expire items", endings.expire_items, 2, due=endings.EXPIRED),
         Duty("forget old idempotency keys", idempotency.purge, 600, due=idempotency.OLD),

@@ -156,3 +156,13 @@ def queues_of(session: Session) -> list[QueueName]:
         select(Queue.id, Queue.slug, Queue.title).where(Queue.archived_at.is_(None)).order_by(Queue.title, Queue.id)
     )
     return [QueueName(*row) for row in rows]
+
+
+def people_with(session: Session, queue_id: str, *roles: QueueRole) -> set[str]:
+    """Those who have one of the roles in the queue and an account that is not disabled. Asks no permission."""
+    found = (
+        select(Membership.person_id)
+        .join(Person, Person.id == Membership.person_id)
+        .where(Membership.queue_id == queue_id, Membership.role.in_(roles), Person.disabled_at.is_(None))
+    )
+    return set(session.scalars(found))

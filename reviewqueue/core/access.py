@@ -22,6 +22,8 @@ class Action(StrEnum):
     REVIEW = "tasks.review"
     """Claim, decide, skip, escalate."""
     TAKE_ESCALATIONS = "tasks.take_escalations"
+    REOPEN_ITEMS = "items.reopen"
+    """Have an item that has ended judged once more, by somebody else."""
     READ_HISTORY = "history.read"
     """The audit events of an item, with the names of those who acted."""
     EXPORT = "exports.create"
@@ -70,6 +72,7 @@ QUEUE: Mapping[QueueRole, frozenset[Action]] = {
             Action.SEE_QUEUE,
             Action.REVIEW,
             Action.TAKE_ESCALATIONS,
+            Action.REOPEN_ITEMS,
             Action.READ_ITEMS,
             Action.READ_HISTORY,
             Action.READ_CONFIGURATION,
@@ -78,6 +81,7 @@ QUEUE: Mapping[QueueRole, frozenset[Action]] = {
     QueueRole.ANALYST: frozenset(
         {
             Action.SEE_QUEUE,
+            Action.REOPEN_ITEMS,
             Action.READ_ITEMS,
             Action.READ_HISTORY,
             Action.EXPORT,
@@ -93,7 +97,7 @@ SCOPE: Mapping[Scope, frozenset[Action]] = {
     Scope.EXPORTS: frozenset({Action.EXPORT, Action.SEE_QUEUE}),
     Scope.QUEUES_WRITE: frozenset({Action.CONFIGURE_QUEUES, Action.READ_CONFIGURATION, Action.SEE_QUEUE}),
     Scope.METRICS: frozenset({Action.SEE_BACKGROUND}),
-    Scope.REVIEW: frozenset({Action.REVIEW, Action.TAKE_ESCALATIONS, Action.SEE_QUEUE}),
+    Scope.REVIEW: frozenset({Action.REVIEW, Action.TAKE_ESCALATIONS, Action.REOPEN_ITEMS, Action.SEE_QUEUE}),
 }
 """What a scope lets a token do. A service needs no more; a personal token also needs the person's right."""
 

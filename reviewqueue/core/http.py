@@ -257,11 +257,11 @@ def parse_cursor(text: str | None, parts: int) -> list[str] | None:
     except (binascii.Error, UnicodeDecodeError, ValueError):
         found = []
     if len(found) != parts:
-        raise _bad_cursor()
+        raise bad_cursor()
     return found
 
 
-def _bad_cursor() -> Invalid:
+def bad_cursor() -> Invalid:
     return Invalid("The cursor is not one that this list gave. Start without it.", code="bad_cursor")
 
 
@@ -271,7 +271,7 @@ def id_cursor() -> str | None:
     try:
         return None if found is None else known_id(found[0])
     except errors.NotFound:
-        raise _bad_cursor() from None
+        raise bad_cursor() from None
 
 
 def flag(name: str) -> bool:
@@ -282,10 +282,11 @@ def flag(name: str) -> bool:
     return given in {"1", "true"}
 
 
-def list_answer(name: str, rows: Sequence[dict[str, Any]], cursor: str | None) -> Response:
-    """`{name: […], "cursor": …}` with `Link: rel="next"` (RFC 8288) while there is more."""
+def list_answer(name: str, rows: Sequence[dict[str, Any]], cursor: str | None, *, more: bool | None = None) -> Response:
+    """`{name: […], "cursor": …}` with `Link: rel="next"` (RFC 8288) while there is more: while there is a cursor, if
+    `more` does not say."""
     response = text_answer(strictjson.spliced({name: rows, "cursor": cursor}))
-    if cursor is not None:
+    if cursor is not None and more is not False:
         # Not url_for: it would take what somebody wrote into the query for its own parameters.
         query = urlencode({**request.args.to_dict(), "cursor": cursor})
         response.headers["Link"] = f'<{quote(request.path)}?{query}>; rel="next"'

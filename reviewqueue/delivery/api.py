@@ -1,4 +1,4 @@
-"""JSON routes for reading items and waiting for their resolution."""
+"""JSON routes for reading items, waiting for their resolution, and the decision feed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,17 @@ from sqlalchemy.orm import Session
 from reviewqueue.core import trail
 from reviewqueue.core.access import Action, Actor, may, require
 from reviewqueue.core.db import read_session, write_session
-from reviewqueue.core.http import actor, api_blueprint, cursor_of, id_cursor, list_answer, page_size, text_answer
+from reviewqueue.core.http import (
+    actor,
+    api_blueprint,
+    bad_cursor,
+    cursor_of,
+    id_cursor,
+    list_answer,
+    page_size,
+    parse_cursor,
+    text_answer,
+)  # fmt: skip
 from reviewqueue.core.ids import known_id
 from reviewqueue.core.strictjson import spliced
 from reviewqueue.delivery.waiting import LONGEST_SECONDS, wait_for
@@ -20,8 +30,10 @@ from reviewqueue.intake.items import item_json
 from reviewqueue.models import Item, Queue
 from reviewqueue.models.states import ENDED, ActorKind, ItemState
 from reviewqueue.queues.catalog import find_queue, queues_for
+from reviewqueue.resolution import feed as resolutions
 
 blueprint = api_blueprint("delivery")
+FEED = "feed"
 
 
 @blueprint.get("/items/<item_id>")
@@ -101,3 +113,25 @@ def _filter(session: Session, who: Actor) -> list[Any]:
     if arguments.get("subject"):
         conditions.append(Item.subject == arguments["subject"])
     return conditions
+
+
+@blueprint.get("/queues/<slug>/resolutions")
+def feed(slug: str) -> Response:
+    """What the queue's items ended with, in order: `?cursor=&limit=`. There is always a cursor, and it never ends."""
+    limit = page_size()
+    position = _position()
+    with read_session() as session:
+        head = find_queue(session=session, actor=actor(), slug=slug, action=Action.READ_ITEMS)
+        rows = resolutions.after(session, queue_id=head.id, position=position, limit=limit + 1)
+    entries = [resolutions.entry_json(row) for row in rows[:limit]]
+    cursor = cursor_of(FEED, str(entries[-1]["position"] if entries else position))
+    return list_answer("resolutions", entries, cursor, more=len(rows) > limit)
+
+
+def _position() -> int:
+    found = parse_cursor(request.args.get("cursor"), 2)
+    if found is None:
+        return 0
+    if found[0] != FEED or not found[1].isascii() or not found[1].isdigit() or len(found[1]) > 18:
+        raise bad_cursor()
+    return int(found[1])

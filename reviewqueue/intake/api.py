@@ -1,14 +1,21 @@
-"""JSON routes for items coming in."""
+"""JSON routes for items coming in, and for those taken back."""
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from flask import Response, current_app, request
+from pydantic import Field
 
 from reviewqueue.core.db import write_session
-from reviewqueue.core.http import API_PREFIX, actor, api_blueprint, read_bodies, read_body, text_answer
+from reviewqueue.core.http import API_PREFIX, Shape, actor, api_blueprint, read_bodies, read_body, text_answer
+from reviewqueue.core.ids import known_id
+from reviewqueue.core.strictjson import spliced
 from reviewqueue.intake.batches import answer_batch
+from reviewqueue.intake.items import item_of
 from reviewqueue.intake.shapes import ItemShape
 from reviewqueue.intake.submissions import submit
+from reviewqueue.resolution.endings import cancel_item
 
 blueprint = api_blueprint("intake")
 MOST_ITEMS = 1_000
@@ -41,3 +48,17 @@ def submit_batch() -> Response:
             idempotency_key=request.headers.get("Idempotency-Key"),
         )  # fmt: skip
     return text_answer(text)
+
+
+class CancellationShape(Shape):
+    reason: Annotated[str, Field(max_length=2000)] | None = None
+
+
+@blueprint.post("/items/<item_id>/cancellation")
+def cancel(item_id: str) -> Response:
+    """Withdraw an item that nobody has decided: 200 with the item, also when it is withdrawn already."""
+    wanted = known_id(item_id)
+    body = read_body(CancellationShape)
+    with write_session() as session:
+        cancel_item(session=session, actor=actor(), item_id=wanted, reason=body.shape.reason)
+        return text_answer(spliced(item_of(session, wanted)))

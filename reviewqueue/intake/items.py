@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from reviewqueue.core.http import API_PREFIX
 from reviewqueue.core.moments import iso
 from reviewqueue.core.strictjson import Raw, raw, spliced
-from reviewqueue.models import Item
+from reviewqueue.errors import NotFound
+from reviewqueue.models import Item, Queue
 from reviewqueue.models.states import ItemState
 from reviewqueue.queues.routing import Route
 from reviewqueue.resolution import reading
@@ -47,6 +49,16 @@ def item_json(session: Session, row: Item, slug: str) -> dict[str, Any]:
         "submitted_at": iso(row.created_at), "due_at": iso(row.due_at), "expires_at": iso(row.expires_at),
         "links": _links(row.id),
     }  # fmt: skip
+
+
+def item_of(session: Session, item_id: str) -> dict[str, Any]:
+    """`item_json` by id. Asks no permission. Raises `NotFound`."""
+    row = session.execute(
+        select(Item, Queue.slug).join(Queue, Queue.id == Item.queue_id).where(Item.id == item_id)
+    ).one_or_none()
+    if row is None:
+        raise NotFound
+    return item_json(session, row.Item, row.slug)
 
 
 def row_route(row: Any) -> Route:

@@ -7,10 +7,12 @@ from reviewqueue.models.audit import AuditContent, AuditEvent, AuditSeal
 from reviewqueue.models.background import OutboxRow, RelayLease
 from reviewqueue.models.base import Base, UtcDateTime
 from reviewqueue.models.datasets import DatasetShard, DatasetVersion
+from reviewqueue.models.imports import Import, ImportChunk, ImportFault
 from reviewqueue.models.items import IdempotencyKey, Item
 from reviewqueue.models.people import LoginThrottle, Membership, Person, Token, TokenQueue, WebSession
 from reviewqueue.models.queues import Queue, QueueVersion
 from reviewqueue.models.tasks import Decision, Draft, PendingRelease, Resolution, Skip, Task
+from reviewqueue.models.webhooks import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 
 __all__ = [
     "AuditContent",
@@ -22,6 +24,9 @@ __all__ = [
     "Decision",
     "Draft",
     "IdempotencyKey",
+    "Import",
+    "ImportChunk",
+    "ImportFault",
     "Item",
     "LoginThrottle",
     "Membership",
@@ -38,4 +43,7 @@ __all__ = [
     "TokenQueue",
     "UtcDateTime",
     "WebSession",
+    "WebhookAttempt",
+    "WebhookDelivery",
+    "WebhookEndpoint",
 ]

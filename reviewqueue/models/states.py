@@ -162,3 +162,23 @@ class ExportState(StrEnum):
     """Gave up; `error` says why."""
     CANCELLED = "cancelled"
     """Stopped by somebody."""
+
+
+class ImportState(StrEnum):
+    RECEIVING = "receiving"
+    """The stream is being read."""
+    RUNNING = "running"
+    """Received whole; its lines are being stored."""
+    DONE = "done"
+    """Every line is stored or refused."""
+    FAILED = "failed"
+    """Given up: the stream broke off, or its token lost its right. What was stored stays."""
+
+
+class DeliveryState(StrEnum):
+    PENDING = "pending"
+    """To be sent, for the first time or again."""
+    DELIVERED = "delivered"
+    """The receiver has answered 2xx."""
+    DEAD = "dead"
+    """Given up after ten attempts; waits for somebody to send it again."""

@@ -40,7 +40,7 @@ class Task(Base):
     lease_until: Mapped[Moment | None]
     escalated_by: Mapped[Ref | None]
     escalation_comment: Mapped[str | None] = mapped_column(Text)
-    """What the person who handed it on wrote to the leads."""
+    """What the person who handed it on wrote to the leads, or who reopened the item to whoever decides it next."""
     created_at: Mapped[Moment]
 
     __table_args__ = (
@@ -183,6 +183,13 @@ class Resolution(Base):
         CheckConstraint("\"by\" IN ('routing', 'people', 'default', 'duplicate', 'cancelled')", name="by"),
         Index("uq_resolution_item_id_revision", "item_id", "revision", unique=True),
         Index("uq_resolution_queue_id_position", "queue_id", "position", unique=True),
+        # What the feed has yet to number.
+        Index(
+            "ix_resolution_unnumbered",
+            "id",
+            postgresql_where=text("position IS NULL"),
+            sqlite_where=text("position IS NULL"),
+        ),
     )
 
 

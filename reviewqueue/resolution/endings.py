@@ -14,13 +14,13 @@ from sqlalchemy import bindparam, delete, exists, insert, literal_column, select
 from sqlalchemy.orm import Session
 
 from reviewqueue.core import trail
-from reviewqueue.core.access import SYSTEM, Actor
+from reviewqueue.core.access import SYSTEM, Action, Actor, require
 from reviewqueue.core.db import clock, on_postgresql
 from reviewqueue.core.ids import new_id
-from reviewqueue.errors import ItemEnded
+from reviewqueue.errors import ItemEnded, NotFound
 from reviewqueue.models import Decision, Item, PendingRelease, Resolution, Task
 from reviewqueue.models.base import table
-from reviewqueue.models.states import MOVES, ItemState, ResolvedBy, Risk, TaskKind, TaskState, Verdict
+from reviewqueue.models.states import ENDED, MOVES, ItemState, ResolvedBy, Risk, TaskKind, TaskState, Verdict
 from reviewqueue.queues.catalog import configuration
 
 BATCH = 200
@@ -266,6 +266,36 @@ def expire_items(*, session: Session) -> int:
         if row.id not in decided:
             _expire(session, row)
     return len(rows) - len(decided)
+
+
+def cancel_item(*, session: Session, actor: Actor, item_id: str, reason: str | None = None) -> None:
+    """The program withdraws its item: nobody needs to answer. Again changes nothing.
+
+    Beats a live claim, whose holder is told so, but no decision of a person, not even one in its grace time. Raises
+    `NotFound`, `Forbidden`, and `ItemEnded` for an item that has its answer or a decision.
+    """
+    query = select(Item.id, Item.queue_id, Item.state, Item.revision).where(Item.id == item_id)
+    item = session.execute(query.with_for_update() if on_postgresql(session) else query).one_or_none()
+    if item is None:
+        raise NotFound
+    require(actor, Action.SUBMIT_ITEMS, item.queue_id)
+    if item.state is ItemState.CANCELLED:
+        return
+    if item.state in ENDED or item.revision:
+        raise ItemEnded("The item has its answer: it can be reopened, not withdrawn.", code="item_ended")
+    if item.state is ItemState.IN_REVIEW:
+        raise ItemEnded("A person has decided: the answer comes when the time to undo it is over.", code="item_decided")
+    resolve(
+        session=session,
+        actor=actor,
+        item_id=item.id,
+        queue_id=item.queue_id,
+        state=ItemState.CANCELLED,
+        by=ResolvedBy.CANCELLED,
+        verdict=None,
+        output="null",
+        message=reason,
+    )
 
 
 def _expire(session: Session, row: Any) -> None:

@@ -8,12 +8,14 @@ from sqlalchemy.orm import Session
 from reviewqueue.core.access import Actor
 from reviewqueue.core.db import read_session, write_session
 from reviewqueue.core.http import Body, actor, api_blueprint, json_answer, read_body, text_answer
+from reviewqueue.core.ids import known_id
 from reviewqueue.core.moments import iso
 from reviewqueue.core.strictjson import Raw, raw, spliced
 from reviewqueue.errors import Fault, Invalid
 from reviewqueue.review import claims, drafts, edge, workpiece
 from reviewqueue.review.decisions import Submission, withdraw
-from reviewqueue.review.shapes import DecisionShape, DraftShape, EscalationShape
+from reviewqueue.review.reopening import reopen
+from reviewqueue.review.shapes import DecisionShape, DraftShape, EscalationShape, ReopeningShape
 from reviewqueue.review.verdicts import MISSING
 
 blueprint = api_blueprint("review")
@@ -135,3 +137,12 @@ def withdraw_decision(decision_id: str) -> Response:
         return spliced(workpiece.claim_json(session=session, actor=who, held=held))
 
     return text_answer(edge.claiming(act))
+
+
+@blueprint.post("/items/<item_id>/reopenings")
+def reopen_item(item_id: str) -> Response:
+    """Have an item that has ended judged once more, by somebody else: 201 with the task's id."""
+    body = read_body(ReopeningShape)
+    with write_session() as session:
+        task_id = reopen(session=session, actor=actor(), item_id=known_id(item_id), reason=body.shape.reason)
+    return json_answer({"task": task_id}, 201)

@@ -31,12 +31,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
+from reviewqueue.accounts.memberships import people_with
 from reviewqueue.core import trail
 from reviewqueue.core.access import SYSTEM, Action, Actor, may, require
 from reviewqueue.core.db import clock, clock_in, on_postgresql
 from reviewqueue.core.ids import known_id
 from reviewqueue.errors import Conflict, Forbidden, LeaseLost, NotFound
-from reviewqueue.models import Decision, Item, Membership, Person, Queue, Skip, Task
+from reviewqueue.models import Decision, Item, Queue, Skip, Task
 from reviewqueue.models.base import table
 from reviewqueue.models.states import Audience, QueueRole, TaskKind, TaskState
 from reviewqueue.queues.applying import fits
@@ -455,9 +456,9 @@ def skip(*, session: Session, actor: Actor, claim_id: str) -> None:
     skips = session.execute(select(func.count()).select_from(Skip).where(Skip.task_id == task_id)).scalar_one()
     escalates = task.audience is Audience.REVIEWER and (
         skips >= SKIPS_BEFORE_ESCALATION
-        or not _people_with(session, task.queue_id, QueueRole.REVIEWER, QueueRole.LEAD) - set(excluded)
+        or not people_with(session, task.queue_id, QueueRole.REVIEWER, QueueRole.LEAD) - set(excluded)
     )
-    leads = _people_with(session, task.queue_id, QueueRole.LEAD)
+    leads = people_with(session, task.queue_id, QueueRole.LEAD)
     audience = Audience.LEAD if escalates and leads else task.audience
     put_off = {}
     again = (leads or set(excluded)) if escalates or audience is Audience.LEAD else set()
@@ -487,7 +488,7 @@ def escalate(*, session: Session, actor: Actor, claim_id: str, comment: str | No
     task = _locked(session, task_id, fence, actor)
     if task.audience is Audience.LEAD:
         raise Conflict("This task is with the leads already: decide it, or skip it.", code="already_escalated")
-    if not _people_with(session, task.queue_id, QueueRole.LEAD) - {actor.id}:
+    if not people_with(session, task.queue_id, QueueRole.LEAD) - {actor.id}:
         raise Conflict("The queue has no other lead who could take it: decide it, or skip it.", code="no_lead")
     _hand_on(
         session,
@@ -532,13 +533,3 @@ def _hand_on(session: Session, task: Any, *, audience: Audience, excluded: list[
             lane=lane_of(audience=audience, assignee=assignee, excluded=excluded), **values,
         )
     )  # fmt: skip
-
-
-def _people_with(session: Session, queue_id: str, *roles: QueueRole) -> set[str]:
-    """Those who have one of the roles in the queue and an account that is not disabled."""
-    members = (
-        select(Membership.person_id)
-        .join(Person, Person.id == Membership.person_id)
-        .where(Membership.queue_id == queue_id, Membership.role.in_(roles), Person.disabled_at.is_(None))
-    )
-    return set(session.scalars(members))

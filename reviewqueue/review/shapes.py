@@ -35,3 +35,7 @@ class EscalationShape(Shape):
 
 class DraftShape(Shape):
     body: dict[str, Any]
+
+
+class ReopeningShape(Shape):
+    reason: Annotated[str, Field(min_length=1, max_length=2000)]

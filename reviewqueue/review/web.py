@@ -26,6 +26,7 @@ from reviewqueue.queues.catalog import configuration, find_queue
 from reviewqueue.review import claims, drafts, edge, histories, workpiece
 from reviewqueue.review.decisions import withdraw
 from reviewqueue.review.desk import Desk, desk_of, draft_of, explain, submission_of
+from reviewqueue.review.reopening import reopen
 from reviewqueue.review.shown import hidden_in, input_shown, lines, markdown, pieces, scalar, words
 
 blueprint = Blueprint("review", __name__)
@@ -283,6 +284,20 @@ def items(slug: str) -> str:
     return render_template(
         "review/items.html", queue=head, page=page, state=state, external_id=external_id, states=list(ItemState)
     )
+
+
+@blueprint.post("/items/<item_id>/reopenings")
+@signed_in
+def reopen_item(item_id: str) -> AnyResponse:
+    """Have an item that has ended judged once more, by somebody else."""
+    wanted, reason = known_id(item_id), _typed().get("reason", "").strip()
+    try:
+        with write_session() as session:
+            reopen(session=session, actor=actor(), item_id=wanted, reason=reason[:2000])
+        flash("Reopened: somebody else will judge it. The present answer stands until then.", "good")
+    except (Conflict, Invalid) as error:
+        flash(error.message, "warning")
+    return _away(url_for("review.item", item_id=wanted))
 
 
 @blueprint.get("/items/<item_id>")

@@ -145,6 +145,8 @@ def why_flagged(item: Any, kind: TaskKind, config: QueueConfig) -> list[str]:
 def _first_reason(item: Any, kind: TaskKind, config: QueueConfig) -> str:
     if kind is TaskKind.AUDIT:
         return f"Random check: {item.probability:.0%} of what passes is looked at"
+    if kind is TaskKind.APPEAL:
+        return "Reopened: somebody asked for a second judgement"
     title = str(item.rule_title)
     if item.rule is None or item.rule > len(config.routing.rules):
         return title

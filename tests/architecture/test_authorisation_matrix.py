@@ -57,6 +57,7 @@ DECISION = {"verdict": "override", "output": {"label": "refund"}}
 BODIES: dict[str, Any] = {
     "POST /api/v1/items": item(1),
     "POST /api/v1/items/batch": {"items": [item(1)]},
+    "POST /api/v1/items/<item_id>/reopenings": {"reason": "Wrong label"},
     "PUT /api/v1/queues/<slug>": INTENTS,
     "POST /api/v1/exports": {"queue": "intents", "format": "jsonl"},
     "PUT /api/v1/claims/<claim_id>/draft": {"body": {"comment": "so far"}},

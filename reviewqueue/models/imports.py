@@ -1,0 +1,66 @@
+"""Imports: a stream of items, kept in chunks until each is stored."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, PrimaryKeyConstraint, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from reviewqueue.models.base import Base, Id, Json, Moment, Ref, enumerated
+from reviewqueue.models.states import ImportState
+
+
+class Import(Base):
+    """One stream that was sent, and how far it is."""
+
+    __tablename__ = "import"
+
+    id: Mapped[Id]
+    queue: Mapped[str | None] = mapped_column(String(200))
+    """Of lines that name none."""
+    token_id: Mapped[str] = mapped_column(String(16))
+    """Whose right to submit is asked for again with each chunk."""
+    requested_by: Mapped[str] = mapped_column(String(300))
+    state: Mapped[ImportState] = mapped_column(enumerated(ImportState, "import_state"))
+    lines: Mapped[int] = mapped_column(default=0)
+    """Received, empty ones apart."""
+    bytes: Mapped[int] = mapped_column(BigInteger, default=0)
+    chunks: Mapped[int] = mapped_column(default=0)
+    chunks_done: Mapped[int] = mapped_column(default=0)
+    stored: Mapped[int] = mapped_column(default=0)
+    repeated: Mapped[int] = mapped_column(default=0)
+    """There already, or twice in the stream."""
+    refused: Mapped[int] = mapped_column(default=0)
+    error: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[Moment]
+    finished_at: Mapped[Moment | None]
+
+    __table_args__ = (Index("ix_import_token_id_id", "token_id", "id"),)
+
+
+class ImportChunk(Base):
+    """Some lines of an import; the payload goes when they are stored."""
+
+    __tablename__ = "import_chunk"
+
+    id: Mapped[Id]
+    import_id: Mapped[Ref] = mapped_column(ForeignKey("import.id"))
+    number: Mapped[int]
+    first_line: Mapped[int]
+    """Of its first line, 1-based, empty ones counted."""
+    payload: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """Lines of NDJSON, zlib; NULL once they are stored."""
+
+    __table_args__ = (Index("uq_import_chunk_import_id_number", "import_id", "number", unique=True),)
+
+
+class ImportFault(Base):
+    """A line that was refused, and why."""
+
+    __tablename__ = "import_fault"
+
+    import_id: Mapped[Ref] = mapped_column(ForeignKey("import.id"))
+    line: Mapped[int]
+    problem: Mapped[Json]
+    """Problem details."""
+
+    __table_args__ = (PrimaryKeyConstraint("import_id", "line"),)

@@ -1,0 +1,79 @@
+"""The operation `reopen`: an item that has ended is judged once more, by somebody else."""
+
+from __future__ import annotations
+
+import json
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.orm import Session
+
+from reviewqueue.accounts.memberships import people_with
+from reviewqueue.core import trail
+from reviewqueue.core.access import Action, Actor, require
+from reviewqueue.core.db import clock, on_postgresql
+from reviewqueue.core.ids import new_id
+from reviewqueue.errors import Conflict, Fault, Invalid, NotFound
+from reviewqueue.models import Decision, Item, Task
+from reviewqueue.models.states import ENDED, ActorKind, Audience, ItemState, QueueRole, TaskKind, TaskState
+from reviewqueue.queues.catalog import configuration, queue_by_id
+from reviewqueue.review.lanes import lane_of
+
+PRIORITY = 5
+"""Of an appeal, at least: somebody waits for it who has been disappointed once."""
+
+
+def reopen(*, session: Session, actor: Actor, item_id: str, reason: str) -> str:
+    """Open a task on an item that has ended; returns the task's id. Its resolution stays in force until the next.
+
+    Nobody who has decided the item may take the task. Raises `NotFound`, `Forbidden`, `Invalid` without a reason, and
+    `Conflict` for an item that is open already or withdrawn, and where nobody else reviews in the queue.
+    """
+    query = select(Item.id, Item.queue_id, Item.state, Item.round, Item.priority).where(Item.id == item_id)
+    item = session.execute(query.with_for_update() if on_postgresql(session) else query).one_or_none()
+    if item is None:
+        raise NotFound
+    require(actor, Action.REOPEN_ITEMS, item.queue_id)
+    if not reason.strip():
+        raise Invalid("Say why it is reopened: whoever decides it next reads that.", [Fault("/reason", "is required")])
+    _require_ended(session, item.id, item.state)
+    excluded = sorted(set(session.scalars(select(Decision.person_id).where(Decision.item_id == item_id))))
+    if not people_with(session, item.queue_id, QueueRole.REVIEWER, QueueRole.LEAD) - set(excluded):
+        raise Conflict(
+            "Everybody who reviews in this queue has decided the item. Add somebody, then reopen it.",
+            code="nobody_else",
+        )
+    head = queue_by_id(session, item.queue_id)
+    due_seconds = configuration(session, head.id, head.version).config.sla.due_minutes * 60.0
+    task_id = new_id()
+    session.execute(
+        update(Item)
+        .where(Item.id == item_id)
+        # No time-out: it has had its answer, and keeps it until a person gives another.
+        .values(state=ItemState.QUEUED, round=item.round + 1, expires_at=None, due_at=clock(due_seconds))
+        .execution_options(synchronize_session=False)
+    )
+    session.execute(
+        insert(Task).values(
+            id=task_id, item_id=item_id, queue_id=item.queue_id, config_version=head.version, round=item.round + 1,
+            kind=TaskKind.APPEAL, state=TaskState.OPEN, audience=Audience.REVIEWER,
+            priority=max(item.priority, PRIORITY), due=clock(due_seconds), available_at=clock(), created_at=clock(),
+            excluded=json.dumps(excluded), escalation_comment=reason,
+            escalated_by=actor.id if actor.kind is ActorKind.PERSON else None,
+            lane=lane_of(audience=Audience.REVIEWER, assignee=None, excluded=excluded), fence=0,
+        )
+    )  # fmt: skip
+    trail.record(
+        session, actor, "item.reopened", queue_id=item.queue_id, item_id=item_id, subject=task_id,
+        facts={"round": item.round + 1}, content={"reason": reason},
+    )  # fmt: skip
+    return task_id
+
+
+def _require_ended(session: Session, item_id: str, state: ItemState) -> None:
+    if state is ItemState.CANCELLED:
+        raise Conflict("The program has withdrawn this item: it is final.", code="item_cancelled")
+    if state not in ENDED:
+        raise Conflict("The item waits for a person already.", code="item_open")
+    open_task = select(Task.id).where(Task.item_id == item_id, Task.state.in_((TaskState.OPEN, TaskState.CLAIMED)))
+    if session.execute(open_task.limit(1)).first() is not None:
+        raise Conflict("A person is to check this item already.", code="item_open")
