@@ -63,8 +63,10 @@ def create_app(settings: config.Settings | None = None) -> Flask:
 
 def _add_blueprints(app: Flask) -> None:
     from reviewqueue.accounts import web as accounts_web
+    from reviewqueue.adapters import api as adapters_api
     from reviewqueue.core import background_web, health
     from reviewqueue.delivery import api as delivery_api
+    from reviewqueue.delivery.webhooks import api as webhooks_api
     from reviewqueue.feedback import api as feedback_api
     from reviewqueue.feedback import web as feedback_web
     from reviewqueue.intake import api as intake_api
@@ -83,7 +85,8 @@ def _add_blueprints(app: Flask) -> None:
     ]
     apis = [
         intake_api.blueprint, queues_api.blueprint, review_api.blueprint, delivery_api.blueprint,
-        feedback_api.blueprint,
+        webhooks_api.blueprint,
+        feedback_api.blueprint, adapters_api.blueprint,
     ]  # fmt: skip
     for blueprint in html:
         app.register_blueprint(blueprint)

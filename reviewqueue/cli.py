@@ -21,7 +21,8 @@ from reviewqueue import __version__, config, errors
 from reviewqueue.core.background import Topic
 
 TOPICS = {
-    "item.queued": Topic("reviewqueue.intake.jobs.find_similar"),
+    "item.queued": Topic("reviewqueue.delivery.jobs.on_queued"),
+    "webhooks.send": Topic("reviewqueue.delivery.jobs.send_due", long=True),
     "export.plan": Topic("reviewqueue.feedback.jobs.plan", long=True),
     "export.shard": Topic("reviewqueue.feedback.jobs.write_shard", long=True),
 }
@@ -158,7 +159,9 @@ def run_all(data_dir: Path, host: str, port: int, web_workers: int, *, banner: A
         "web", supervisor.own_command("web", "--host", host, "--port", str(port), "--web-workers", str(web_workers))
     )
     tree.add("relay", supervisor.own_command("relay"))
-    tree.add("worker", supervisor.own_command("worker"))
+    # Sending waits for other people's servers: it must hold up nothing else, and nothing else it.
+    tree.add("worker", supervisor.own_command("worker", "--except", "webhooks"))
+    tree.add("sender", supervisor.own_command("worker", "--work", "webhooks"))
 
     def ready() -> None:
         wait_until_ready(url)
@@ -241,6 +244,7 @@ def duties() -> Any:
     """What is due by time. Passed to the relay, so that `core` imports no feature."""
     from reviewqueue.accounts import sessions, throttle
     from reviewqueue.core.relay import Duty
+    from reviewqueue.delivery.webhooks import deliveries
     from reviewqueue.feedback import exports
     from reviewqueue.intake import idempotency
     from reviewqueue.resolution import endings, feed
@@ -249,6 +253,9 @@ def duties() -> Any:
     return (
         Duty("settle decisions whose grace is over", endings.settle_due, 0.4, due=endings.GRACE_OVER),
         Duty("number the feed", feed.number, 0.2, due=feed.UNNUMBERED),
+        Duty("make webhook deliveries", deliveries.follow, 0.2, due=deliveries.BEHIND),
+        Duty("call the webhook sender", deliveries.call_sender, 0.2, due=deliveries.UNCALLED),
+        Duty("forget old webhook deliveries", deliveries.sweep, 600, due=deliveries.OLD),
         Duty("return expired claims", claims.return_expired, 1, due=claims.LEASE_OVER),
         Duty("expire items", endings.expire_items, 2, due=endings.EXPIRED),
         Duty("forget old idempotency keys", idempotency.purge, 600, due=idempotency.OLD),
@@ -259,12 +266,14 @@ def duties() -> Any:
 
 
 @main.command()
-@click.option(
-    "--queues", "only", help="Comma-separated review queues to work for; all of them, and the rest, by default."
-)
+@click.option("--queues", "only", default="", help="Comma-separated review queues to work for; all by default.")
+@click.option("--work", default="", help="Comma-separated other work: exports, imports, maintenance, webhooks.")
+@click.option("--except", "without", default="", help="Comma-separated other work to leave to another worker.")
 @click.pass_obj
-def worker(data_dir: Path, only: str | None) -> None:
-    """Run an RQ worker alone. It hears of new review queues by itself."""
+def worker(data_dir: Path, only: str, work: str, without: str) -> None:
+    """Run an RQ worker alone: for everything, unless --queues or --work narrows it. It hears of new review queues by
+    itself.
+    """
     from reviewqueue.app import create_app
     from reviewqueue.core import background, outbox
     from reviewqueue.core.worker import ReviewWorker, all_names
@@ -275,11 +284,24 @@ def worker(data_dir: Path, only: str | None) -> None:
     background.serve(app)
     with app.app_context():
         connection = background.connect(background.redis_url(), retries=3)
-    if only:
-        names = [outbox.review_queue(slug.strip()) for slug in only.split(",") if slug.strip()]
-        ReviewWorker(lambda: names, connection).work(logging_level="WARNING")
-    else:
-        ReviewWorker(lambda: all_names(settings), connection).work(logging_level="WARNING")
+    names = [*(outbox.review_queue(slug) for slug in _listed(only)), *_site_work(work)]
+    left_out = set(_site_work(without))
+    wanted = (lambda: names) if names else (lambda: [name for name in all_names(settings) if name not in left_out])
+    ReviewWorker(wanted, connection).work(logging_level="WARNING")
+
+
+def _listed(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _site_work(text: str) -> list[str]:
+    from reviewqueue.core import outbox
+
+    names = _listed(text)
+    for name in names:
+        if name not in outbox.SITE:
+            raise click.BadParameter(f"{name} is not known: {', '.join(outbox.SITE)}")
+    return names
 
 
 @main.command()

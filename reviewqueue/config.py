@@ -52,6 +52,9 @@ class Settings:
     """`REVIEWQUEUE_WEB_THREADS`: threads of one web process; at most a quarter of them hold long polls. Default 8."""
     execution_lease_seconds: int = 60
     """`REVIEWQUEUE_EXECUTION_LEASE_SECONDS`: a job's hold on its rows, renewed while it works. Default 60."""
+    webhook_allow: str = ""
+    """`REVIEWQUEUE_WEBHOOK_ALLOW`: host names, addresses and networks, separated by commas, that webhooks may go to
+    though they are not public, and by plain http. Default: none."""
 
     @property
     def is_sqlite(self) -> bool:
@@ -84,6 +87,7 @@ def load(environ: Mapping[str, str] | None = None, *, data_dir: str | os.PathLik
         final_say=_flag(env, "REVIEWQUEUE_FINAL_SAY", default=True),
         web_threads=_number(env, "REVIEWQUEUE_WEB_THREADS", 8),
         execution_lease_seconds=_number(env, "REVIEWQUEUE_EXECUTION_LEASE_SECONDS", 60),
+        webhook_allow=env.get("REVIEWQUEUE_WEBHOOK_ALLOW", ""),
     )
 
 

@@ -100,7 +100,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["endpoint_id"], ["webhook_endpoint.id"], name=op.f("fk_webhook_delivery_endpoint_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_webhook_delivery")),
     )
-    op.create_index("ix_webhook_delivery_due", "webhook_delivery", ["next_at"], **where("state = 'pending'"))
+    op.create_index("ix_webhook_delivery_due", "webhook_delivery", ["endpoint_id", "next_at"], **where("state = 'pending'"))
     op.create_index("ix_webhook_delivery_endpoint_id_id", "webhook_delivery", ["endpoint_id", "id"])
     op.create_index(
         "uq_webhook_delivery_endpoint_id_event_id", "webhook_delivery", ["endpoint_id", "event_id"], unique=True

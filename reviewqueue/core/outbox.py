@@ -13,6 +13,10 @@ from reviewqueue.models.base import table
 
 EXPORTS = "exports"
 MAINTENANCE = "maintenance"
+IMPORTS = "imports"
+WEBHOOKS = "webhooks"
+SITE = (EXPORTS, IMPORTS, MAINTENANCE, WEBHOOKS)
+"""The RQ queues that belong to no review queue."""
 
 
 def review_queue(slug: str) -> str:

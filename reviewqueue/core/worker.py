@@ -87,4 +87,4 @@ def all_names(settings: Settings) -> list[str]:
         slugs = connection.scalars(
             select(ReviewQueue.slug).where(ReviewQueue.archived_at.is_(None)).order_by(ReviewQueue.slug)
         ).all()
-    return [*(outbox.review_queue(slug) for slug in slugs), outbox.EXPORTS, outbox.MAINTENANCE]
+    return [*(outbox.review_queue(slug) for slug in slugs), *outbox.SITE]

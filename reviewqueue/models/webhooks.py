@@ -57,6 +57,7 @@ class WebhookDelivery(Base):
         Index("ix_webhook_delivery_endpoint_id_id", "endpoint_id", "id"),
         Index(
             "ix_webhook_delivery_due",
+            "endpoint_id",
             "next_at",
             postgresql_where=text("state = 'pending'"),
             sqlite_where=text("state = 'pending'"),

@@ -27,15 +27,15 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 
 from reviewqueue.accounts import memberships, people, tokens
 from reviewqueue.accounts.sessions import open_sessions
 from reviewqueue.core.access import Scope, operator
 from reviewqueue.core.db import clock, read_session, write_session
 from reviewqueue.core.ids import new_id
-from reviewqueue.models import DatasetVersion, OutboxRow
-from reviewqueue.models.states import ExportState, QueueRole
+from reviewqueue.models import DatasetVersion, OutboxRow, WebhookDelivery, WebhookEndpoint
+from reviewqueue.models.states import DeliveryState, ExportState, QueueRole
 from reviewqueue.queues.applying import apply
 from tests.fixtures.people import INTENTS, PASSWORD, Cast, Member, assemble, item
 
@@ -55,10 +55,18 @@ SERVICES = [scope.value for scope in Scope if scope is not Scope.REVIEW]
 
 DECISION = {"verdict": "override", "output": {"label": "refund"}}
 BODIES: dict[str, Any] = {
+    "POST /api/a2i/human-loops": {
+        "HumanLoopName": "one",
+        "FlowDefinitionArn": "arn:aws:sagemaker:local:000000000000:flow-definition/intents",
+        "HumanLoopInput": {"InputContent": json.dumps({"taskObject": "Where is it?", "initialValue": "refund"})},
+    },
+    "POST /api/a2i/human-loops/stop": {"HumanLoopName": "unknown"},
     "POST /api/v1/items": item(1),
     "POST /api/v1/items/batch": {"items": [item(1)]},
     "POST /api/v1/items/<item_id>/reopenings": {"reason": "Wrong label"},
     "PUT /api/v1/queues/<slug>": INTENTS,
+    "POST /api/v1/queues/<slug>/webhooks": {"url": "https://example.com/"},
+    "PUT /api/v1/webhooks/<endpoint_id>/enabled": {"enabled": False},
     "POST /api/v1/exports": {"queue": "intents", "format": "jsonl"},
     "PUT /api/v1/claims/<claim_id>/draft": {"body": {"comment": "so far"}},
     "POST /login": {"email": "nobody@example.com", "password": "wrong"},
@@ -197,6 +205,24 @@ class Targets:
         folder.mkdir(parents=True)
         (folder / "feedback.jsonl").write_text("{}")
         return "feedback.jsonl"
+
+    def endpoint_id(self) -> str:
+        url = f"https://example.com/{new_id()}"
+        found: str = self._api(self.cast.admin, "POST", "/queues/intents/webhooks", {"url": url})["id"]
+        return found
+
+    def delivery_id(self) -> str:
+        with self.app.app_context(), write_session() as session:
+            endpoint_id = session.scalars(select(WebhookEndpoint.id).order_by(WebhookEndpoint.id.desc())).first()
+            made = insert(WebhookDelivery).values(
+                id=new_id(), endpoint_id=endpoint_id, event="webhook.test", event_id=new_id(), ref=endpoint_id,
+                state=DeliveryState.DEAD, attempts=10, next_at=clock(), created_at=clock(),
+            )  # fmt: skip
+            found: str = session.execute(made.returning(WebhookDelivery.id)).scalar_one()
+        return found
+
+    def loop_name(self) -> str:
+        return self.item_id()
 
     def number(self) -> str:
         return "0"

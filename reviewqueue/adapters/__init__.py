@@ -1,0 +1,1 @@
+"""Other systems' shapes at our door: Amazon A2I's human loops, Label Studio's tasks."""

@@ -1,0 +1,26 @@
+"""RQ entry points of delivery. Each may run twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from reviewqueue.delivery.webhooks import deliveries
+from reviewqueue.delivery.webhooks.sender import Sender
+from reviewqueue.intake.jobs import find_similar
+from reviewqueue.models import Item
+
+
+def on_queued(*, session: Session, refs: list[str]) -> None:
+    """What follows when items wait for a person: look for similar ones, and tell who listens."""
+    find_similar(session=session, refs=refs)
+    rows = session.execute(select(Item.id, Item.queue_id).where(Item.id.in_(refs))).all()
+    deliveries.announce_queued(session, [(row.id, row.queue_id) for row in rows])
+
+
+def send_due(*, ref: str, renew: Callable[[], Any]) -> None:  # noqa: ARG001 - there is one sender for all
+    """Send every webhook that is due, until nothing is for a moment, or its time is over."""
+    Sender(renew).run()

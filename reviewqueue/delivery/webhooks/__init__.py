@@ -1,0 +1,1 @@
+"""Webhooks (Standard Webhooks): who hears of what, deliveries made from the feed, signed, sent and repeated."""

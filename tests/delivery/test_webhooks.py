@@ -1,0 +1,350 @@
+"""Webhooks: every event at least once under one id, verified by the receiver's own library, and nobody held up."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import threading
+import time
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+from standardwebhooks import Webhook, WebhookVerificationError
+
+from reviewqueue.core.db import clock, read_session, write_session
+from reviewqueue.core.http import API_PREFIX
+from reviewqueue.delivery import jobs
+from reviewqueue.delivery.webhooks import deliveries, sender, sending
+from reviewqueue.models import OutboxRow, Resolution, WebhookDelivery, WebhookEndpoint
+from reviewqueue.resolution import feed
+from tests.desk_steps import decide, submit
+from tests.fixtures.people import Cast
+from tests.fixtures.receivers import receiving
+
+
+@pytest.fixture
+def settings(settings: Any) -> Any:
+    object.__setattr__(settings, "webhook_allow", "127.0.0.1")
+    return settings
+
+
+@pytest.fixture(autouse=True)
+def brisk(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sender, "IDLE_FOR", 0.05)
+    monkeypatch.setattr(sender, "LOOK_EVERY", 0.02)
+
+
+class Hooks:
+    """Endpoints over REST, and what the relay and the job do, done at once."""
+
+    def __init__(self, app: Any, cast: Cast) -> None:
+        self.app, self.cast, self.client = app, cast, app.test_client()
+
+    def api(self, method: str, path: str, body: Any = None) -> Any:
+        address = f"{API_PREFIX}{path}"
+        return self.client.open(address, method=method, json=body, headers=self.cast.admin.bearer)
+
+    def listen(self, url: str, *events: str) -> Any:
+        answer = self.api("POST", "/queues/intents/webhooks", {"url": url, "events": list(events or ("*",))})
+        assert answer.status_code == 201, answer.text
+        return answer.json
+
+    def pass_on(self, *, send: bool = True) -> None:
+        with self.app.app_context():
+            with write_session() as session:
+                feed.number(session=session)
+            with write_session() as session:
+                deliveries.follow(session=session)
+            if send:
+                jobs.send_due(ref="", renew=lambda: None)
+
+    def due_again(self) -> None:
+        with self.app.app_context(), write_session() as session:
+            session.execute(update(WebhookDelivery).values(next_at=clock(), leased_until=None))
+
+    def log(self, endpoint: Any) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.api("GET", f"/webhooks/{endpoint['id']}/deliveries").json["deliveries"]
+        return found
+
+
+@pytest.fixture
+def hooks(app: Any, cast: Cast) -> Hooks:
+    return Hooks(app, cast)
+
+
+def test_what_an_item_ends_with_arrives_signed(client, cast, hooks):
+    with receiving() as receiver:
+        endpoint = hooks.listen(receiver.url)
+        passed = submit(client, cast, number=1, confidence=0.99)
+        submit(client, cast, number=2, external_id="two")
+        decide(client, cast.alice, output={"label": "refund"}, message="A refund")
+        hooks.pass_on()
+        hooks.pass_on()
+    assert sorted(body["type"] for body in receiver.bodies()) == ["item.auto_approved", "item.resolved"]
+    for headers, body in receiver.came:
+        data = Webhook(endpoint["secret"]).verify(body.decode(), headers)
+        with pytest.raises(WebhookVerificationError):
+            Webhook(endpoint["secret"]).verify(body.decode() + " ", headers)
+        if data["type"] == "item.resolved":
+            assert data["data"]["resolution"]["output"] == {"label": "refund"}
+            assert data["data"]["external_id"] == "two"
+            assert data["data"]["resolution"]["message"] == "A refund"
+        else:
+            assert data["data"]["item"] == passed["id"]
+        assert data["data"]["queue"] == "intents"
+    assert [entry["state"] for entry in hooks.log(endpoint)] == ["delivered", "delivered"]
+
+
+def test_an_endpoint_hears_only_what_it_asked_for_and_only_from_its_beginning(client, cast, hooks):
+    submit(client, cast, number=1, confidence=0.99)
+    hooks.pass_on(send=False)
+    with receiving() as receiver:
+        hooks.listen(receiver.url, "item.resolved")
+        submit(client, cast, number=2, confidence=0.99)
+        submit(client, cast, number=3)
+        decide(client, cast.alice, verdict="approve")
+        hooks.pass_on()
+    assert [body["type"] for body in receiver.bodies()] == ["item.resolved"]
+
+
+def test_an_item_that_waits_is_told_of_once(client, cast, app, hooks):
+    with receiving() as receiver:
+        hooks.listen(receiver.url, "item.queued")
+        item_id = submit(client, cast, number=1)["id"]
+        for _ in range(2):
+            with app.app_context(), write_session() as session:
+                jobs.on_queued(session=session, refs=[item_id])
+        hooks.pass_on()
+    [body] = receiver.bodies()
+    assert (body["type"], body["data"]["id"]) == ("item.queued", item_id)
+
+
+def test_a_failed_attempt_is_repeated_under_the_same_id_with_a_fresh_signature(client, cast, hooks):
+    with receiving(lambda number, _: 500 if number < 3 else 200) as receiver:
+        endpoint = hooks.listen(receiver.url)
+        submit(client, cast, confidence=0.99)
+        for _ in range(3):
+            hooks.pass_on()
+            hooks.due_again()
+    assert len(set(receiver.ids())) == 1
+    assert len({body for _, body in receiver.came}) == 1
+    [entry] = hooks.log(endpoint)
+    assert [attempt["status"] for attempt in entry["attempts"]] == [500, 500, 200]
+    assert entry["attempts"][0]["answer"] == "ok"
+    for headers, body in receiver.came:
+        Webhook(endpoint["secret"]).verify(body.decode(), headers)
+
+
+def test_after_ten_attempts_it_is_given_up_and_can_be_sent_again(client, cast, hooks, app):
+    status = [503]
+    with receiving(lambda *_: status[0]) as receiver:
+        endpoint = hooks.listen(receiver.url)
+        submit(client, cast, confidence=0.99)
+        hooks.pass_on(send=False)
+        waits = []
+        for _ in range(10):
+            hooks.due_again()
+            hooks.pass_on()
+            with app.app_context(), read_session() as session:
+                row = session.execute(
+                    select(WebhookDelivery.state, (WebhookDelivery.next_at > clock()).label("later"))
+                ).one()
+                waits.append((row.state, row.later))
+        assert waits[:9] == [("pending", 1)] * 9 or waits[:9] == [("pending", True)] * 9
+        assert waits[9][0] == "dead"
+        assert len(receiver.came) == 10
+        counts = hooks.api("GET", "/queues/intents/webhooks").json["webhooks"][0]
+        assert (counts["pending"], counts["dead"]) == (0, 1)
+        status[0] = 200
+        assert hooks.api("POST", f"/webhooks/{endpoint['id']}/redelivery").json == {"deliveries": 1}
+        hooks.pass_on()
+    assert len(set(receiver.ids())) == 1
+    assert hooks.log(endpoint)[0]["state"] == "delivered"
+
+
+def test_gone_disables_the_endpoint_and_enabling_goes_on_where_it_stopped(client, cast, hooks):
+    with receiving(lambda number, _: 410 if number == 1 else 200) as receiver:
+        endpoint = hooks.listen(receiver.url)
+        submit(client, cast, number=1, confidence=0.99)
+        hooks.pass_on()
+        shown = hooks.api("GET", f"/webhooks/{endpoint['id']}").json
+        assert (shown["enabled"], "410" in shown["disabled_why"]) == (False, True)
+        submit(client, cast, number=2, confidence=0.99)
+        hooks.pass_on()
+        assert len(receiver.came) == 1
+        hooks.api("PUT", f"/webhooks/{endpoint['id']}/enabled", {"enabled": True})
+        hooks.due_again()
+        hooks.pass_on()
+    assert len(set(receiver.ids())) == 2
+
+
+def test_a_redirect_is_a_failure_and_is_not_followed(client, cast, hooks):
+    with receiving() as inner:
+
+        def redirect(_: int, handler: Any) -> None:
+            handler.send_response(307)
+            handler.send_header("Location", inner.url)
+            handler.send_header("Content-Length", "0")
+            handler.end_headers()
+
+        with receiving(redirect) as receiver:
+            endpoint = hooks.listen(receiver.url)
+            submit(client, cast, confidence=0.99)
+            hooks.pass_on()
+        assert inner.came == []
+    assert hooks.log(endpoint)[0]["attempts"][0]["status"] == 307
+
+
+def test_while_a_secret_rotates_both_sign(client, cast, hooks, app):
+    with receiving() as receiver:
+        endpoint = hooks.listen(receiver.url)
+        fresh = hooks.api("POST", f"/webhooks/{endpoint['id']}/rotation").json["secret"]
+        assert fresh != endpoint["secret"]
+        submit(client, cast, number=1, confidence=0.99)
+        hooks.pass_on()
+        with app.app_context(), write_session() as session:
+            session.execute(update(WebhookEndpoint).values(old_secret_until=clock(-1)))
+        submit(client, cast, number=2, confidence=0.99)
+        hooks.pass_on()
+    (headers, body), (later, body_later) = receiver.came
+    for secret in (endpoint["secret"], fresh):
+        Webhook(secret).verify(body.decode(), headers)
+    Webhook(fresh).verify(body_later.decode(), later)
+    with pytest.raises(WebhookVerificationError):
+        Webhook(endpoint["secret"]).verify(body_later.decode(), later)
+
+
+def test_the_test_button_sends_a_test(cast, hooks):
+    with receiving() as receiver:
+        endpoint = hooks.listen(receiver.url, "item.expired")
+        assert hooks.api("POST", f"/webhooks/{endpoint['id']}/test").status_code == 202
+        hooks.pass_on()
+    assert [body["type"] for body in receiver.bodies()] == ["webhook.test"]
+
+
+def _hang(_: int, handler: Any) -> None:
+    time.sleep(3)
+    handler.close_connection = True
+
+
+def _drip(_: int, handler: Any) -> None:
+    try:
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+        for _byte in range(100):
+            handler.wfile.write(b".")
+            time.sleep(0.1)
+    except OSError:
+        pass
+
+
+def _reset(_: int, handler: Any) -> None:
+    handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    handler.connection.close()
+    handler.close_connection = True
+
+
+@pytest.mark.parametrize("behave", [_hang, _drip, _reset])
+def test_whatever_a_receiver_does_an_attempt_ends_in_time(client, cast, hooks, monkeypatch, behave):
+    monkeypatch.setattr(sending, "SECONDS", 1.0)
+    with receiving(behave) as receiver:
+        endpoint = hooks.listen(receiver.url)
+        submit(client, cast, confidence=0.99)
+        begun = time.monotonic()
+        hooks.pass_on()
+        assert time.monotonic() - begun < 2.5
+    [attempt] = hooks.log(endpoint)[0]["attempts"]
+    assert attempt["status"] is None
+
+
+def test_a_slow_receiver_does_not_delay_another(client, cast, hooks, monkeypatch):
+    monkeypatch.setattr(sending, "SECONDS", 1.5)
+    with receiving(_hang) as slow, receiving() as quick:
+        hooks.listen(slow.url)
+        hooks.listen(quick.url)
+        for number in range(40):
+            submit(client, cast, number=number, confidence=0.99)
+        hooks.pass_on(send=False)
+        thread = threading.Thread(target=hooks.pass_on)
+        begun = time.monotonic()
+        thread.start()
+        while len(quick.came) < 40 and time.monotonic() - begun < 20:
+            time.sleep(0.01)
+        took = time.monotonic() - begun
+        monkeypatch.setattr(sender, "RUNS_FOR", 0.0)
+        assert len(set(quick.ids())) == 40
+        assert len(slow.came) < 40
+        assert took < 1.4, "before the slow one has answered for the first time"
+        hooks.api("PUT", f"/webhooks/{hooks.api('GET', '/queues/intents/webhooks').json['webhooks'][0]['id']}/enabled",
+                  {"enabled": False})  # fmt: skip
+        thread.join(60)
+
+
+def test_a_sender_that_is_killed_leaves_nothing_unsent(client, cast, hooks, app):
+    with receiving() as receiver:
+        hooks.listen(receiver.url)
+        submit(client, cast, confidence=0.99)
+        hooks.pass_on(send=False)
+        with app.app_context():
+            with write_session() as session:
+                [endpoint_id] = deliveries.endpoints_with_due(session)
+                assert len(deliveries.lease(session, endpoint_id, 8)) == 1
+            jobs.send_due(ref="", renew=lambda: None)
+            assert receiver.came == [], "while the lease of the dead one runs"
+            with write_session() as session:
+                session.execute(update(WebhookDelivery).values(leased_until=clock(-1)))
+            jobs.send_due(ref="", renew=lambda: None)
+    assert len(receiver.came) == 1
+
+
+def test_the_relay_calls_one_sender_and_only_when_something_is_due(client, cast, hooks, app):
+    hooks.listen("http://127.0.0.1:9/closed")
+    with app.app_context():
+        with write_session() as session:
+            deliveries.call_sender(session=session)
+            assert session.scalars(select(OutboxRow)).all() == []
+        submit(client, cast, confidence=0.99)
+        hooks.pass_on(send=False)
+        for _ in range(2):
+            with write_session() as session:
+                deliveries.call_sender(session=session)
+        with write_session() as session:
+            assert [row.topic for row in session.scalars(select(OutboxRow))] == ["webhooks.send"]
+
+
+def test_inner_addresses_are_refused_when_it_is_made_and_when_it_is_sent(client, cast, hooks, app):
+    refused = hooks.api("POST", "/queues/intents/webhooks", {"url": "http://10.0.0.1/"})
+    assert (refused.status_code, refused.json["errors"][0]["pointer"]) == (422, "/url")
+    endpoint = hooks.listen("https://[::1]:1/")
+    submit(client, cast, confidence=0.99)
+    hooks.pass_on()
+    [attempt] = hooks.log(endpoint)[0]["attempts"]
+    assert "not public" in attempt["answer"]
+
+
+def test_each_resolution_is_delivered_once_to_each_endpoint_whoever_follows(client, cast, hooks, app):
+    with receiving() as one, receiving() as two:
+        hooks.listen(one.url)
+        hooks.listen(two.url)
+        for number in range(30):
+            submit(client, cast, number=number, confidence=0.99)
+        with app.app_context(), write_session() as session:
+            feed.number(session=session)
+        threads = [threading.Thread(target=lambda: hooks.pass_on(send=False)) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        hooks.pass_on()
+    with app.app_context(), read_session() as session:
+        wanted = sorted(f"msg_{row}" for row in session.scalars(select(Resolution.id)))
+    assert sorted(one.ids()) == sorted(two.ids()) == wanted
+
+
+def test_only_those_who_configure_the_queue_see_and_change_its_endpoints(client, cast, hooks):
+    endpoint = hooks.listen("https://example.com/hook")
+    for who, status in ((cast.olga, 404), (cast.alice, 404), (cast.submitter, 404)):
+        assert client.get(f"{API_PREFIX}/webhooks/{endpoint['id']}", headers=who.bearer).status_code == status
+    assert client.get(f"{API_PREFIX}/queues/intents/webhooks", headers=cast.bob.bearer).status_code == 403
+    assert hooks.api("DELETE", f"/webhooks/{endpoint['id']}").status_code == 204
+    assert hooks.api("GET", f"/webhooks/{endpoint['id']}").status_code == 404
