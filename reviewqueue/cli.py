@@ -22,6 +22,7 @@ from reviewqueue.core.background import Topic
 
 TOPICS = {
     "item.queued": Topic("reviewqueue.delivery.jobs.on_queued"),
+    "import.chunk": Topic("reviewqueue.intake.jobs.store_chunks", batch=1),
     "webhooks.send": Topic("reviewqueue.delivery.jobs.send_due", long=True),
     "export.plan": Topic("reviewqueue.feedback.jobs.plan", long=True),
     "export.shard": Topic("reviewqueue.feedback.jobs.write_shard", long=True),

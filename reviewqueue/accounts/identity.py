@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hmac
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from flask import Flask, current_app, flash, g, redirect, request, session, url_for
 from flask_login import LoginManager, UserMixin, current_user, login_user
 from sqlalchemy import bindparam, or_, select, update
+from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
 from reviewqueue.accounts import sessions, tokens
@@ -208,18 +210,22 @@ def bearer_actor() -> Actor | None:
     kept = rows[0].secret_sha256 if rows else ""
     if not hmac.compare_digest(kept, digest):
         raise Unauthenticated("The token is unknown, revoked or expired. Make a new one.", code="bad_token")
-    first = rows[0]
-    if first.stale:
+    if rows[0].stale:
         _note_use(token_id)
-    limits = frozenset(row.queue_id for row in rows if row.queue_id is not None)
-    scopes = frozenset(_SCOPES[scope] for scope in json.loads(first.scopes) if scope in _SCOPES)
-    memberships = _memberships((row.member_of, row.member_role) for row in rows)
-    return _token_actor(first, memberships, limits or None, scopes)
+    return _token_actor(rows)
 
 
-def _token_actor(
-    row: Any, memberships: dict[str, frozenset[QueueRole]], queue_ids: frozenset[str] | None, scopes: frozenset[Scope]
-) -> Actor:
+def actor_of_token(session: Session, token_id: str) -> Actor | None:
+    """Whom a token stands for at this moment, for work that goes on after its request; None once it does not hold."""
+    rows = session.execute(_TOKEN, {"token_id": token_id}).all()
+    return _token_actor(rows) if rows else None
+
+
+def _token_actor(rows: Sequence[Any]) -> Actor:
+    row = rows[0]
+    queue_ids = frozenset(each.queue_id for each in rows if each.queue_id is not None) or None
+    scopes = frozenset(_SCOPES[scope] for scope in json.loads(row.scopes) if scope in _SCOPES)
+    memberships = _memberships((each.member_of, each.member_role) for each in rows)
     is_person = row.person_id is not None
     role: SiteRole | None = row.role
     return Actor(

@@ -169,8 +169,8 @@ class UnsupportedMediaType(errors.Error):
     code = "unsupported_media_type"
     title = "Send JSON"
 
-    def __init__(self) -> None:
-        super().__init__("Send the body as JSON, with the header Content-Type: application/json.")
+    def __init__(self, wanted: str = "application/json") -> None:
+        super().__init__(f"Send the body with the header Content-Type: {wanted}.")
 
 
 class MethodNotAllowed(errors.Error):

@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated
 
-from flask import Response, current_app, request
+from flask import Response, current_app, request, stream_with_context
 from pydantic import Field
+from werkzeug.exceptions import HTTPException
 
-from reviewqueue.core.db import write_session
-from reviewqueue.core.http import API_PREFIX, Shape, actor, api_blueprint, read_bodies, read_body, text_answer
+from reviewqueue.core.db import read_session, write_session
+from reviewqueue.core.http import (
+    API_PREFIX,
+    BadRequest,
+    Shape,
+    UnsupportedMediaType,
+    actor,
+    api_blueprint,
+    cursor_of,
+    id_cursor,
+    json_answer,
+    list_answer,
+    page_size,
+    read_bodies,
+    read_body,
+    text_answer,
+)  # fmt: skip
 from reviewqueue.core.ids import known_id
 from reviewqueue.core.strictjson import spliced
+from reviewqueue.intake import imports
 from reviewqueue.intake.batches import answer_batch
 from reviewqueue.intake.items import item_of
 from reviewqueue.intake.shapes import ItemShape
@@ -19,6 +37,8 @@ from reviewqueue.resolution.endings import cancel_item
 
 blueprint = api_blueprint("intake")
 MOST_ITEMS = 1_000
+NDJSON = ("application/x-ndjson", "application/jsonl", "application/jsonlines")
+ANY_LENGTH = 2**62
 BODIES_A_BATCH = 16
 """How many times as large as any other request a batch may be."""
 
@@ -62,3 +82,72 @@ def cancel(item_id: str) -> Response:
     with write_session() as session:
         cancel_item(session=session, actor=actor(), item_id=wanted, reason=body.shape.reason)
         return text_answer(spliced(item_of(session, wanted)))
+
+
+@blueprint.post("/imports")
+def import_items() -> Response:
+    """Take a stream of items, one JSON object a line, of any length: 202 with the import; jobs store them.
+
+    `?queue=` for lines that name none.
+    """
+    if request.mimetype not in NDJSON:
+        raise UnsupportedMediaType(NDJSON[0])
+    request.max_content_length = ANY_LENGTH
+    who = actor()
+    with write_session() as session:
+        import_id = imports.begin(session=session, actor=who, queue=request.args.get("queue"))
+    try:
+        longest = current_app.config["SETTINGS"].max_item_bytes
+        # A server may hand over the part of a body that came as if it were the whole.
+        for chunk in imports.chunks_of(request.stream.read, longest, request.content_length):
+            with write_session() as session:
+                imports.keep(session=session, import_id=import_id, chunk=chunk)
+    except (EOFError, OSError, HTTPException) as error:
+        with write_session() as session:
+            imports.fail(session=session, import_id=import_id, why="The stream broke off. Send it again.")
+        raise BadRequest("The stream broke off. What came is stored: send it again, with external_ids.") from error
+    with write_session() as session:
+        imports.received(session=session, import_id=import_id)
+    return _import(import_id, 202, {"Location": f"{API_PREFIX}/imports/{import_id}"})
+
+
+def _import(import_id: str, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    with read_session() as session:
+        run = imports.permitted(session=session, actor=actor(), import_id=import_id)
+        return json_answer(imports.as_json(run), status, headers)
+
+
+@blueprint.get("/imports/<import_id>")
+def read_import(import_id: str) -> Response:
+    """How far it is."""
+    return _import(import_id)
+
+
+@blueprint.get("/imports")
+def list_imports() -> Response:
+    """My imports, newest first: `?limit=&cursor=`."""
+    limit, before = page_size(), id_cursor()
+    with read_session() as session:
+        found = imports.imports_of(session=session, actor=actor(), before=before, limit=limit + 1)
+    cursor = cursor_of(found[limit - 1].id) if len(found) > limit else None
+    return list_answer("imports", [imports.as_json(run) for run in found[:limit]], cursor)
+
+
+@blueprint.get("/imports/<import_id>/faults")
+def download_faults(import_id: str) -> Response:
+    """The refused lines as NDJSON: `{line, error}`, in order."""
+    with read_session() as session:
+        run_id = imports.permitted(session=session, actor=actor(), import_id=import_id).id
+    lines = stream_with_context(_fault_lines(run_id))
+    return Response(lines, mimetype=NDJSON[0])
+
+
+def _fault_lines(run_id: str) -> Iterator[str]:
+    line = 0
+    while True:
+        with read_session() as session:
+            page = imports.faults_of(session, run_id, after_line=line, limit=1_000)
+        if not page:
+            return
+        yield "".join(f'{{"line":{number},"error":{problem}}}\n' for number, problem in page)
+        line = page[-1][0]

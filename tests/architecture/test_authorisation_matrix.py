@@ -206,6 +206,12 @@ class Targets:
         (folder / "feedback.jsonl").write_text("{}")
         return "feedback.jsonl"
 
+    def import_id(self) -> str:
+        headers = {**self.cast.submitter.bearer, "Content-Type": "application/x-ndjson"}
+        answer = self.app.test_client().post("/api/v1/imports", data=b"", headers=headers)
+        found: str = answer.json["id"]
+        return found
+
     def endpoint_id(self) -> str:
         url = f"https://example.com/{new_id()}"
         found: str = self._api(self.cast.admin, "POST", "/queues/intents/webhooks", {"url": url})["id"]

@@ -1,0 +1,249 @@
+"""Operations on imports: a stream is kept in chunks as it comes, and each chunk is stored by a job of its own.
+
+A chunk, the faults of its lines and the import's counters are one transaction: a job that is killed leaves the chunk to
+the next, and no line is stored twice. What is stored stays, whatever becomes of the rest.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.orm import Session
+
+from reviewqueue.accounts.identity import actor_of_token
+from reviewqueue.core import outbox, trail
+from reviewqueue.core.access import SYSTEM, Action, Actor, may
+from reviewqueue.core.bulk import insert_rows
+from reviewqueue.core.db import clock, on_postgresql
+from reviewqueue.core.http import Body, problem_json, shaped_or_error
+from reviewqueue.core.ids import known_id, new_id
+from reviewqueue.core.moments import iso
+from reviewqueue.core.strictjson import dumps, parse_object
+from reviewqueue.errors import Error, Forbidden, Invalid, NotFound
+from reviewqueue.intake.batches import Stored, submit_many
+from reviewqueue.intake.shapes import ItemShape
+from reviewqueue.models import Import, ImportChunk, ImportFault
+from reviewqueue.models.base import table
+from reviewqueue.models.states import ImportState
+from reviewqueue.queues.catalog import find_queue
+
+STORE = "import.chunk"
+CHUNK_LINES = 1_000
+CHUNK_BYTES = 4_194_304
+
+_import, _chunk, _fault = table(Import).c, table(ImportChunk).c, table(ImportFault).c
+
+
+def begin(*, session: Session, actor: Actor, queue: str | None) -> str:
+    """Open an import whose lines go to `queue` where they name none; returns its id. Raises `NotFound`, `Forbidden`."""
+    if queue is not None:
+        find_queue(session=session, actor=actor, slug=queue, action=Action.SUBMIT_ITEMS)
+    if actor.token_id is None:
+        raise Forbidden("Imports are sent with a token.")
+    import_id = new_id()
+    session.execute(
+        insert(Import).values(
+            id=import_id, queue=queue, token_id=actor.token_id, requested_by=actor.label, state=ImportState.RECEIVING,
+            created_at=clock(),
+        )
+    )  # fmt: skip
+    trail.record(session, actor, "import.begun", subject=import_id)
+    return import_id
+
+
+# -- the stream -------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Chunk:
+    """Some lines of the stream."""
+
+    number: int
+    first_line: int
+    lines: list[bytes] = field(default_factory=list)
+    bytes: int = 0
+
+
+def chunks_of(read: Callable[[int], bytes], longest: int, expected: int | None = None) -> Iterator[Chunk]:
+    """The stream's lines in chunks, in constant memory: of a line longer than `longest` only that much is kept, which
+    is too much for an item, too. Raises `EOFError` when fewer bytes come than `expected`."""
+    chunk = Chunk(0, 1)
+    line, number, came = b"", 1, 0
+    while True:
+        data = read(262_144)
+        came += len(data)
+        for piece in data.splitlines(keepends=True):
+            if len(line) <= longest:
+                line += piece
+            if not piece.endswith(b"\n"):
+                continue
+            _add(chunk, line)
+            line, number = b"", number + 1
+            if len(chunk.lines) >= CHUNK_LINES or chunk.bytes >= CHUNK_BYTES:
+                yield chunk
+                chunk = Chunk(chunk.number + 1, number)
+        if not data:
+            break
+    if expected is not None and came < expected:
+        raise EOFError
+    if line:
+        _add(chunk, line)
+    if chunk.lines:
+        yield chunk
+
+
+def _add(chunk: Chunk, line: bytes) -> None:
+    chunk.lines.append(line.rstrip(b"\r\n"))
+    chunk.bytes += len(line)
+
+
+def keep(*, session: Session, import_id: str, chunk: Chunk) -> None:
+    """Keep a chunk, and have a job store it."""
+    chunk_id = new_id()
+    session.execute(
+        insert(ImportChunk).values(
+            id=chunk_id, import_id=import_id, number=chunk.number, first_line=chunk.first_line,
+            payload=zlib.compress(b"\n".join(chunk.lines), 1),
+        )
+    )  # fmt: skip
+    session.execute(
+        update(table(Import))
+        .where(_import.id == import_id)
+        .values(
+            chunks=_import.chunks + 1, bytes=_import.bytes + chunk.bytes,
+            lines=_import.lines + sum(1 for line in chunk.lines if line.strip()),
+        )
+    )  # fmt: skip
+    outbox.append(session, STORE, rq_queue=outbox.IMPORTS, ref=chunk_id)
+
+
+def received(*, session: Session, import_id: str) -> None:
+    """The stream has come to its end."""
+    session.execute(
+        update(table(Import))
+        .where(_import.id == import_id, _import.state == ImportState.RECEIVING)
+        .values(state=ImportState.RUNNING)
+    )
+    _end_if_done(session, import_id)
+
+
+def fail(*, session: Session, import_id: str, why: str) -> None:
+    """Give up; what is stored stays. One that has ended stays as it is."""
+    live = ImportState.RECEIVING, ImportState.RUNNING
+    failed = session.execute(
+        update(table(Import))
+        .where(_import.id == import_id, _import.state.in_(live))
+        .values(state=ImportState.FAILED, error=why[:2000], finished_at=clock())
+        .returning(_import.id)
+    ).one_or_none()
+    if failed is not None:
+        trail.record(session, SYSTEM, "import.failed", subject=import_id, content={"why": why[:2000]})
+
+
+# -- storing ----------------------------------------------------------------------------------------------------------
+
+
+def store(*, session: Session, chunk_id: str) -> None:
+    """Store the chunk's lines as items, each with its result. Safe to run twice."""
+    query = select(_chunk.import_id, _chunk.first_line, _chunk.payload).where(_chunk.id == chunk_id)
+    chunk = session.execute(query.with_for_update() if on_postgresql(session) else query).one_or_none()
+    if chunk is None or chunk.payload is None:
+        return
+    run = session.execute(select(Import).where(Import.id == chunk.import_id)).scalar_one()
+    actor = actor_of_token(session, run.token_id)
+    if run.state is ImportState.FAILED or actor is None:
+        fail(session=session, import_id=run.id, why="The token that sent it is revoked or has expired.")
+        return
+    lines = [
+        (place, line)
+        for place, line in enumerate(zlib.decompress(chunk.payload).split(b"\n"), chunk.first_line)
+        if line.strip()
+    ]
+    try:
+        batch = submit_many(session=session, actor=actor, bodies=[_body(line, run.queue) for _, line in lines])
+    except Forbidden as error:
+        fail(session=session, import_id=run.id, why=error.message)
+        return
+    results = list(zip((place for place, _ in lines), batch.results, strict=True))
+    faults = [(place, result) for place, result in results if isinstance(result, Error)]
+    insert_rows(
+        session, table(ImportFault),
+        [{"import_id": run.id, "line": place, "problem": dumps(problem_json(error))} for place, error in faults],
+    )  # fmt: skip
+    stored = sum(1 for _, result in results if isinstance(result, Stored) and result.fresh is not None)
+    session.execute(update(table(ImportChunk)).where(_chunk.id == chunk_id).values(payload=None))
+    session.execute(
+        update(table(Import))
+        .where(_import.id == run.id)
+        .values(
+            chunks_done=_import.chunks_done + 1, stored=_import.stored + stored,
+            refused=_import.refused + len(faults),
+            repeated=_import.repeated + len(results) - stored - len(faults),
+        )
+    )  # fmt: skip
+    _end_if_done(session, run.id)
+
+
+def _body(line: bytes, queue: str | None) -> Body[ItemShape] | Error:
+    try:
+        document = parse_object(line)
+    except Invalid as error:
+        return error
+    if queue is not None:
+        document.value.setdefault("queue", queue)
+    return shaped_or_error(ItemShape, document, line)
+
+
+def _end_if_done(session: Session, import_id: str) -> None:
+    row = session.execute(
+        update(table(Import))
+        .where(_import.id == import_id, _import.state == ImportState.RUNNING, _import.chunks == _import.chunks_done)
+        .values(state=ImportState.DONE, finished_at=clock())
+        .returning(_import.stored, _import.repeated, _import.refused)
+    ).one_or_none()
+    if row is not None:
+        facts = {"stored": row.stored, "repeated": row.repeated, "refused": row.refused}
+        trail.record(session, SYSTEM, "import.done", subject=import_id, facts=facts)
+
+
+# -- reading ----------------------------------------------------------------------------------------------------------
+
+
+def permitted(*, session: Session, actor: Actor, import_id: str) -> Import:
+    """The import, for whoever sent it and for administrators. Raises `NotFound` for anybody else."""
+    found = session.execute(select(Import).where(Import.id == known_id(import_id))).scalar_one_or_none()
+    if found is None or not (found.requested_by == actor.label or may(actor, Action.CONFIGURE_QUEUES)):
+        raise NotFound
+    return found
+
+
+def imports_of(*, session: Session, actor: Actor, before: str | None, limit: int) -> list[Import]:
+    """Those of the actor, all of them for administrators, newest first."""
+    query = select(Import).order_by(Import.id.desc()).limit(limit)
+    if not may(actor, Action.CONFIGURE_QUEUES):
+        query = query.where(Import.requested_by == actor.label)
+    return list(session.scalars(query if before is None else query.where(Import.id < before)))
+
+
+def faults_of(session: Session, import_id: str, *, after_line: int, limit: int) -> list[tuple[int, str]]:
+    """Refused lines after that one, with their problem details as JSON text."""
+    rows = session.execute(
+        select(_fault.line, _fault.problem)
+        .where(_fault.import_id == import_id, _fault.line > after_line)
+        .order_by(_fault.line)
+        .limit(limit)
+    )
+    return [(row.line, row.problem) for row in rows]
+
+
+def as_json(run: Import) -> dict[str, Any]:
+    """An import as programs read it."""
+    return {
+        "id": run.id, "state": run.state, "queue": run.queue, "lines": run.lines, "bytes": run.bytes,
+        "stored": run.stored, "repeated": run.repeated, "refused": run.refused, "error": run.error,
+        "created_at": iso(run.created_at), "finished_at": iso(run.finished_at),
+    }  # fmt: skip

@@ -1,0 +1,178 @@
+"""Imports: a stream of any length, kept as it comes, stored by jobs, each line with a result."""
+
+from __future__ import annotations
+
+import json
+import tracemalloc
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select, update
+
+from reviewqueue.accounts import tokens
+from reviewqueue.core.background import run
+from reviewqueue.core.db import clock, read_session, write_session
+from reviewqueue.intake import imports
+from reviewqueue.models import Import, ImportChunk, Item, OutboxRow
+from tests.fixtures.people import OPERATOR, item
+
+NDJSON = "application/x-ndjson"
+
+
+def send(client: Any, cast: Any, lines: Any, query: str = "", **options: Any) -> Any:
+    body = lines if isinstance(lines, bytes) else "\n".join(json.dumps(line) for line in lines).encode()
+    return client.post(
+        f"/api/v1/imports{query}", data=body, content_type=NDJSON, headers=cast.submitter.bearer, **options
+    )
+
+
+def work(app: Any) -> int:
+    with app.app_context():
+        with read_session() as session:
+            ids = list(session.scalars(select(OutboxRow.id).where(OutboxRow.topic == imports.STORE)))
+        return sum(run("reviewqueue.intake.jobs.store_chunks", [row], long=False) for row in ids)
+
+
+def shown(client: Any, cast: Any, answer: Any) -> Any:
+    return client.get(answer.headers["Location"], headers=cast.submitter.bearer).json
+
+
+def count(app: Any) -> int:
+    with app.app_context(), read_session() as session:
+        return int(session.scalar(select(func.count()).select_from(Item)))
+
+
+def test_every_line_is_stored_refused_or_there_already(client, cast, app):
+    first = item(number=1, external_id="a")
+    body = b"\r\n".join(
+        [
+            json.dumps(first).encode(), b"", b"{not json", json.dumps(item(number=2, output={"label": "no"})).encode(),
+            json.dumps(first).encode(), json.dumps({**first, "confidence": 0.1}).encode(),
+            json.dumps({key: value for key, value in item(number=3).items() if key != "queue"}).encode(), b"\xff\xfe",
+        ]
+    )  # fmt: skip
+    answer = send(client, cast, body, "?queue=intents")
+    assert (answer.status_code, answer.json["state"], answer.json["lines"]) == (202, "running", 7)
+    assert work(app) == 1
+    done = shown(client, cast, answer)
+    assert (done["state"], done["stored"], done["repeated"], done["refused"]) == ("done", 2, 1, 4)
+    faults = client.get(f"{answer.headers['Location']}/faults", headers=cast.submitter.bearer)
+    told = [json.loads(line) for line in faults.text.splitlines()]
+    assert [(fault["line"], fault["error"]["status"]) for fault in told] == [(3, 422), (4, 422), (6, 409), (8, 422)]
+    assert told[1]["error"]["errors"][0]["pointer"] == "/output/label"
+    assert count(app) == 2
+
+
+def test_it_is_cut_into_chunks_and_each_is_stored_once_however_often_its_job_runs(client, cast, app, monkeypatch):
+    monkeypatch.setattr(imports, "CHUNK_LINES", 3)
+    answer = send(client, cast, [item(number=number) for number in range(10)])
+    with app.app_context():
+        with read_session() as session:
+            chunks = list(session.scalars(select(ImportChunk.id).order_by(ImportChunk.number)))
+        assert len(chunks) == 4
+        for _ in range(2):
+            for chunk_id in chunks:
+                with write_session() as session:
+                    imports.store(session=session, chunk_id=chunk_id)
+        with read_session() as session:
+            assert set(session.scalars(select(ImportChunk.payload))) == {None}
+    assert shown(client, cast, answer)["stored"] == count(app) == 10
+    assert shown(client, cast, answer)["state"] == "done"
+
+
+def test_sent_again_it_stores_nothing_twice(client, cast, app):
+    lines = [item(number=number, external_id=f"e{number}") for number in range(5)]
+    for stored, repeated in ((5, 0), (0, 5)):
+        answer = send(client, cast, lines)
+        work(app)
+        done = shown(client, cast, answer)
+        assert (done["stored"], done["repeated"]) == (stored, repeated)
+    assert count(app) == 5
+
+
+def test_an_empty_stream_is_done_at_once(client, cast):
+    answer = send(client, cast, b"")
+    assert (answer.status_code, answer.json["state"], answer.json["lines"]) == (202, "done", 0)
+
+
+def test_lines_cross_the_borders_of_what_is_read(client, cast, app):
+    lines = [item(number=number, input={"text": "x" * 1000}) for number in range(30)]
+    body = "\n".join(json.dumps(line) for line in lines).encode()
+
+    def read(pieces: Any) -> Any:
+        return lambda _: next(pieces, b"")
+
+    for size in (1, 7, 1000, len(body)):
+        pieces = iter([body[start : start + size] for start in range(0, len(body), size)])
+        found = [line for chunk in imports.chunks_of(read(pieces), 1_000_000) for line in chunk.lines]
+        assert b"\n".join(found) == body
+
+
+def test_a_line_of_any_length_costs_no_more_than_the_longest_item(client, cast, app):
+    endless = iter([b"x" * 262_144] * 400 + [b"\n{}\n"])
+    tracemalloc.start()
+    found = [line for chunk in imports.chunks_of(lambda _: next(endless, b""), 1_048_576) for line in chunk.lines]
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(found) == 2
+    assert peak < 8_000_000
+    answer = send(client, cast, json.dumps(item(number=1, input={"text": "y" * 2_000_000})).encode() + b"\n{}")
+    work(app)
+    faults = client.get(f"{answer.headers['Location']}/faults", headers=cast.submitter.bearer)
+    assert [json.loads(line)["line"] for line in faults.text.splitlines()] == [1, 2]
+
+
+def test_a_stream_that_breaks_off_says_so_and_keeps_what_came(client, cast, app, monkeypatch):
+    monkeypatch.setattr(imports, "CHUNK_LINES", 2)
+
+    body = b"".join(json.dumps(item(number=number)).encode() + b"\n" for number in range(4))
+    answer = client.post(
+        "/api/v1/imports", data=body, environ_overrides={"CONTENT_LENGTH": str(len(body) + 10)}, content_type=NDJSON,
+        headers=cast.submitter.bearer,
+    )  # fmt: skip
+    assert answer.status_code == 400, answer.text
+    [run_] = client.get("/api/v1/imports", headers=cast.submitter.bearer).json["imports"]
+    assert (run_["state"], run_["lines"]) == ("failed", 4), "whole chunks stay"
+    assert "Send it again" in run_["error"]
+
+
+def test_a_token_that_is_revoked_meanwhile_stores_nothing_more(client, cast, app, monkeypatch):
+    monkeypatch.setattr(imports, "CHUNK_LINES", 2)
+    answer = send(client, cast, [item(number=number) for number in range(4)])
+    with app.app_context(), write_session() as session:
+        tokens.revoke(session=session, actor=OPERATOR, token_id=cast.submitter.id)
+    work(app)
+    assert count(app) == 0
+    told = client.get(answer.headers["Location"], headers=cast.admin.bearer).json
+    assert (told["state"], "revoked" in told["error"]) == ("failed", True)
+
+
+@pytest.mark.parametrize("who", ["alice", "olga", "analyst"])
+def test_others_neither_send_nor_see_them(client, cast, who):
+    mine = send(client, cast, [item(number=1)])
+    other = getattr(cast, who).bearer
+    assert client.get(mine.headers["Location"], headers=other).status_code == 404
+    assert client.get(f"{mine.headers['Location']}/faults", headers=other).status_code == 404
+    refused = client.post("/api/v1/imports?queue=intents", data=b"", content_type=NDJSON, headers=other)
+    assert refused.status_code in {403, 404}
+    assert client.get("/api/v1/imports", headers=other).json["imports"] == []
+
+
+def test_another_content_type_is_told_which_it_should_be(client, cast):
+    answer = client.post("/api/v1/imports", data=b"[]", content_type="text/csv", headers=cast.submitter.bearer)
+    assert answer.status_code == 415
+    assert NDJSON in answer.json["detail"]
+
+
+def test_two_jobs_at_the_same_chunk_store_it_once(client, cast, app):
+    send(client, cast, [item(number=number) for number in range(3)])
+    with app.app_context():
+        with write_session() as session:
+            session.execute(update(OutboxRow).values(leased_until=clock(-1)))
+            chunk_id = session.scalar(select(ImportChunk.id))
+        with write_session() as session:
+            imports.store(session=session, chunk_id=chunk_id)
+            imports.store(session=session, chunk_id=chunk_id)
+        with read_session() as session:
+            assert session.scalar(select(Import.chunks_done)) == 1
+    assert count(app) == 3
