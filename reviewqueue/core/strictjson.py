@@ -141,6 +141,8 @@ _DECODER = json.JSONDecoder(object_pairs_hook=_pairs, parse_constant=_constant, 
 
 
 def _skip_space(text: str, at: int) -> int:
+    if text[at : at + 1] not in " \t\n\r":
+        return at
     match = _SPACE.match(text, at)
     return match.end() if match else at
 

@@ -164,7 +164,7 @@ def store(*, session: Session, chunk_id: str) -> None:
         if line.strip()
     ]
     try:
-        batch = submit_many(session=session, actor=actor, bodies=[_body(line, run.queue) for _, line in lines])
+        batch = submit_many(session=session, actor=actor, bodies=[body_of(line, run.queue) for _, line in lines])
     except Forbidden as error:
         fail(session=session, import_id=run.id, why=error.message)
         return
@@ -188,7 +188,8 @@ def store(*, session: Session, chunk_id: str) -> None:
     _end_if_done(session, run.id)
 
 
-def _body(line: bytes, queue: str | None) -> Body[ItemShape] | Error:
+def body_of(line: bytes, queue: str | None) -> Body[ItemShape] | Error:
+    """A line as an item, of `queue` where it names none, or the error that says why it is none."""
     try:
         document = parse_object(line)
     except Invalid as error:

@@ -1,0 +1,90 @@
+"""The command `submit`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from itertools import islice
+from pathlib import Path
+from typing import TextIO
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from reviewqueue.core.access import Action, operator
+from reviewqueue.core.db import read_session, write_session
+from reviewqueue.core.http import problem_json
+from reviewqueue.errors import Error, Invalid
+from reviewqueue.intake import files, imports
+from reviewqueue.intake.batches import Stored, submit_many
+from reviewqueue.queues.catalog import configuration, find_queue
+
+TOLD = 10
+"""Refused lines that are told on the terminal; all of them go to --faults."""
+
+
+@click.command()
+@click.argument("path", metavar="FILE", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--queue", required=True, help="The queue of lines that name none.")
+@click.option("--faults", type=click.Path(path_type=Path, dir_okay=False), help="Write refused lines here, as NDJSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the counts as JSON.")
+def submit(path: Path, queue: str, faults: Path | None, as_json: bool) -> None:
+    """Submit the items in FILE: .jsonl or .ndjson (one item a line, as for REST), .csv or .parquet.
+
+    A table's columns are members of an item (external_id, confidence, model …), input.NAME, output.NAME or
+    metadata.NAME; any other belongs to the input. Refused lines hinder no others. Items with an external_id are stored
+    once, however often they are sent. Exits with 1 when a line was refused.
+    """
+    actor = operator()
+    with read_session() as session:
+        head = find_queue(session=session, actor=actor, slug=queue, action=Action.SUBMIT_ITEMS)
+        config = configuration(session, head.id, head.version).config
+    stored = repeated = refused = 0
+    with ExitStack() as stack:
+        out = stack.enter_context(faults.open("w", encoding="utf-8")) if faults else None
+        progress = stack.enter_context(_progress())
+        bar = progress.add_task(path.name, total=None)
+        for chunk in _chunks(enumerate(files.lines_of(path, config), 1)):
+            numbered = [(number, line) for number, line in chunk if line.strip()]
+            with write_session() as session:
+                bodies = [imports.body_of(line, queue) for _, line in numbered]
+                results = submit_many(session=session, actor=actor, bodies=bodies).results
+            for (number, _), result in zip(numbered, results, strict=True):
+                if isinstance(result, Stored):
+                    stored, repeated = stored + (result.fresh is not None), repeated + (result.fresh is None)
+                else:
+                    refused += 1
+                    _tell(number, result, out, quiet=refused > TOLD)
+            progress.update(bar, completed=chunk[-1][0])
+    counts = {"stored": stored, "repeated": repeated, "refused": refused}
+    if as_json:
+        click.echo(json.dumps(counts))
+    else:
+        click.echo(f"{stored:,} stored, {repeated:,} there already, {refused:,} refused.")
+    if refused > TOLD and faults is None:
+        click.echo("Name a file with --faults to have all refused lines.", err=True)
+    sys.exit(1 if refused else 0)
+
+
+def _progress() -> Progress:
+    columns = SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+    return Progress(*columns, console=Console(stderr=True), transient=True)
+
+
+def _chunks(lines: Iterable[tuple[int, bytes]]) -> Iterator[list[tuple[int, bytes]]]:
+    rest = iter(lines)
+    while chunk := list(islice(rest, imports.CHUNK_LINES)):
+        yield chunk
+
+
+def _tell(number: int, error: Error, out: TextIO | None, *, quiet: bool) -> None:
+    if out is not None:
+        out.write(json.dumps({"line": number, "error": problem_json(error)}, ensure_ascii=False) + "\n")
+    if quiet:
+        return
+    faults = error.faults if isinstance(error, Invalid) else []
+    detail = "; ".join(f"{fault.pointer} {fault.detail}" for fault in faults)
+    click.echo(f"line {number}: {error.message}{' ' + detail if detail else ''}", err=True)

@@ -1,0 +1,103 @@
+"""`reviewqueue submit FILE`: lines, tables, refusals; what was stored is not stored again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow
+import pyarrow.parquet
+import pytest
+from click.testing import CliRunner
+from sqlalchemy import select
+
+from reviewqueue.core.db import read_session, write_session
+from reviewqueue.errors import NotFound
+from reviewqueue.intake.commands import submit
+from reviewqueue.models import Item
+from reviewqueue.queues.applying import apply
+from tests.fixtures.people import OPERATOR, item
+
+SHOP: dict[str, Any] = {
+    "name": "shop",
+    "input_schema": {"type": "object", "properties": {"text": {"type": "string"}, "count": {"type": "integer"}}},
+    "output_schema": {
+        "type": "object", "properties": {"total": {"type": "number"}, "paid": {"type": "boolean"},
+                                         "code": {"type": "string"}},
+    },
+    "routing": {"otherwise": "review"},
+}  # fmt: skip
+
+
+@pytest.fixture
+def ran(app: Any, cast: Any) -> Any:
+    with app.app_context(), write_session() as session:
+        apply(session=session, actor=OPERATOR, document=SHOP)
+
+    def run(*arguments: str) -> Any:
+        with app.app_context():
+            return CliRunner().invoke(submit, list(arguments))
+
+    return run
+
+
+def stored(app: Any) -> list[Any]:
+    with app.app_context(), read_session() as session:
+        rows = session.execute(select(Item.external_id, Item.input, Item.output, Item.confidence).order_by(Item.id))
+        return [(row[0], json.loads(row[1]), json.loads(row[2]), row[3]) for row in rows]
+
+
+def test_lines_are_stored_and_refused_ones_are_told(ran, app, tmp_path):
+    path, faults = tmp_path / "items.jsonl", tmp_path / "faults.ndjson"
+    lines = [json.dumps(item(number=1, external_id="a")), "", "{", json.dumps(item(number=2, output={"label": "no"}))]
+    path.write_text("\n".join(lines))
+    answer = ran(str(path), "--queue", "intents", "--faults", str(faults))
+    assert answer.exit_code == 1
+    assert "1 stored, 0 there already, 2 refused." in answer.output
+    assert "line 3: " in answer.output
+    assert "/output/label" in answer.output
+    assert [json.loads(line)["line"] for line in faults.read_text().splitlines()] == [3, 4]
+    path.write_text(lines[0])
+    again = ran(str(path), "--queue", "intents", "--json")
+    assert (again.exit_code, json.loads(again.stdout)) == (0, {"stored": 0, "repeated": 1, "refused": 0})
+    assert len(stored(app)) == 1
+
+
+def test_a_table_becomes_items_of_the_types_that_the_schema_names(ran, app, tmp_path):
+    path = tmp_path / "items.csv"
+    path.write_text(
+        "external_id,text,input.count,output.total,output.paid,output.code,confidence,metadata.shop\n"
+        'a,"Tea, two cups",2,33.90,TRUE,007,0.5,north\n'
+        "b,Milk,,1,false,1e3,,\n"
+    )
+    answer = ran(str(path), "--queue", "shop")
+    assert answer.exit_code == 0, answer.output
+    assert stored(app) == [
+        ("a", {"text": "Tea, two cups", "count": 2}, {"total": 33.9, "paid": True, "code": "007"}, 0.5),
+        ("b", {"text": "Milk"}, {"total": 1, "paid": False, "code": "1e3"}, None),
+    ]
+
+
+def test_a_cell_that_is_no_number_is_pointed_at(ran, tmp_path):
+    path = tmp_path / "items.csv"
+    path.write_text("text,output.total\nTea,much\n")
+    answer = ran(str(path), "--queue", "shop")
+    assert answer.exit_code == 1
+    assert "/output/total" in answer.output
+
+
+def test_parquet_keeps_its_types(ran, app, tmp_path):
+    path = tmp_path / "items.parquet"
+    rows = [{"external_id": "a", "text": "Tea", "input.count": 2, "output.total": 1.5, "output.paid": True}]
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), path)
+    assert ran(str(path), "--queue", "shop").exit_code == 0
+    assert stored(app) == [("a", {"text": "Tea", "count": 2}, {"total": 1.5, "paid": True}, None)]
+
+
+def test_other_kinds_of_files_and_unknown_queues_are_refused(ran, tmp_path):
+    path = Path(tmp_path / "items.xlsx")
+    path.write_text("x")
+    answer = ran(str(path), "--queue", "shop")
+    assert ".csv" in str(answer.exception)
+    assert isinstance(ran(str(path), "--queue", "nowhere").exception, NotFound)
