@@ -63,16 +63,16 @@ clean:
 
 define install
 	@echo "Installing into .venv ($(1)) …"
-	@if command -v uv >/dev/null 2>&1; then uv pip install --quiet --python $(BIN)/python -e ".[$(1)]"; \
-	else $(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[$(1)]"; fi
+	@if command -v uv >/dev/null 2>&1; then uv pip install --quiet --python $(BIN)/python -e ".[$(1)]" $(2); \
+	else $(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[$(1)]" $(2); fi
 	@touch $@
 endef
 
 .venv/.runtime: .venv/.python pyproject.toml
-	$(call install,postgres)
+	$(call install,postgres,)
 
-.venv/.dev: .venv/.python pyproject.toml
-	$(call install,dev$(comma)e2e)
+.venv/.dev: .venv/.python pyproject.toml client/pyproject.toml
+	$(call install,dev$(comma)e2e,-e ./client)
 	@touch .venv/.runtime
 
 comma := ,

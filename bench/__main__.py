@@ -55,6 +55,12 @@ class Client:
         answer = self._connection.getresponse()
         return answer.status, answer.read()
 
+    def stream(self, path: str, pieces: Any, kind: str) -> tuple[int, bytes]:
+        headers = {**self._headers, "Content-Type": kind, "Transfer-Encoding": "chunked"}
+        self._connection.request("POST", path, pieces, headers, encode_chunked=True)
+        answer = self._connection.getresponse()
+        return answer.status, answer.read()
+
     def get(self, path: str) -> Any:
         self._connection.request("GET", path, headers=self._headers)
         return json.loads(self._connection.getresponse().read())
@@ -283,6 +289,61 @@ class Bench:
             reviewer.post(f"/api/v1/claims/{json.loads(answer)['claim']['id']}/release")
         return statistics.median(times)
 
+    def batch(self) -> None:
+        """1,000 items a request, one client: the product against a COPY of items, tasks and events."""
+        [ours] = self.clients(self.product, self._bearers([self.service]))
+        [theirs] = self.clients(self.floor, [{}])
+        payload = json.dumps({"items": [BODY] * 1000}).encode()
+
+        def submit(client: Client) -> int:
+            status, answer = client.post("/api/v1/items/batch", payload)
+            assert status == 200, answer[:500]
+            return 1000
+
+        def floor(client: Client) -> int:
+            assert client.post("/items/batch", payload)[0] == 200
+            return 1000
+
+        seconds = self.options.seconds
+        self.pair(
+            "batch of 1,000", lambda: together([ours], seconds, submit), lambda: together([theirs], seconds, floor)
+        )
+
+    def imports(self) -> None:
+        """A stream of items over REST, stored by jobs; and what it needs of memory."""
+        background = servers.background(self.environment, self.options.workers)
+        try:
+            small, _ = self._import(10_000, background)
+            large, rate = self._import(self.options.import_lines, background)
+        finally:
+            for server in background:
+                server.stop()
+        self.results["import"] = {"lines": self.options.import_lines, "per_second": rate, "memory_mib": [small, large]}
+        print(f"  import {self.options.import_lines:>15,} {rate:8.0f}/s stored, {self.options.workers} workers; "
+              f"memory of web and workers {small:.0f} MiB after 10,000, {large:.0f} MiB at most")  # fmt: skip
+
+    def _import(self, lines: int, background: list[servers.Server]) -> tuple[float, float]:
+        [client] = self.clients(self.product, self._bearers([self.service]))
+        run = os.urandom(4).hex()
+
+        def stream() -> Any:
+            for start in range(0, lines, 500):
+                yield b"".join(
+                    json.dumps({**BODY, "external_id": f"{run}-{number}"}).encode() + b"\n"
+                    for number in range(start, min(lines, start + 500))
+                )
+
+        started = time.perf_counter()
+        status, answer = client.stream("/api/v1/imports", stream(), "application/x-ndjson")
+        assert status == 202, answer
+        import_id, peak = json.loads(answer)["id"], 0.0
+        while (found := client.get(f"/api/v1/imports/{import_id}"))["state"] != "done":
+            assert found["state"] in {"running", "receiving"}, found
+            peak = max(peak, sum(server.memory_mib() for server in [self.product, *background]))
+            time.sleep(0.5)
+        assert found["stored"] == lines, found
+        return peak, lines / (time.perf_counter() - started)
+
     def export(self) -> None:
         rows = self.options.export_rows
         self.fill(rows, resolved=True)
@@ -381,14 +442,15 @@ class Bench:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--database", choices=["postgresql", "sqlite", "both"], default="both")
-    parser.add_argument("--only", help="comma-separated: ingest, decide, depth, export")
+    parser.add_argument("--only", help="comma-separated: ingest, batch, import, decide, depth, export")
     parser.add_argument("--seconds", type=float, default=5, help="of one side in one round")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--clients", type=int, default=8)
     parser.add_argument("--workers", type=int, default=2, help="web processes of either side, and workers of an export")
+    parser.add_argument("--import-lines", type=int, default=100_000)
     parser.add_argument("--export-rows", type=int, default=100_000)
     options = parser.parse_args()
-    wanted = options.only.split(",") if options.only else ["ingest", "decide", "depth", "export"]
+    wanted = options.only.split(",") if options.only else ["ingest", "batch", "import", "decide", "depth", "export"]
     everything = {}
     for database in ["postgresql", "sqlite"] if options.database == "both" else [options.database]:
         print(f"{database}: {options.rounds} rounds of {options.seconds:g} s a side, {options.clients} clients")
@@ -410,7 +472,8 @@ def measure(database: str, options: argparse.Namespace, wanted: list[str]) -> di
 
 def _measure(options: argparse.Namespace, base: str | None, folder: Path, wanted: list[str]) -> dict[str, Any]:
     bench = Bench(options, base, folder)
-    actions = {"ingest": bench.ingest, "decide": bench.claim_decide, "depth": bench.depth, "export": bench.export}
+    actions = {"ingest": bench.ingest, "decide": bench.claim_decide, "depth": bench.depth, "export": bench.export,
+               "batch": bench.batch, "import": bench.imports}  # fmt: skip
     try:
         for name in wanted:
             actions[name]()

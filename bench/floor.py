@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from datetime import UTC, datetime
 from typing import Any
 
 from flask import Flask, Response, request
@@ -31,7 +32,9 @@ from sqlalchemy import (
     text,
     update,
 )  # fmt: skip
+from sqlalchemy.orm import Session
 
+from reviewqueue.core.bulk import insert_rows
 from reviewqueue.core.db import clock
 from reviewqueue.core.ids import new_id
 from reviewqueue.core.server import WebServer
@@ -79,7 +82,33 @@ def make_engine(url: str) -> Engine:
     return engine
 
 
-def make_app(url: str) -> Flask:
+def store_batch(engine: Engine, bodies: list[dict[str, Any]]) -> list[str]:
+    """COPY of items, tasks and events; executemany on SQLite."""
+    now = datetime.now(UTC)
+    ids = [new_id() for _ in bodies]
+    rows: dict[Table, list[dict[str, Any]]] = {
+        item: [
+            {"id": item_id, "queue": body["queue"], "input": json.dumps(body["input"]),
+             "output": json.dumps(body["output"]), "confidence": body["confidence"], "state": "queued",
+             "created_at": now}
+            for item_id, body in zip(ids, bodies, strict=True)
+        ],
+        task: [
+            {"id": new_id(), "item_id": item_id, "state": "open", "priority": 0, "due": now, "fence": 0}
+            for item_id in ids
+        ],
+        event_log: [
+            {"id": new_id(), "action": "item.submitted", "item_id": item_id, "facts": "{}", "at": now}
+            for item_id in ids
+        ],
+    }  # fmt: skip
+    with Session(engine) as session, session.begin():
+        for target, values in rows.items():
+            insert_rows(session, target, values)
+    return ids
+
+
+def make_app(url: str) -> Flask:  # noqa: C901 - a function a route, as in any small application
     app = Flask("floor")
     engine = make_engine(url)
     postgresql = engine.dialect.name == "postgresql"
@@ -107,6 +136,10 @@ def make_app(url: str) -> Flask:
                 id=new_id(), action="item.submitted", item_id=item_id, facts="{}", at=clock()
             ))  # fmt: skip
         return answer({"id": item_id}, 201)
+
+    @app.post("/items/batch")
+    def submit_batch() -> Response:
+        return answer({"ids": store_batch(engine, json.loads(request.get_data(cache=False))["items"])})
 
     @app.post("/claims")
     def claim() -> Response:

@@ -92,7 +92,11 @@ class Server:
         return sum(sum(part.cpu_times()[:2]) for part in self._parts())
 
     def memory_mib(self) -> float:
-        return sum(part.memory_full_info().pss for part in self._parts()) / 1024**2
+        total = 0
+        for part in self._parts():
+            with contextlib.suppress(psutil.NoSuchProcess):  # a job's process may just have ended
+                total += part.memory_full_info().pss
+        return total / 1024**2
 
     def _parts(self) -> list[psutil.Process]:
         whole = psutil.Process(self._process.pid)
@@ -121,8 +125,10 @@ def floor(environment: dict[str, str], workers: int) -> Server:
 
 def background(environment: dict[str, str], workers: int) -> list[Server]:
     """Valkey, relay and workers."""
+    valkey = Server(embedded.command(Path(environment["REDIS_URL"].removeprefix("unix://"))), environment)
+    embedded.wait_until_ready(environment["REDIS_URL"])
     return [
-        Server(embedded.command(Path(environment["REDIS_URL"].removeprefix("unix://"))), environment),
+        valkey,
         Server([sys.executable, "-m", "reviewqueue.cli", "relay"], environment),
         *(Server([sys.executable, "-m", "reviewqueue.cli", "worker"], environment) for _ in range(workers)),
     ]

@@ -21,8 +21,8 @@ from reviewqueue import __version__, config, errors
 from reviewqueue.core.background import Topic
 
 TOPICS = {
-    "item.queued": Topic("reviewqueue.delivery.jobs.on_queued"),
-    "import.chunk": Topic("reviewqueue.intake.jobs.store_chunks", batch=1),
+    "item.queued": Topic("reviewqueue.delivery.jobs.on_queued", batch=500),
+    "import.store": Topic("reviewqueue.intake.jobs.store_import", long=True),
     "webhooks.send": Topic("reviewqueue.delivery.jobs.send_due", long=True),
     "export.plan": Topic("reviewqueue.feedback.jobs.plan", long=True),
     "export.shard": Topic("reviewqueue.feedback.jobs.write_shard", long=True),
@@ -276,6 +276,8 @@ def worker(data_dir: Path, only: str, work: str, without: str) -> None:
     """Run an RQ worker alone: for everything, unless --queues or --work narrows it. It hears of new review queues by
     itself.
     """
+    from rq.worker import DequeueStrategy
+
     from reviewqueue.app import create_app
     from reviewqueue.core import background, outbox
     from reviewqueue.core.worker import ReviewWorker, all_names
@@ -289,7 +291,8 @@ def worker(data_dir: Path, only: str, work: str, without: str) -> None:
     names = [*(outbox.review_queue(slug) for slug in _listed(only)), *_site_work(work)]
     left_out = set(_site_work(without))
     wanted = (lambda: names) if names else (lambda: [name for name in all_names(settings) if name not in left_out])
-    ReviewWorker(wanted, connection).work(logging_level="WARNING")
+    # In turns: otherwise the queues named first would starve the others.
+    ReviewWorker(wanted, connection).work(logging_level="WARNING", dequeue_strategy=DequeueStrategy.ROUND_ROBIN)
 
 
 def _listed(text: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -84,3 +85,34 @@ def test_the_five_minutes_of_the_readme_work_as_written(home: tuple[Path, int]) 
     program = directory / "load.py"
     program.write_text(shown, encoding="utf-8")
     assert shell(f"{sys.executable} load.py", home).split() == ["card_arrival", "1"]
+
+
+def test_the_gated_function_of_the_readme_returns_what_a_person_decided(home: tuple[Path, int]) -> None:
+    directory, port = home
+    configure, people, _, _ = blocks()
+    token = shell(f"{configure}\n{people}\necho $TOKEN", home).splitlines()[-1]
+    reviewer = shell("reviewqueue tokens create alice --user alice@example.com --scope review", home).strip()
+    gated = re.findall(r"^```python\n(.*?)^```", README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)[1]
+    (directory / "gated.py").write_text(f"{gated}\nprint(classify('My card never came'))", encoding="utf-8")
+    environ = {**os.environ, "REVIEWQUEUE_URL": f"http://127.0.0.1:{port}", "REVIEWQUEUE_TOKEN": token}
+    program = subprocess.Popen(
+        [sys.executable, "gated.py"],
+        cwd=directory,
+        env=environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    claims: list[Any] = []
+
+    def claimed() -> bool:
+        if program.poll() is not None:
+            raise AssertionError(program.communicate())
+        with contextlib.suppress(json.JSONDecodeError):  # 204: it has not come yet
+            claims.append(call(port, reviewer, "/queues/support-intents/claims", {})["claim"])
+        return bool(claims)
+
+    processes.until(claimed, seconds=60, what="the item")
+    call(port, reviewer, f"/claims/{claims[0]['id']}/decision", {"output": {"label": "refund", "score": 0.42}})
+    shown, errors = program.communicate(timeout=60)
+    assert shown.strip() == "{'label': 'refund', 'score': 0.42}", errors

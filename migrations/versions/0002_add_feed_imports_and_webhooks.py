@@ -58,6 +58,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_import_chunk")),
     )
     op.create_index("uq_import_chunk_import_id_number", "import_chunk", ["import_id", "number"], unique=True)
+    op.create_index("ix_import_chunk_waiting", "import_chunk", ["import_id", "number"], **where("payload IS NOT NULL"))
     op.create_table(
         "import_fault",
         sa.Column("import_id", ID, nullable=False),

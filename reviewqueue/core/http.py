@@ -157,8 +157,12 @@ def read_bodies(shape: type[Model], member: str, *, most: int) -> list[Body[Mode
     return [shaped_or_error(shape, document, text.encode()) for document, text in found]
 
 
-def shaped_or_error(shape: type[Model], document: strictjson.Document, text: bytes) -> Body[Model] | errors.Error:
+def shaped_or_error(
+    shape: type[Model], document: strictjson.Document | errors.Error, text: bytes
+) -> Body[Model] | errors.Error:
     """The document as `shape`, or the error that says why it is none."""
+    if isinstance(document, errors.Error):
+        return document
     try:
         return _shaped(shape, document, text)
     except Invalid as error:

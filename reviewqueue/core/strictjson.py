@@ -58,16 +58,24 @@ def parse_object(text: str | bytes) -> Document:
     return document
 
 
-def parse_objects(text: str | bytes, member: str) -> list[tuple[Document, str]]:
-    """An object with the one member `member`, a list of objects: each of them, and its text. Raises `Malformed`."""
+def parse_objects(text: str | bytes, member: str) -> list[tuple[Document | Malformed, str]]:
+    """An object with the one member `member`, a list of objects: each of them, or what is wrong with its characters,
+    and its text. Raises `Malformed` for what is no such list."""
     text = _decoded(text)
     _check_depth(text)
     try:
         found = _listed(text, member)
     except (JSONDecodeError, _Refused, ValueError, RecursionError) as error:
         raise _malformed(error) from None
-    _check_characters(text, {member: [document.value for document, _ in found]})
-    return found
+    return [(_with_good_characters(document, part), part) for document, part in found]
+
+
+def _with_good_characters(document: Document, text: str) -> Document | Malformed:
+    try:
+        _check_characters(text, document.value)
+    except Malformed as error:
+        return error
+    return document
 
 
 def dumps(value: Any) -> str:

@@ -1,7 +1,8 @@
-"""Operations on imports: a stream is kept in chunks as it comes, and each chunk is stored by a job of its own.
+"""Operations on imports: a stream is kept in chunks as it comes, and jobs store them, one after the other.
 
 A chunk, the faults of its lines and the import's counters are one transaction: a job that is killed leaves the chunk to
-the next, and no line is stored twice. What is stored stays, whatever becomes of the rest.
+the next, and no line is stored twice. What is stored stays, whatever becomes of the rest. Any number of jobs may work
+on an import; each takes the next chunk that nobody has in hand.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, select, text, update
 from sqlalchemy.orm import Session
 
 from reviewqueue.accounts.identity import actor_of_token
@@ -31,7 +32,9 @@ from reviewqueue.models.base import table
 from reviewqueue.models.states import ImportState
 from reviewqueue.queues.catalog import find_queue
 
-STORE = "import.chunk"
+STORE = "import.store"
+CHUNKS_A_JOB = 8
+"""A job is called for each so many chunks, so that several workers share a long stream."""
 CHUNK_LINES = 1_000
 CHUNK_BYTES = 4_194_304
 
@@ -103,10 +106,9 @@ def _add(chunk: Chunk, line: bytes) -> None:
 
 def keep(*, session: Session, import_id: str, chunk: Chunk) -> None:
     """Keep a chunk, and have a job store it."""
-    chunk_id = new_id()
     session.execute(
         insert(ImportChunk).values(
-            id=chunk_id, import_id=import_id, number=chunk.number, first_line=chunk.first_line,
+            id=new_id(), import_id=import_id, number=chunk.number, first_line=chunk.first_line,
             payload=zlib.compress(b"\n".join(chunk.lines), 1),
         )
     )  # fmt: skip
@@ -118,7 +120,13 @@ def keep(*, session: Session, import_id: str, chunk: Chunk) -> None:
             lines=_import.lines + sum(1 for line in chunk.lines if line.strip()),
         )
     )  # fmt: skip
-    outbox.append(session, STORE, rq_queue=outbox.IMPORTS, ref=chunk_id)
+    if chunk.number % CHUNKS_A_JOB == 0:
+        call(session, import_id)
+
+
+def call(session: Session, import_id: str) -> None:
+    """Have a job store what waits of the import."""
+    outbox.append(session, STORE, rq_queue=outbox.IMPORTS, ref=import_id)
 
 
 def received(*, session: Session, import_id: str) -> None:
@@ -128,6 +136,8 @@ def received(*, session: Session, import_id: str) -> None:
         .where(_import.id == import_id, _import.state == ImportState.RECEIVING)
         .values(state=ImportState.RUNNING)
     )
+    # The last chunks may have come after the jobs that were called before had ended.
+    call(session, import_id)
     _end_if_done(session, import_id)
 
 
@@ -147,17 +157,23 @@ def fail(*, session: Session, import_id: str, why: str) -> None:
 # -- storing ----------------------------------------------------------------------------------------------------------
 
 
-def store(*, session: Session, chunk_id: str) -> None:
-    """Store the chunk's lines as items, each with its result. Safe to run twice."""
-    query = select(_chunk.import_id, _chunk.first_line, _chunk.payload).where(_chunk.id == chunk_id)
-    chunk = session.execute(query.with_for_update() if on_postgresql(session) else query).one_or_none()
-    if chunk is None or chunk.payload is None:
-        return
-    run = session.execute(select(Import).where(Import.id == chunk.import_id)).scalar_one()
+def store_next(*, session: Session, import_id: str) -> bool:
+    """Store the lines of the next chunk as items, each with its result; False when none waits."""
+    # Index ix_import_chunk_waiting: its condition must stand here in the same words.
+    query = (
+        select(_chunk.id, _chunk.first_line, _chunk.payload)
+        .where(_chunk.import_id == import_id, text("import_chunk.payload IS NOT NULL"))
+        .order_by(_chunk.number)
+        .limit(1)
+    )
+    chunk = session.execute(query.with_for_update(skip_locked=True) if on_postgresql(session) else query).one_or_none()
+    if chunk is None:
+        return False
+    run = session.execute(select(Import).where(Import.id == import_id)).scalar_one()
     actor = actor_of_token(session, run.token_id)
     if run.state is ImportState.FAILED or actor is None:
         fail(session=session, import_id=run.id, why="The token that sent it is revoked or has expired.")
-        return
+        return False
     lines = [
         (place, line)
         for place, line in enumerate(zlib.decompress(chunk.payload).split(b"\n"), chunk.first_line)
@@ -167,7 +183,7 @@ def store(*, session: Session, chunk_id: str) -> None:
         batch = submit_many(session=session, actor=actor, bodies=[body_of(line, run.queue) for _, line in lines])
     except Forbidden as error:
         fail(session=session, import_id=run.id, why=error.message)
-        return
+        return False
     results = list(zip((place for place, _ in lines), batch.results, strict=True))
     faults = [(place, result) for place, result in results if isinstance(result, Error)]
     insert_rows(
@@ -175,7 +191,7 @@ def store(*, session: Session, chunk_id: str) -> None:
         [{"import_id": run.id, "line": place, "problem": dumps(problem_json(error))} for place, error in faults],
     )  # fmt: skip
     stored = sum(1 for _, result in results if isinstance(result, Stored) and result.fresh is not None)
-    session.execute(update(table(ImportChunk)).where(_chunk.id == chunk_id).values(payload=None))
+    session.execute(update(table(ImportChunk)).where(_chunk.id == chunk.id).values(payload=None))
     session.execute(
         update(table(Import))
         .where(_import.id == run.id)
@@ -186,6 +202,7 @@ def store(*, session: Session, chunk_id: str) -> None:
         )
     )  # fmt: skip
     _end_if_done(session, run.id)
+    return True
 
 
 def body_of(line: bytes, queue: str | None) -> Body[ItemShape] | Error:

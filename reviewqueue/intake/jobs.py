@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+from typing import Any
+
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from reviewqueue.core.db import write_session
 from reviewqueue.intake import imports
 from reviewqueue.intake.similar import similar_key
 from reviewqueue.models import Item
+
+RUNS_FOR = 20.0
+"""Seconds, so that a long import does not keep a worker from everything else."""
 
 
 def find_similar(*, session: Session, refs: list[str]) -> None:
@@ -16,7 +24,13 @@ def find_similar(*, session: Session, refs: list[str]) -> None:
         session.execute(update(Item).where(Item.id == row.id).values(similar_key=similar_key(row.input)))
 
 
-def store_chunks(*, session: Session, refs: list[str]) -> None:
-    """Store chunks of imports. Safe to run twice."""
-    for chunk_id in refs:
-        imports.store(session=session, chunk_id=chunk_id)
+def store_import(*, ref: str, renew: Callable[[], Any]) -> None:
+    """Store what waits of an import, for at most 20 seconds; another job goes on. Safe to run twice, also at once."""
+    ends = time.monotonic() + RUNS_FOR
+    while time.monotonic() < ends:
+        with write_session() as session:
+            if not imports.store_next(session=session, import_id=ref):
+                return
+        renew()
+    with write_session() as session:
+        imports.call(session, ref)

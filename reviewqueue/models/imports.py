@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, PrimaryKeyConstraint, String, Text
+from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, PrimaryKeyConstraint, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from reviewqueue.models.base import Base, Id, Json, Moment, Ref, enumerated
@@ -50,7 +50,16 @@ class ImportChunk(Base):
     payload: Mapped[bytes | None] = mapped_column(LargeBinary)
     """Lines of NDJSON, zlib; NULL once they are stored."""
 
-    __table_args__ = (Index("uq_import_chunk_import_id_number", "import_id", "number", unique=True),)
+    __table_args__ = (
+        Index("uq_import_chunk_import_id_number", "import_id", "number", unique=True),
+        Index(
+            "ix_import_chunk_waiting",
+            "import_id",
+            "number",
+            postgresql_where=text("payload IS NOT NULL"),
+            sqlite_where=text("payload IS NOT NULL"),
+        ),
+    )
 
 
 class ImportFault(Base):

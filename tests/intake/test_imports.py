@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import threading
 import tracemalloc
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from reviewqueue.accounts import tokens
 from reviewqueue.core.background import run
-from reviewqueue.core.db import clock, read_session, write_session
-from reviewqueue.intake import imports
-from reviewqueue.models import Import, ImportChunk, Item, OutboxRow
+from reviewqueue.core.db import db, read_session, write_session
+from reviewqueue.intake import imports, jobs
+from reviewqueue.intake.jobs import store_import
+from reviewqueue.models import ImportChunk, Item, OutboxRow
 from tests.fixtures.people import OPERATOR, item
 
 NDJSON = "application/x-ndjson"
@@ -30,7 +33,7 @@ def work(app: Any) -> int:
     with app.app_context():
         with read_session() as session:
             ids = list(session.scalars(select(OutboxRow.id).where(OutboxRow.topic == imports.STORE)))
-        return sum(run("reviewqueue.intake.jobs.store_chunks", [row], long=False) for row in ids)
+        return sum(run("reviewqueue.intake.jobs.store_import", [row], long=True) for row in ids)
 
 
 def shown(client: Any, cast: Any, answer: Any) -> Any:
@@ -53,7 +56,7 @@ def test_every_line_is_stored_refused_or_there_already(client, cast, app):
     )  # fmt: skip
     answer = send(client, cast, body, "?queue=intents")
     assert (answer.status_code, answer.json["state"], answer.json["lines"]) == (202, "running", 7)
-    assert work(app) == 1
+    assert work(app) == 2
     done = shown(client, cast, answer)
     assert (done["state"], done["stored"], done["repeated"], done["refused"]) == ("done", 2, 1, 4)
     faults = client.get(f"{answer.headers['Location']}/faults", headers=cast.submitter.bearer)
@@ -68,12 +71,9 @@ def test_it_is_cut_into_chunks_and_each_is_stored_once_however_often_its_job_run
     answer = send(client, cast, [item(number=number) for number in range(10)])
     with app.app_context():
         with read_session() as session:
-            chunks = list(session.scalars(select(ImportChunk.id).order_by(ImportChunk.number)))
-        assert len(chunks) == 4
+            assert session.scalar(select(func.count()).select_from(ImportChunk)) == 4
         for _ in range(2):
-            for chunk_id in chunks:
-                with write_session() as session:
-                    imports.store(session=session, chunk_id=chunk_id)
+            store_import(ref=answer.json["id"], renew=lambda: None)
         with read_session() as session:
             assert set(session.scalars(select(ImportChunk.payload))) == {None}
     assert shown(client, cast, answer)["stored"] == count(app) == 10
@@ -164,15 +164,40 @@ def test_another_content_type_is_told_which_it_should_be(client, cast):
     assert NDJSON in answer.json["detail"]
 
 
-def test_two_jobs_at_the_same_chunk_store_it_once(client, cast, app):
-    send(client, cast, [item(number=number) for number in range(3)])
+def test_jobs_at_the_same_time_store_each_chunk_once(client, cast, app, monkeypatch):
+    monkeypatch.setattr(imports, "CHUNK_LINES", 5)
+    answer = send(client, cast, [item(number=number) for number in range(60)])
+
+    def job() -> None:
+        with app.app_context():
+            store_import(ref=answer.json["id"], renew=lambda: None)
+
+    threads = [threading.Thread(target=job) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    done = shown(client, cast, answer)
+    assert (done["state"], done["stored"]) == ("done", 60)
+    assert count(app) == 60
+
+
+def test_a_job_whose_time_is_over_leaves_the_rest_to_another(client, cast, app, monkeypatch):
+    monkeypatch.setattr(imports, "CHUNK_LINES", 2)
+    monkeypatch.setattr(jobs, "RUNS_FOR", 0.0)
+    answer = send(client, cast, [item(number=number) for number in range(4)])
+    assert work(app) == 2
+    assert count(app) == 0
+    monkeypatch.undo()
+    assert work(app) == 2, "each has called another"
+    assert shown(client, cast, answer)["state"] == "done"
+
+
+def test_a_job_that_dies_amid_a_chunk_leaves_it_whole(client, cast, app, monkeypatch):
+    answer = send(client, cast, [item(number=number) for number in range(4)])
     with app.app_context():
-        with write_session() as session:
-            session.execute(update(OutboxRow).values(leased_until=clock(-1)))
-            chunk_id = session.scalar(select(ImportChunk.id))
-        with write_session() as session:
-            imports.store(session=session, chunk_id=chunk_id)
-            imports.store(session=session, chunk_id=chunk_id)
-        with read_session() as session:
-            assert session.scalar(select(Import.chunks_done)) == 1
-    assert count(app) == 3
+        with Session(db.engine) as session:
+            assert imports.store_next(session=session, import_id=answer.json["id"])
+        assert count(app) == 0, "it was not committed"
+        store_import(ref=answer.json["id"], renew=lambda: None)
+    assert shown(client, cast, answer)["stored"] == count(app) == 4

@@ -1,0 +1,92 @@
+"""Python values as JSON that says the same: nothing is turned into another type on the way. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from typing import Any
+
+from reviewqueue_client.errors import NotJson
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+DEEPEST = 64
+"""Levels of nesting that the server accepts."""
+
+
+def plain(value: Any, pointer: str = "", level: int = 0) -> Any:
+    """`value` in JSON's own types. Dataclasses and Pydantic models become objects, tuples lists, enumerations values.
+
+    Raises `NotJson` with a pointer to what JSON cannot hold: other types, keys that are not text, NaN, infinity.
+    """
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, Enum):
+        return plain(value.value, pointer, level)
+    if isinstance(value, str):
+        return _text(value, pointer)
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise NotJson(f"{pointer or '/'}: JSON has no {value}.")
+        return float(value)
+    if level > DEEPEST:
+        raise NotJson(f"{pointer[:80]}…: nested deeper than {DEEPEST} levels, or within itself.")
+    if isinstance(value, Mapping):
+        return {_key(key, pointer): plain(each, f"{pointer}/{key}", level + 1) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(each, f"{pointer}/{place}", level + 1) for place, each in enumerate(value)]
+    return plain(_members(value, pointer), pointer, level + 1)
+
+
+def _members(value: Any, pointer: str) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return {each.name: getattr(value, each.name) for each in fields(value)}
+    dump = getattr(value, "model_dump", None)
+    if callable(dump) and not isinstance(value, type):
+        return dump(mode="json")
+    raise NotJson(
+        f"{pointer or '/'}: JSON has no {type(value).__name__}. Turn it into text, a number, a list or a dict."
+    )
+
+
+def _key(key: Any, pointer: str) -> str:
+    if not isinstance(key, str):
+        raise NotJson(f"{pointer or '/'}: the key {key!r} is not text.")
+    return _text(key, pointer)
+
+
+def _text(value: str, pointer: str) -> str:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise NotJson(f"{pointer or '/'}: half of a surrogate pair is not text.") from None
+    if "\x00" in value:
+        raise NotJson(f"{pointer or '/'}: a NUL character is not accepted.")
+    return str(value)
+
+
+def encoded(value: Any) -> bytes:
+    """A plain value as compact JSON in UTF-8."""
+    return _ENCODER.encode(value).encode()
+
+
+def digest(value: Any) -> str:
+    """SHA-256 of a plain value, whatever the order of its keys, in hexadecimal digits."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two plain values are the same JSON. Python says that 1, 1.0 and True are equal; they are not here."""
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+    if isinstance(one, list):
+        return len(one) == len(other) and all(same(*pair) for pair in zip(one, other, strict=True))
+    return bool(one == other)

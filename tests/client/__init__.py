@@ -1,0 +1,1 @@
+"""The Python client, mostly against the real application without sockets."""
