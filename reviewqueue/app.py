@@ -67,6 +67,7 @@ def _add_blueprints(app: Flask) -> None:
     from reviewqueue.core import background_web, health
     from reviewqueue.delivery import api as delivery_api
     from reviewqueue.delivery.webhooks import api as webhooks_api
+    from reviewqueue.delivery.webhooks import web as webhooks_web
     from reviewqueue.feedback import api as feedback_api
     from reviewqueue.feedback import web as feedback_web
     from reviewqueue.intake import api as intake_api
@@ -82,6 +83,7 @@ def _add_blueprints(app: Flask) -> None:
         review_web.blueprint,
         queues_web.blueprint,
         feedback_web.blueprint,
+        webhooks_web.blueprint,
     ]
     apis = [
         intake_api.blueprint, queues_api.blueprint, review_api.blueprint, delivery_api.blueprint,

@@ -348,3 +348,28 @@ def test_only_those_who_configure_the_queue_see_and_change_its_endpoints(client,
     assert client.get(f"{API_PREFIX}/queues/intents/webhooks", headers=cast.bob.bearer).status_code == 403
     assert hooks.api("DELETE", f"/webhooks/{endpoint['id']}").status_code == 204
     assert hooks.api("GET", f"/webhooks/{endpoint['id']}").status_code == 404
+
+
+def test_an_administrator_does_it_all_on_pages(client, cast, app, hooks):
+    browser = app.test_client()
+    browser.post("/login", data={"email": cast.admin.email, "password": cast.admin.password})
+    refused = browser.post("/admin/queues/intents/webhooks", data={"url": "http://10.0.0.1/<b>"})
+    assert refused.status_code == 422
+    assert "must start with https://" in refused.text
+    with receiving(lambda number, _: 200 if number > 1 else 500) as receiver:
+        made = browser.post("/admin/queues/intents/webhooks", data={"url": receiver.url}, follow_redirects=True)
+        path = made.request.path
+        assert "whsec_" in made.text
+        assert "is on its way" in browser.post(f"{path}/test", follow_redirects=True).text
+        hooks.pass_on()
+        assert "500" in browser.get(path).text
+        hooks.due_again()
+        hooks.pass_on()
+        page = browser.get(path).text
+        assert "delivered" in page
+        assert "whsec_" in browser.post(f"{path}/rotation", follow_redirects=True).text
+        assert "by hand" in browser.post(f"{path}/disabling", follow_redirects=True).text
+        assert "Send a test" in browser.post(f"{path}/enabling", follow_redirects=True).text
+    gone = browser.post(f"{path}/removal", follow_redirects=True)
+    assert "Nobody listens yet" in gone.text
+    assert browser.get(path).status_code == 404
