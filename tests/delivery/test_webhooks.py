@@ -373,3 +373,19 @@ def test_an_administrator_does_it_all_on_pages(client, cast, app, hooks):
     gone = browser.post(f"{path}/removal", follow_redirects=True)
     assert "Nobody listens yet" in gone.text
     assert browser.get(path).status_code == 404
+
+
+def test_what_is_sent_to_an_endpoint_that_is_removed_meanwhile_is_forgotten(client, cast, hooks, app):
+    removed = []
+
+    def remove(_: int, __: Any) -> int:
+        with app.app_context():
+            removed.append(app.test_client().delete(
+                f"{API_PREFIX}/webhooks/{endpoint['id']}", headers=cast.admin.bearer).status_code)  # fmt: skip
+        return 200
+
+    with receiving(remove) as receiver:
+        endpoint = hooks.listen(receiver.url)
+        submit(client, cast, confidence=0.99)
+        hooks.pass_on()
+    assert removed == [204]

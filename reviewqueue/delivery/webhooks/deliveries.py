@@ -174,7 +174,9 @@ def lease(session: Session, endpoint_id: str, most: int) -> list[Parcel]:
 
 
 def record(session: Session, parcel: Parcel, outcome: Outcome) -> None:
-    """Note what came of an attempt, and when the next is due, if any."""
+    """Note what came of an attempt, and when the next is due, if any. Nothing for an endpoint removed meanwhile."""
+    if session.execute(select(_delivery.id).where(_delivery.id == parcel.delivery_id)).first() is None:
+        return
     session.execute(
         insert(WebhookAttempt).values(
             delivery_id=parcel.delivery_id, number=parcel.number, at=clock(), seconds=outcome.seconds,
