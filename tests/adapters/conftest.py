@@ -9,9 +9,10 @@ from typing import Any
 import boto3
 import pytest
 from botocore.config import Config
+from flask import Flask
 
-from tests.fixtures.living import Live
 from tests.fixtures.people import Cast
+from tests.fixtures.serving import serving
 
 
 @pytest.fixture(scope="session")
@@ -21,13 +22,13 @@ def models() -> Any:
 
 
 @pytest.fixture
-def amazon(live: Live, models: Any) -> Iterator[Callable[[str], Any]]:
+def amazon(app: Flask, models: Any) -> Iterator[Callable[[str], Any]]:
     """`amazon(token)`: the client of a program with that token."""
-    with contextlib.ExitStack() as open_clients:
+    with serving(app) as address, contextlib.ExitStack() as open_clients:
 
         def client(token: str | None) -> Any:
             made = models.client(
-                "sagemaker-a2i-runtime", endpoint_url=f"{live.url}/api/a2i", region_name="local",
+                "sagemaker-a2i-runtime", endpoint_url=f"{address}/api/a2i", region_name="local",
                 aws_access_key_id="reviewqueue", aws_secret_access_key="unused", aws_session_token=token,
                 config=Config(retries={"total_max_attempts": 1}),
             )  # fmt: skip

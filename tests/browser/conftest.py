@@ -7,7 +7,6 @@ violation of the content security policy, and on an answer of 500 or more.
 from __future__ import annotations
 
 import shutil
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,7 +14,6 @@ from typing import Any
 import pytest
 from flask import Flask
 from sqlalchemy import delete, select, update
-from werkzeug.serving import make_server
 
 from reviewqueue import config
 from reviewqueue.accounts import memberships, people
@@ -31,6 +29,7 @@ from reviewqueue.queues.applying import apply
 from tests.fixtures import installation
 from tests.fixtures.browser import Watch
 from tests.fixtures.people import OPERATOR, PASSWORD
+from tests.fixtures.serving import serving
 
 LABELS = [f"{area}_{what}" for area in ("card", "transfer", "top_up", "refund", "fee", "account", "cash") for what in (
     "missing", "pending", "declined", "wrong", "duplicate", "delayed", "limit", "closed", "blocked", "unknown", "late",
@@ -136,14 +135,8 @@ def site(tmp_path: Any, sqlite_template: Any) -> Iterator[Site]:
         made.people[name] = person.id
         for slug in made.documents:
             made.join(name, slug)
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    made.address = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield made
-    server.shutdown()
-    thread.join(10)
-    server.server_close()
+    with serving(app) as made.address:
+        yield made
     with app.app_context():
         installation.dispose()
 
