@@ -310,6 +310,9 @@ def test_the_relay_calls_one_sender_and_only_when_something_is_due(client, cast,
                 deliveries.call_sender(session=session)
         with write_session() as session:
             assert [row.topic for row in session.scalars(select(OutboxRow))] == ["webhooks.send"]
+            session.execute(update(OutboxRow).values(failed_at=clock()))
+            deliveries.call_sender(session=session)
+            assert len(session.scalars(select(OutboxRow)).all()) == 2, "a sender that was given up is no sender"
 
 
 def test_inner_addresses_are_refused_when_it_is_made_and_when_it_is_sent(client, cast, hooks, app):

@@ -116,7 +116,8 @@ _is_due = and_(
     _delivery.next_at <= clock(),
     or_(_delivery.leased_until.is_(None), _delivery.leased_until < clock()),
 )
-_called = exists().where(table(OutboxRow).c.topic == SEND)
+# One that was given up calls nobody any more.
+_called = exists().where(table(OutboxRow).c.topic == SEND, table(OutboxRow).c.failed_at.is_(None))
 # Index ix_webhook_delivery_due, for each endpoint.
 _has_due = exists().where(_delivery.endpoint_id == _endpoint.id, _is_due)
 UNCALLED = select(_endpoint.id).where(_enabled, _has_due, ~_called).limit(1)
