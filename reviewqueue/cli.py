@@ -34,7 +34,7 @@ COMMANDS = {
     "users": "reviewqueue.accounts.commands.users",
     "members": "reviewqueue.accounts.commands.members",
     "tokens": "reviewqueue.accounts.commands.tokens_group",
-    "submit": "reviewqueue.intake.commands.submit",
+    "submit": "reviewqueue.adapters.commands.submit",
     "export": "reviewqueue.feedback.commands.export",
 }
 """Commands that live with their feature, imported when they are called."""

@@ -12,9 +12,9 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import select
 
+from reviewqueue.adapters.commands import submit
 from reviewqueue.core.db import read_session, write_session
 from reviewqueue.errors import NotFound
-from reviewqueue.intake.commands import submit
 from reviewqueue.models import Item
 from reviewqueue.queues.applying import apply
 from tests.fixtures.people import OPERATOR, item
@@ -101,3 +101,27 @@ def test_other_kinds_of_files_and_unknown_queues_are_refused(ran, tmp_path):
     answer = ran(str(path), "--queue", "shop")
     assert ".csv" in str(answer.exception)
     assert isinstance(ran(str(path), "--queue", "nowhere").exception, NotFound)
+
+
+def test_tasks_of_label_studio_and_requests_of_a2i_are_taken(ran, app, tmp_path):
+    tasks = [
+        {"id": 7, "data": {"text": "Where is it?"}, "predictions": [{"model_version": "m-1", "score": 0.4, "result": [
+            {"from_name": "label", "to_name": "text", "type": "choices", "value": {"choices": ["refund"]}}]}]},
+        {"id": 8},
+    ]  # fmt: skip
+    path = tmp_path / "tasks.json"
+    path.write_text(json.dumps(tasks))
+    answer = ran(str(path), "--queue", "intents", "--format", "label-studio")
+    assert answer.exit_code == 1
+    assert "1 stored, 0 there already, 1 refused." in answer.output
+    assert "line 2: " in answer.output
+    content = {"input": {"text": "Lost it"}, "output": {"label": "lost_card"}, "confidence": 0.5}
+    request = {
+        "HumanLoopName": "loop-1", "FlowDefinitionArn": "arn:aws:sagemaker:x:1:flow-definition/intents",
+        "HumanLoopInput": {"InputContent": json.dumps(content)},
+    }  # fmt: skip
+    path.write_text(json.dumps(request))
+    assert ran(str(path), "--queue", "intents", "--format", "a2i").exit_code == 0
+    assert [row[0:3] for row in stored(app)] == [
+        ("7", {"text": "Where is it?"}, {"label": "refund"}), ("loop-1", {"text": "Lost it"}, {"label": "lost_card"}),
+    ]  # fmt: skip

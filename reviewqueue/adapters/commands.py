@@ -1,19 +1,21 @@
-"""The command `submit`."""
+"""The command `submit`: items from files, our own shapes and other systems'."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from reviewqueue.adapters import a2i_shapes, label_studio
+from reviewqueue.core import strictjson
 from reviewqueue.core.access import Action, operator
 from reviewqueue.core.db import read_session, write_session
 from reviewqueue.core.http import problem_json
@@ -21,7 +23,13 @@ from reviewqueue.errors import Error, Invalid
 from reviewqueue.intake import files, imports
 from reviewqueue.intake.batches import Stored, submit_many
 from reviewqueue.queues.catalog import configuration, find_queue
+from reviewqueue.queues.configuration import QueueConfig
 
+Line = bytes | Error
+OTHERS: dict[str, Callable[[Any, QueueConfig], dict[str, Any]]] = {
+    "label-studio": label_studio.item_of_task,
+    "a2i": a2i_shapes.item_of_request,
+}
 TOLD = 10
 """Refused lines that are told on the terminal; all of them go to --faults."""
 
@@ -29,10 +37,19 @@ TOLD = 10
 @click.command()
 @click.argument("path", metavar="FILE", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--queue", required=True, help="The queue of lines that name none.")
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(["auto", *OTHERS]),
+    default="auto",
+    show_default=True,
+    help="auto: by the file's name; else JSON of another system, one or a list.",
+)
 @click.option("--faults", type=click.Path(path_type=Path, dir_okay=False), help="Write refused lines here, as NDJSON.")
 @click.option("--json", "as_json", is_flag=True, help="Print the counts as JSON.")
-def submit(path: Path, queue: str, faults: Path | None, as_json: bool) -> None:
-    """Submit the items in FILE: .jsonl or .ndjson (one item a line, as for REST), .csv or .parquet.
+def submit(path: Path, queue: str, kind: str, faults: Path | None, as_json: bool) -> None:
+    """Submit the items in FILE: .jsonl or .ndjson (one item a line, as for REST), .csv or .parquet; tasks of Label
+    Studio with their predictions, or StartHumanLoop requests of Amazon A2I.
 
     A table's columns are members of an item (external_id, confidence, model …), input.NAME, output.NAME or
     metadata.NAME; any other belongs to the input. Refused lines hinder no others. Items with an external_id are stored
@@ -47,10 +64,10 @@ def submit(path: Path, queue: str, faults: Path | None, as_json: bool) -> None:
         out = stack.enter_context(faults.open("w", encoding="utf-8")) if faults else None
         progress = stack.enter_context(_progress())
         bar = progress.add_task(path.name, total=None)
-        for chunk in _chunks(enumerate(files.lines_of(path, config), 1)):
-            numbered = [(number, line) for number, line in chunk if line.strip()]
+        for chunk in _chunks(enumerate(_items(path, kind, config), 1)):
+            numbered = [(number, line) for number, line in chunk if isinstance(line, Error) or line.strip()]
             with write_session() as session:
-                bodies = [imports.body_of(line, queue) for _, line in numbered]
+                bodies = [line if isinstance(line, Error) else imports.body_of(line, queue) for _, line in numbered]
                 results = submit_many(session=session, actor=actor, bodies=bodies).results
             for (number, _), result in zip(numbered, results, strict=True):
                 if isinstance(result, Stored):
@@ -69,12 +86,27 @@ def submit(path: Path, queue: str, faults: Path | None, as_json: bool) -> None:
     sys.exit(1 if refused else 0)
 
 
+def _items(path: Path, kind: str, config: QueueConfig) -> Iterator[bytes | Error]:
+    """The file's items as JSON text, or why one is none."""
+    if kind == "auto":
+        yield from files.lines_of(path, config)
+        return
+    text = path.read_bytes()
+    strictjson.parse(text)
+    document = strictjson.exact(text.decode())
+    for one in document if isinstance(document, list) else [document]:
+        try:
+            yield strictjson.spliced(strictjson.as_written(OTHERS[kind](one, config))).encode()
+        except Invalid as error:
+            yield error
+
+
 def _progress() -> Progress:
     columns = SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
     return Progress(*columns, console=Console(stderr=True), transient=True)
 
 
-def _chunks(lines: Iterable[tuple[int, bytes]]) -> Iterator[list[tuple[int, bytes]]]:
+def _chunks(lines: Iterable[tuple[int, Line]]) -> Iterator[list[tuple[int, Line]]]:
     rest = iter(lines)
     while chunk := list(islice(rest, imports.CHUNK_LINES)):
         yield chunk
