@@ -54,7 +54,8 @@ def test_a_body_that_was_changed_is_refused(place):
      {"webhook-signature": "v1,"}, {"webhook-signature": "v1,???"}, {"webhook-signature": "v1,ümlaut"},
      {"webhook-signature": "none"}, {"webhook-id": ""}, {"webhook-signature": ""}, {"webhook-timestamp": "soon"},
      {"webhook-timestamp": "-1"}, {"webhook-timestamp": "9" * 5000}, {"webhook-timestamp": "１７００００００００"}],
-    ids=str,
+    # Not the values: one is the time of collection, which differs from process to process.
+    ids=range(12),
 )  # fmt: skip
 def test_headers_that_were_changed_are_refused(change):
     with pytest.raises(BadSignature):
