@@ -84,8 +84,8 @@ class Site:
         with self.app.app_context(), write_session() as session:
             return operation(session=session, actor=arguments.pop("actor", OPERATOR), **arguments)
 
-    def join(self, who: str, queue: str) -> None:
-        self.write(memberships.add, slug=queue, email=f"{who}@example.org", role=QueueRole.REVIEWER)
+    def join(self, who: str, queue: str, role: QueueRole = QueueRole.REVIEWER) -> None:
+        self.write(memberships.add, slug=queue, email=f"{who}@example.org", role=role)
 
     def submit(self, queue: str, output: Any, *, given: Any = None, **more: Any) -> str:
         item = {"queue": queue, "input": given if given is not None else {"text": "Hello"}, "output": output, **more}

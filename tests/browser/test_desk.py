@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from reviewqueue.models import Task
+from reviewqueue.models.states import QueueRole
 from reviewqueue.queues.applying import apply
 from tests.fixtures.people import PASSWORD
 from tests.fixtures.processes import until
@@ -348,7 +349,18 @@ def test_a_lease_that_runs_out_unseen_says_so_and_keeps_the_draft(site, page):
     page.wait_for_function("() => document.querySelector('#text').value === 'Oh Dear customer'")
 
 
+def test_where_nobody_leads_an_escalation_says_so_and_keeps_the_task(site, page):
+    site.submit("intents", {"label": "card_missing"}, confidence=0.4)
+    begin(page, "intents")
+    mine = task(page)
+    page.keyboard.press("e")
+    on(page, "Control+Enter")
+    assert task(page) == mine
+    assert "no other lead" in page.inner_text(".flashes")
+
+
 def test_skip_escalate_and_pause_have_their_keys(site, page):
+    site.join("carol", "intents", QueueRole.LEAD)
     for number in range(3):
         site.submit("intents", {"label": "card_missing"}, given={"text": f"Q{number}"}, confidence=0.4)
     begin(page, "intents")
