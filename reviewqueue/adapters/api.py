@@ -13,7 +13,7 @@ from pydantic.alias_generators import to_pascal
 
 from reviewqueue.adapters import a2i_errors, a2i_shapes, human_loops
 from reviewqueue.core import trail
-from reviewqueue.core.access import Action, may, require
+from reviewqueue.core.access import Action
 from reviewqueue.core.db import read_session, write_session
 from reviewqueue.core.http import (
     PROBLEM,
@@ -30,7 +30,7 @@ from reviewqueue.core.ids import known_id, new_id
 from reviewqueue.core.strictjson import dumps, spliced
 from reviewqueue.errors import Invalid, NotFound
 from reviewqueue.models.states import ActorKind
-from reviewqueue.queues.catalog import queues_for
+from reviewqueue.queues.catalog import queues_or_refusal
 from reviewqueue.resolution.endings import cancel_item
 
 blueprint = Blueprint("adapters_api", "reviewqueue.adapters.api", url_prefix="/api/a2i")
@@ -129,8 +129,7 @@ def list_loops() -> Response:
     who = actor()
     limit = _most()
     with read_session() as session:
-        if not queues_for(session=session, actor=who, action=Action.READ_ITEMS) and not may(who, Action.READ_ITEMS):
-            require(who, Action.READ_ITEMS)
+        queues_or_refusal(session=session, actor=who, action=Action.READ_ITEMS)
         loops = human_loops.page(
             session=session, actor=who, slug=a2i_shapes.queue_of(_flow_definition()), ascending=_ascending(),
             begun_after=_moment("CreationTimeAfter"), begun_before=_moment("CreationTimeBefore"), beyond=_beyond(),

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from reviewqueue.adapters import a2i_shapes
-from reviewqueue.core.access import Action, Actor, may, require
+from reviewqueue.core.access import Action, Actor, require
 from reviewqueue.core.http import checked
 from reviewqueue.core.ids import known_id
 from reviewqueue.core.moments import iso
@@ -21,7 +21,7 @@ from reviewqueue.intake.shapes import ItemShape
 from reviewqueue.intake.submissions import Answer, submit
 from reviewqueue.models import Decision, Item, PendingRelease, Person, Queue
 from reviewqueue.models.states import ItemState
-from reviewqueue.queues.catalog import configuration, find_queue, queues_for
+from reviewqueue.queues.catalog import configuration, find_queue, queues_or_refusal
 from reviewqueue.resolution import reading
 
 _PLAIN = (
@@ -77,9 +77,7 @@ def find(*, session: Session, actor: Actor, name: str, action: Action = Action.R
 
     Raises `NotFound`, `Forbidden` for who may do that nowhere, `Invalid` when several queues have the name.
     """
-    heads = queues_for(session=session, actor=actor, action=action)
-    if not heads and not may(actor, action):
-        require(actor, action)
+    heads = queues_or_refusal(session=session, actor=actor, action=action)
     # One look-up a queue in its unique constraint (queue_id, external_id).
     mine = select(Item, Queue.slug).join(Queue).where(Item.queue_id.in_([head.id for head in heads]))
     rows = session.execute(mine.where(Item.external_id == name).limit(2)).all()

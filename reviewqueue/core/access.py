@@ -174,8 +174,3 @@ def _why_not(actor: Actor, action: Action) -> str:
         needed = " or ".join(scope.value for scope in Scope if action in SCOPE[scope])
         return f"This token lacks the scope {needed}." if needed else "No token may do this; sign in instead."
     return "Your role does not allow this. An administrator can change it."
-
-
-def queues_where(actor: Actor, action: Action, queue_ids: list[str]) -> list[str]:
-    """Those of `queue_ids` in which `actor` may do `action`, in the order given."""
-    return [queue_id for queue_id in queue_ids if may(actor, action, queue_id)]

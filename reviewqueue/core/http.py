@@ -136,11 +136,15 @@ def read_body(shape: type[Model]) -> Body[Model]:
     Raises `Invalid` with a pointer to every fault, `TooLarge` over `REVIEWQUEUE_MAX_BODY_BYTES` and, for another
     content type, `UnsupportedMediaType` (415).
     """
-    if request.mimetype != "application/json" and not request.mimetype.endswith("+json"):
+    if not _is_json():
         if request.content_length or request.mimetype:
             raise UnsupportedMediaType
         return checked(shape, b"{}")
     return checked(shape, request.get_data(cache=False))
+
+
+def _is_json() -> bool:
+    return request.mimetype == "application/json" or request.mimetype.endswith("+json")
 
 
 def read_bodies(shape: type[Model], member: str, *, most: int) -> list[Body[Model] | errors.Error]:
@@ -148,7 +152,7 @@ def read_bodies(shape: type[Model], member: str, *, most: int) -> list[Body[Mode
 
     Raises `Invalid` for what is not such a list, of at most `most`.
     """
-    if request.mimetype != "application/json" and not request.mimetype.endswith("+json"):
+    if not _is_json():
         raise UnsupportedMediaType
     found = strictjson.parse_objects(request.get_data(), member)
     if not 1 <= len(found) <= most:

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from reviewqueue.core import trail
-from reviewqueue.core.access import Action, Actor, may, require
+from reviewqueue.core.access import Action, Actor, require
 from reviewqueue.core.db import read_session, write_session
 from reviewqueue.core.http import (
     actor,
@@ -29,7 +29,7 @@ from reviewqueue.errors import Invalid, NotFound
 from reviewqueue.intake.items import item_json
 from reviewqueue.models import Item, Queue
 from reviewqueue.models.states import ENDED, ActorKind, ItemState
-from reviewqueue.queues.catalog import find_queue, queues_for
+from reviewqueue.queues.catalog import find_queue, queues_or_refusal
 from reviewqueue.resolution import feed as resolutions
 
 blueprint = api_blueprint("delivery")
@@ -99,9 +99,7 @@ def _filter(session: Session, who: Actor) -> list[Any]:
         head = find_queue(session=session, actor=who, slug=slug, action=Action.READ_ITEMS)
         conditions = [Item.queue_id == head.id]
     else:
-        heads = queues_for(session=session, actor=who, action=Action.READ_ITEMS)
-        if not heads and not may(who, Action.READ_ITEMS):
-            require(who, Action.READ_ITEMS)
+        heads = queues_or_refusal(session=session, actor=who, action=Action.READ_ITEMS)
         conditions = [Item.queue_id.in_([head.id for head in heads])]
     if arguments.get("state"):
         try:

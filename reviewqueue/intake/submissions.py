@@ -75,7 +75,10 @@ def _submit(session: Session, actor: Actor, body: Body[ItemShape]) -> Answer:
     times = {"due_seconds": item.due_seconds, "expiry_seconds": item.expiry_seconds}
     row = session.execute(_ITEM[on_postgresql(session)], {**item.columns, **times}).one_or_none()
     if row is None:
-        return _repetition(session, item)
+        earlier = stored_before(session, actor, body)
+        if earlier is None:
+            raise external_id_taken(body.shape.external_id)
+        return _replayed(session, earlier)
     resolution = None
     if item.state is ItemState.AUTO_APPROVED:
         resolution = record_resolution(
@@ -129,15 +132,6 @@ def _item_statement(dialect: Any) -> Any:
 # Built once: building a statement of forty columns anew costs as much as running it.
 _ITEM = {True: _item_statement(postgresql), False: _item_statement(sqlite)}
 _TASK = insert(table(Task)).values(due=clock_in("due_seconds"), available_at=clock(), created_at=clock())
-
-
-def _repetition(session: Session, item: Prepared) -> Answer:
-    row = session.execute(
-        select(Item).where(Item.queue_id == item.head.id, Item.external_id == item.columns["external_id"])
-    ).scalar_one()
-    if row.body_sha256 != item.columns["body_sha256"]:
-        raise external_id_taken(row.external_id)
-    return Answer(200, spliced(item_json(session, row, item.head.slug)), row.id)
 
 
 def external_id_taken(external_id: str | None) -> Conflict:

@@ -105,6 +105,14 @@ def queues_for(*, session: Session, actor: Actor, action: Action = Action.SEE_QU
     return [head_of(row) for row in rows if may(actor, action, row.id)]
 
 
+def queues_or_refusal(*, session: Session, actor: Actor, action: Action) -> list[QueueHead]:
+    """As `queues_for`. Raises `Forbidden` for who may do `action` nowhere."""
+    heads = queues_for(session=session, actor=actor, action=action)
+    if not heads:
+        require(actor, action)
+    return heads
+
+
 _cache: OrderedDict[tuple[str, int], Compiled] = OrderedDict()
 _cache_lock = Lock()
 _CACHE_SIZE = 500

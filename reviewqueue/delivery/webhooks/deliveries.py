@@ -24,7 +24,7 @@ from reviewqueue.core.moments import iso
 from reviewqueue.delivery.webhooks import endpoints, events
 from reviewqueue.delivery.webhooks.sending import Outcome
 from reviewqueue.errors import Conflict, NotFound
-from reviewqueue.models import OutboxRow, Resolution, WebhookAttempt, WebhookDelivery, WebhookEndpoint
+from reviewqueue.models import OutboxRow, Queue, Resolution, WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from reviewqueue.models.base import table
 from reviewqueue.models.states import DeliveryState
 from reviewqueue.resolution import feed
@@ -161,8 +161,9 @@ def lease(session: Session, endpoint_id: str, most: int) -> list[Parcel]:
     ).all()
     if not rows:
         return []
-    endpoint = session.execute(select(WebhookEndpoint).where(WebhookEndpoint.id == endpoint_id)).scalar_one()
-    slug = endpoints.as_json(session, endpoint)["queue"]
+    endpoint, slug = session.execute(
+        select(WebhookEndpoint, Queue.slug).join(Queue).where(WebhookEndpoint.id == endpoint_id)
+    ).one()
     secrets = tuple(endpoints.secrets_of(session, endpoint))
     parcels = []
     for row in sorted(rows, key=lambda row: str(row.id)):
