@@ -10,6 +10,7 @@ import httpx2
 import pytest
 from reviewqueue_client import AsyncClient, Client, Conflict, WaitTimeout
 
+from tests.client import event_loops
 from tests.client.conftest import URL
 from tests.client.test_client import stored
 from tests.client.test_operations import Feed, number_feed
@@ -44,7 +45,7 @@ def test_submitting_waiting_and_listing(arq, app, cast):
             await arq.cancel(found.id)
         assert [each.id async for each in arq.items(queue="intents", page=1)] == [found.id]
 
-    asyncio.run(work())
+    event_loops.run(work())
 
 
 def test_many_items_from_either_kind_of_iterable(arq, app):
@@ -59,7 +60,7 @@ def test_many_items_from_either_kind_of_iterable(arq, app):
         assert told == [(6, 0), (12, 0), (15, 0)]
         assert [result.ok async for result in arq.submit_many([item(99), {}])] == [True, False]
 
-    asyncio.run(work())
+    event_loops.run(work())
     assert stored(app) == 16
 
 
@@ -69,7 +70,7 @@ def test_a_lost_answer_makes_no_second_item(app, cast):
         async with AsyncClient(URL, cast.submitter.token, transport=Async(losing)) as client:
             await client.submit("intents", {"text": "x"}, {"label": "lost_card"})
 
-    asyncio.run(work())
+    event_loops.run(work())
     assert stored(app) == 1
 
 
@@ -82,7 +83,7 @@ def test_the_feed(arq, rq, transaction):
         assert [entry.event async for entry in feed] == ["item.auto_approved"]
         assert [entry async for entry in arq.resolutions("intents", feed.cursor)] == []
 
-    asyncio.run(work())
+    event_loops.run(work())
 
 
 def test_following_the_feed():
@@ -98,7 +99,7 @@ def test_following_the_feed():
         assert [(await anext(feed)).position for _ in range(4)] == [1, 2, 3, 4]
         assert feed.cursor == "3"
 
-    asyncio.run(work())
+    event_loops.run(work())
 
 
 def test_a_cancelled_task_stops_waiting(arq):
@@ -112,4 +113,4 @@ def test_a_cancelled_task_stops_waiting(arq):
                 await waiting
         await arq.cancel(found.id)  # ends the long poll that is still on its way
 
-    asyncio.run(work())
+    event_loops.run(work())

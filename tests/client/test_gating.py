@@ -14,6 +14,7 @@ from reviewqueue_client import AsyncClient, Client, NotJson, Rejected, Unfit, Wa
 from reviewqueue_client.gating import Gate
 
 from reviewqueue.queues.applying import apply
+from tests.client import event_loops
 from tests.client.reviewers import reviewing
 from tests.client.transports import Async, Scripted, answered, body_of, resolution_json
 from tests.fixtures.people import OPERATOR
@@ -240,7 +241,7 @@ def test_async_functions_are_gated_without_blocking(arq, rq, app, cast):
         raise AssertionError("must not run")
 
     with reviewing(app, cast.alice, {"output": {"label": "refund"}}, APPROVE, REJECT):
-        asyncio.run(work())
+        event_loops.run(work())
     assert len(ticks) > 5
 
 
@@ -270,7 +271,7 @@ def test_without_a_client_it_is_made_from_the_environment(monkeypatch):
 
     assert (twice(1), twice(2)) == (2, 4)
     assert len(made) == 1
-    assert (asyncio.run(thrice(1)), asyncio.run(thrice(2))) == (3, 6), "an event loop each"
+    assert (event_loops.run(thrice(1)), event_loops.run(thrice(2))) == (3, 6), "an event loop each"
     assert [body_of(request)["input"] for request in scripted.seen] == [{"n": 1}, {"n": 2}] * 2
     made[0].close()
 

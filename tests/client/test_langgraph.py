@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from copy import deepcopy
 from types import SimpleNamespace
 from typing import Any
@@ -11,6 +10,7 @@ import pytest
 from reviewqueue_client import Rejected, Unfit, WaitTimeout
 from reviewqueue_client.langgraph import Request, areview, interrupts_of, review
 
+from tests.client import event_loops
 from tests.client.queues import shipped
 from tests.client.reviewers import reviewing
 
@@ -191,7 +191,7 @@ def test_several_interrupts_of_one_turn_each_get_their_own_answer(rq, arq, app, 
         return changed(0, args={"to": "b@example.com", "copies": 2, "share": 1.0})(piece)
 
     with reviewing(app, cast.alice, decide, decide, queue=queue):
-        command = asyncio.run(areview(arq, queue, result, timeout=20))
+        command = event_loops.run(areview(arq, queue, result, timeout=20))
     assert len(command.resume) == 2
     agent.invoke(command, config)
     assert done == [("send", "b@example.com", 2, 1.0)]

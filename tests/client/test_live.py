@@ -12,6 +12,7 @@ from sqlalchemy import func, select
 
 from reviewqueue.core.db import read_session
 from reviewqueue.models import Item
+from tests.client import event_loops
 from tests.desk_steps import decide
 from tests.fixtures.people import item
 
@@ -95,7 +96,7 @@ def test_fifty_at_once_without_blocking(live, cast):
             found = await asyncio.gather(*(client.submit(**item(1), idempotency_key="one") for _ in range(50)))
             return [each.id for each in found]
 
-    assert len(set(asyncio.run(work()))) == 1
+    assert len(set(event_loops.run(work()))) == 1
 
 
 def test_nobody_there_is_said_so(live):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from types import SimpleNamespace
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import pytest
 from reviewqueue_client.openai_agents import areview, review
 
+from tests.client import event_loops
 from tests.client.queues import shipped
 from tests.client.reviewers import reviewing
 
@@ -124,7 +124,7 @@ def test_an_agent_of_the_library_goes_on_with_what_was_decided(arq, app, cast, q
         return await agents.Runner.run(agent, state)
 
     with reviewing(app, cast.alice, decide, decide, queue=queue):
-        result = asyncio.run(work())
+        result = event_loops.run(work())
     assert done == [7]
     assert result.final_output == "done"
     assert "Not without the manager." in str(heard[-1])
