@@ -90,6 +90,7 @@ def _add_blueprints(app: Flask) -> None:
         webhooks_api.blueprint,
         feedback_api.blueprint, adapters_api.blueprint,
     ]  # fmt: skip
+    app.jinja_env.globals["brakes_pulled"] = queues_web.brakes_pulled
     for blueprint in html:
         app.register_blueprint(blueprint)
     for blueprint in apis:

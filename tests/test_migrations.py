@@ -60,11 +60,22 @@ def _sqlite(engine: Engine) -> dict[str, Any]:
         rows = connection.execute(
             text("SELECT type, name, sql FROM sqlite_master WHERE type IN ('table', 'index') AND sql IS NOT NULL")
         ).all()
-    lines = {
-        f"{row.type} {row.name}": sorted(" ".join(line.split()).rstrip(",") for line in row.sql.splitlines())
-        for row in rows
-    }
+    lines = {f"{row.type} {row.name}": _definitions(row.sql) for row in rows}
     return {name: value for name, value in lines.items() if not re.search("alembic|sqlite_", name)}
+
+
+def _definitions(sql: str) -> list[str]:
+    """What a statement lists between its brackets, in any order: a column that was added stands behind the others."""
+    head, _, rest = sql.partition("(")
+    inside, _, tail = rest.rpartition(")")
+    found, depth = [""], 0
+    for character in inside:
+        depth += (character == "(") - (character == ")")
+        if character == "," and depth == 0:
+            found.append("")
+        else:
+            found[-1] += character
+    return [" ".join(head.split()), *sorted(" ".join(part.split()) for part in found), tail.strip()]
 
 
 _QUESTIONS = {

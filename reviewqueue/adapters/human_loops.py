@@ -20,7 +20,6 @@ from reviewqueue.errors import Invalid, NotFound
 from reviewqueue.intake.shapes import ItemShape
 from reviewqueue.intake.submissions import Answer, submit
 from reviewqueue.models import Decision, Item, PendingRelease, Person, Queue
-from reviewqueue.models.states import ItemState
 from reviewqueue.queues.catalog import configuration, find_queue, queues_or_refusal
 from reviewqueue.resolution import reading
 
@@ -37,6 +36,8 @@ class Loop:
 
     item: Item
     slug: str
+    kept_back: bool
+    """It has ended, and its queue is held: nobody is told."""
 
     @property
     def name(self) -> str:
@@ -53,7 +54,7 @@ class Loop:
 
     @property
     def status(self) -> str:
-        return a2i_shapes.status_of(self.item.state, self.item.revision)
+        return "InProgress" if self.kept_back else a2i_shapes.status_of(self.item.state, self.item.revision)
 
 
 def start(
@@ -72,6 +73,13 @@ def start(
     return submit(session=session, actor=actor, body=checked(ItemShape, spliced(as_written(item)).encode()))
 
 
+_LOOPS = select(Item, Queue.slug, reading.kept_back().label("kept_back")).join(Queue)
+
+
+def _loop(row: Any) -> Loop:
+    return Loop(row.Item, row.slug, bool(row.kept_back))
+
+
 def find(*, session: Session, actor: Actor, name: str, action: Action = Action.READ_ITEMS) -> Loop:
     """The human loop of that name among the queues in which `actor` may do `action`.
 
@@ -79,7 +87,7 @@ def find(*, session: Session, actor: Actor, name: str, action: Action = Action.R
     """
     heads = queues_or_refusal(session=session, actor=actor, action=action)
     # One look-up a queue in its unique constraint (queue_id, external_id).
-    mine = select(Item, Queue.slug).join(Queue).where(Item.queue_id.in_([head.id for head in heads]))
+    mine = _LOOPS.where(Item.queue_id.in_([head.id for head in heads]))
     rows = session.execute(mine.where(Item.external_id == name).limit(2)).all()
     if len(rows) > 1:
         raise Invalid("Several queues have a human loop of that name. Use a token that is limited to one queue.")
@@ -87,16 +95,16 @@ def find(*, session: Session, actor: Actor, name: str, action: Action = Action.R
         rows = session.execute(mine.where(Item.id == known_id(name), Item.external_id.is_(None))).all()
     if not rows:
         raise NotFound
-    return Loop(rows[0].Item, rows[0].slug)
+    return _loop(rows[0])
 
 
 def by_id(*, session: Session, actor: Actor, item_id: str) -> Loop:
     """Raises `NotFound`, `Forbidden`."""
-    row = session.execute(select(Item, Queue.slug).join(Queue).where(Item.id == known_id(item_id))).one_or_none()
+    row = session.execute(_LOOPS.where(Item.id == known_id(item_id))).one_or_none()
     if row is None:
         raise NotFound
     require(actor, Action.READ_ITEMS, row.Item.queue_id)
-    return Loop(row.Item, row.slug)
+    return _loop(row)
 
 
 def page(
@@ -105,7 +113,7 @@ def page(
 ) -> list[Loop]:  # fmt: skip
     """At most `limit` human loops of the queue `slug`, in the order of their ids, from the one after `beyond`."""
     head = find_queue(session=session, actor=actor, slug=slug, action=Action.READ_ITEMS)
-    query = select(Item).where(Item.queue_id == head.id)
+    query = _LOOPS.where(Item.queue_id == head.id)
     if begun_after is not None:
         query = query.where(Item.created_at > begun_after)
     if begun_before is not None:
@@ -113,8 +121,8 @@ def page(
     if beyond is not None:
         query = query.where(Item.id > beyond if ascending else Item.id < beyond)
     # Index ix_item_queue_id_id.
-    items = session.scalars(query.order_by(Item.id if ascending else Item.id.desc()).limit(limit))
-    return [Loop(item, slug) for item in items]
+    rows = session.execute(query.order_by(Item.id if ascending else Item.id.desc()).limit(limit))
+    return [_loop(row) for row in rows]
 
 
 def summary(loop: Loop) -> dict[str, Any]:
@@ -123,7 +131,7 @@ def summary(loop: Loop) -> dict[str, Any]:
         "HumanLoopName": loop.name, "HumanLoopStatus": loop.status, "CreationTime": iso(loop.item.created_at),
         "FlowDefinitionArn": loop.flow_definition_arn,
     }  # fmt: skip
-    if loop.item.state is ItemState.EXPIRED:
+    if loop.status == "Failed":
         found["FailureReason"] = "Nobody answered in time; the queue's default was applied."
     return found
 
@@ -131,7 +139,7 @@ def summary(loop: Loop) -> dict[str, Any]:
 def description(loop: Loop, output_uri: str) -> dict[str, Any]:
     """The answer to `DescribeHumanLoop`; `output_uri` is told once the loop has ended."""
     found: dict[str, Any] = {**summary(loop), "HumanLoopArn": a2i_shapes.loop_arn(loop.flow_definition_arn, loop.name)}
-    if loop.item.state is ItemState.EXPIRED:
+    if loop.status == "Failed":
         found["FailureCode"] = "Expired"
     if loop.status != "InProgress":
         found["HumanLoopOutput"] = {"OutputS3Uri": output_uri}
@@ -142,9 +150,9 @@ def output_document(*, session: Session, loop: Loop) -> dict[str, Any]:
     """The A2I output of the loop, for `spliced`: with the decisions that are in effect, and the resolution."""
     return {
         "flowDefinitionArn": loop.flow_definition_arn, "humanLoopName": loop.name,
-        "humanAnswers": [_human_answer(row) for row in _decisions(session, loop.item.id)],
+        "humanAnswers": [] if loop.kept_back else [_human_answer(row) for row in _decisions(session, loop.item.id)],
         "inputContent": as_written(a2i_shapes.input_content(_members(loop))),
-        "resolution": reading.in_force(session, loop.item.id) if loop.item.revision else None,
+        "resolution": reading.told(session, loop.item.id) if loop.item.revision else None,
     }  # fmt: skip
 
 

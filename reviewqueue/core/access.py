@@ -19,6 +19,10 @@ class Action(StrEnum):
     """That it exists, its title, instructions and how much waits."""
     CONFIGURE_QUEUES = "queues.configure"
     READ_CONFIGURATION = "queues.read_configuration"
+    PULL_BRAKES = "brakes.pull"
+    """Stop a queue or hold it, or the site, and let go."""
+    RECORD_OPT_OUTS = "opt_outs.record"
+    """That somebody is not to be learned from."""
     REVIEW = "tasks.review"
     """Claim, decide, skip, escalate."""
     TAKE_ESCALATIONS = "tasks.take_escalations"
@@ -76,6 +80,7 @@ QUEUE: Mapping[QueueRole, frozenset[Action]] = {
             Action.READ_ITEMS,
             Action.READ_HISTORY,
             Action.READ_CONFIGURATION,
+            Action.PULL_BRAKES,
         }
     ),
     QueueRole.ANALYST: frozenset(
@@ -92,10 +97,12 @@ QUEUE: Mapping[QueueRole, frozenset[Action]] = {
 """What a membership allows in its queue."""
 
 SCOPE: Mapping[Scope, frozenset[Action]] = {
-    Scope.ITEMS_WRITE: frozenset({Action.SUBMIT_ITEMS, Action.SEE_QUEUE}),
+    Scope.ITEMS_WRITE: frozenset({Action.SUBMIT_ITEMS, Action.SEE_QUEUE, Action.RECORD_OPT_OUTS}),
     Scope.ITEMS_READ: frozenset({Action.READ_ITEMS, Action.SEE_QUEUE}),
     Scope.EXPORTS: frozenset({Action.EXPORT, Action.SEE_QUEUE}),
-    Scope.QUEUES_WRITE: frozenset({Action.CONFIGURE_QUEUES, Action.READ_CONFIGURATION, Action.SEE_QUEUE}),
+    Scope.QUEUES_WRITE: frozenset(
+        {Action.CONFIGURE_QUEUES, Action.READ_CONFIGURATION, Action.PULL_BRAKES, Action.SEE_QUEUE}
+    ),
     Scope.METRICS: frozenset({Action.SEE_BACKGROUND}),
     Scope.REVIEW: frozenset({Action.REVIEW, Action.TAKE_ESCALATIONS, Action.REOPEN_ITEMS, Action.SEE_QUEUE}),
 }

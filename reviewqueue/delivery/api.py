@@ -43,16 +43,16 @@ def read_item(item_id: str) -> Response:
     wanted = known_id(item_id)
     seconds = _wait_seconds()
     with read_session() as session:
-        item, text = _item(session, who, wanted)
+        item, shown = _item(session, who, wanted)
     if who.kind is ActorKind.PERSON:
         with write_session() as session:
             trail.record(session, who, "item.viewed", queue_id=item.queue_id, item_id=item.id)
-    if seconds == 0 or item.state in ENDED:
-        return text_answer(text)
+    if seconds == 0 or shown["state"] in ENDED:
+        return text_answer(spliced(shown))
     if not wait_for(wanted, seconds):
-        return text_answer(text, headers={"Retry-After": "1"})
+        return text_answer(spliced(shown), headers={"Retry-After": "1"})
     with read_session() as session:
-        return text_answer(_item(session, who, wanted)[1])
+        return text_answer(spliced(_item(session, who, wanted)[1]))
 
 
 def _wait_seconds() -> float:
@@ -66,14 +66,14 @@ def _wait_seconds() -> float:
     return seconds
 
 
-def _item(session: Session, who: Actor, item_id: str) -> tuple[Item, str]:
+def _item(session: Session, who: Actor, item_id: str) -> tuple[Item, dict[str, Any]]:
     row = session.execute(
         select(Item, Queue.slug).join(Queue, Queue.id == Item.queue_id).where(Item.id == item_id)
     ).one_or_none()
     if row is None:
         raise NotFound
     require(who, Action.READ_ITEMS, row.Item.queue_id)
-    return row.Item, spliced(item_json(session, row.Item, row.slug))
+    return row.Item, item_json(session, row.Item, row.slug)
 
 
 @blueprint.get("/items")

@@ -11,7 +11,8 @@ from sqlalchemy import select
 
 from reviewqueue.core.db import read_session
 from reviewqueue.models import Item
-from reviewqueue.models.states import ENDED
+from reviewqueue.models.base import table
+from reviewqueue.resolution import reading
 
 LOOK_EVERY_SECONDS = 0.2
 LONGEST_SECONDS = 60
@@ -67,7 +68,8 @@ class Waiters:
     @staticmethod
     def _ended(app: Flask, ids: list[str]) -> list[str]:
         with app.app_context(), read_session() as session:
-            return list(session.scalars(select(Item.id).where(Item.id.in_(ids), Item.state.in_(ENDED))))
+            item = table(Item).c
+            return list(session.scalars(select(item.id).where(item.id.in_(ids), reading.answered())))
 
 
 def init_app(app: Flask) -> None:

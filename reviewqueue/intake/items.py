@@ -36,15 +36,21 @@ def answer_of(
 
 
 def item_json(session: Session, row: Item, slug: str) -> dict[str, Any]:
-    """The whole item with its resolution in force, for `spliced`; content exactly as it was sent."""
-    resolution = reading.in_force(session, row.id) if row.revision else None
+    """The whole item with its resolution in force, for `spliced`; content exactly as it was sent.
+
+    While its queue is held, an item that was resolved meanwhile is shown as it was before.
+    """
+    resolution = reading.told(session, row.id) if row.revision else None
+    kept_back = row.revision > 0 and resolution is None
     return {
-        "id": row.id, "queue": slug, "external_id": row.external_id, "state": row.state, "input": Raw(row.input),
+        "id": row.id, "queue": slug, "external_id": row.external_id,
+        "state": ItemState.IN_REVIEW if kept_back else row.state, "input": Raw(row.input),
         "output": Raw(row.output), "failure": raw(row.failure), "confidence": row.confidence, "risk": row.risk,
         "model": row.model, "model_version": row.model_version, "prompt_version": row.prompt_version,
         "subject": row.subject, "parts": raw(row.parts), "alternatives": raw(row.alternatives),
         "explanation": row.explanation, "trace_url": row.trace_url, "cost": row.cost, "latency_ms": row.latency_ms,
         "metadata": Raw(row.metadata_json), "test": row.test, "supersedes": row.supersedes,
+        "duplicate_of": row.duplicate_of,
         "routing": _routing(row_route(row), row.config_version), "resolution": resolution,
         "submitted_at": iso(row.created_at), "due_at": iso(row.due_at), "expires_at": iso(row.expires_at),
         "links": _links(row.id),

@@ -115,7 +115,7 @@ def prepare(session: Session, actor: Actor, head: QueueHead, body: Body[ItemShap
     compiled = configuration(session, head.id, head.version)
     item = _checked(session, actor, compiled, body)
     item_id = new_id()
-    route = compiled.route(_facts(item), item_id=item_id, failed=item.failure is not None)
+    route = compiled.route(_facts(item), item_id=item_id, failed=item.failure is not None, stopped=head.stopped)
     state = _first_state(route, compiled)
     return Prepared(head, compiled, item_id, route, state, _columns(actor, head, body, item, item_id, route, state))
 

@@ -8,9 +8,9 @@ from reviewqueue.models.background import OutboxRow, RelayLease
 from reviewqueue.models.base import Base, UtcDateTime
 from reviewqueue.models.datasets import DatasetShard, DatasetVersion
 from reviewqueue.models.imports import Import, ImportChunk, ImportFault
-from reviewqueue.models.items import IdempotencyKey, Item
+from reviewqueue.models.items import IdempotencyKey, Item, OptOut
 from reviewqueue.models.people import LoginThrottle, Membership, Person, Token, TokenQueue, WebSession
-from reviewqueue.models.queues import Queue, QueueVersion
+from reviewqueue.models.queues import Brake, Queue, QueueVersion
 from reviewqueue.models.tasks import Decision, Draft, PendingRelease, Resolution, Skip, Task
 from reviewqueue.models.webhooks import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 
@@ -19,6 +19,7 @@ __all__ = [
     "AuditEvent",
     "AuditSeal",
     "Base",
+    "Brake",
     "DatasetShard",
     "DatasetVersion",
     "Decision",
@@ -30,6 +31,7 @@ __all__ = [
     "Item",
     "LoginThrottle",
     "Membership",
+    "OptOut",
     "OutboxRow",
     "PendingRelease",
     "Person",

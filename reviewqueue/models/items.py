@@ -54,6 +54,10 @@ class Item(Base):
     probability: Mapped[float]
     """With which the item was to be seen by a person: 1 for review, the audit rate for what passes."""
 
+    input_sha256: Mapped[str | None] = mapped_column(String(64))
+    """Of the input, canonical; NULL where the queue does not answer duplicates."""
+    duplicate_of: Mapped[Ref | None]
+    """The item whose resolution answered this one."""
     similar_key: Mapped[str | None] = mapped_column(String(64))
     """Digest of the input's words, filled in by the queue's job: equal keys say nearly the same."""
     submitted_by: Mapped[str] = mapped_column(String(300))
@@ -68,6 +72,14 @@ class Item(Base):
         Index("ix_item_queue_id_id", "queue_id", "id"),
         Index("ix_item_queue_id_state_id", "queue_id", "state", "id"),
         Index("ix_item_queue_id_similar_key", "queue_id", "similar_key"),
+        Index(
+            "ix_item_queue_id_input_sha256",
+            "queue_id",
+            "input_sha256",
+            "id",
+            postgresql_where=text("input_sha256 IS NOT NULL"),
+            sqlite_where=text("input_sha256 IS NOT NULL"),
+        ),
         Index(
             "ix_item_expires_at",
             "expires_at",
@@ -91,3 +103,14 @@ class IdempotencyKey(Base):
     created_at: Mapped[Moment]
 
     __table_args__ = (Index("ix_idempotency_key_created_at", "created_at"),)
+
+
+class OptOut(Base):
+    """Somebody who is not to be learned from: their items are in no export, and answer no other item."""
+
+    __tablename__ = "opt_out"
+
+    subject: Mapped[str] = mapped_column(String(500), primary_key=True)
+    """As items name them."""
+    recorded_by: Mapped[str] = mapped_column(String(300))
+    recorded_at: Mapped[Moment]

@@ -58,6 +58,8 @@ class Token(Base):
     revoked_at: Mapped[Moment | None]
     last_used_at: Mapped[Moment | None]
     """Written at most hourly."""
+    requests_per_second: Mapped[int | None]
+    """In each web process; NULL: as many as the site's setting lets."""
 
 
 class TokenQueue(Base):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ForeignKey, String, Text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from reviewqueue.models.base import Base, Id, Json, Moment, Name, Ref, enumerated
-from reviewqueue.models.states import Intake
+from reviewqueue.models.states import BrakeKind, Intake
 
 
 class Queue(Base):
@@ -36,3 +36,37 @@ class QueueVersion(Base):
     note: Mapped[str] = mapped_column(Text, default="")
     applied_by: Mapped[str] = mapped_column(String(300))
     applied_at: Mapped[Moment]
+
+
+class Brake(Base):
+    """A queue, or the whole site, that is stopped or held; gone when it is let go."""
+
+    __tablename__ = "brake"
+
+    id: Mapped[Id]
+    kind: Mapped[BrakeKind] = mapped_column(enumerated(BrakeKind, "brake_kind"))
+    queue_id: Mapped[Ref | None] = mapped_column(ForeignKey("queue.id"))
+    """NULL: every queue."""
+    why: Mapped[str] = mapped_column(String(500))
+    pulled_by: Mapped[str] = mapped_column(String(300))
+    pulled_by_name: Mapped[Name]
+    pulled_at: Mapped[Moment]
+
+    __table_args__ = (
+        CheckConstraint("kind = 'hold' OR queue_id IS NOT NULL", name="site_is_held"),
+        Index(
+            "uq_brake_queue_id_kind",
+            "queue_id",
+            "kind",
+            unique=True,
+            postgresql_where=text("queue_id IS NOT NULL"),
+            sqlite_where=text("queue_id IS NOT NULL"),
+        ),
+        Index(
+            "uq_brake_site",
+            "kind",
+            unique=True,
+            postgresql_where=text("queue_id IS NULL"),
+            sqlite_where=text("queue_id IS NULL"),
+        ),
+    )

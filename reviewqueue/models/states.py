@@ -46,6 +46,13 @@ ENDED = frozenset({ItemState.AUTO_APPROVED, ItemState.RESOLVED, ItemState.EXPIRE
 """The program has its answer."""
 
 
+class BrakeKind(StrEnum):
+    STOP = "stop"
+    """Nothing passes: whatever would have been answered without a person goes to people."""
+    HOLD = "hold"
+    """A stop that also keeps answers back: webhooks, the feed, and whoever waits."""
+
+
 class TaskState(StrEnum):
     OPEN = "open"
     """Waits to be claimed."""

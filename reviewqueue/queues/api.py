@@ -5,14 +5,27 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Response, request
+from sqlalchemy.orm import Session
 
-from reviewqueue.core.access import Action
+from reviewqueue.core.access import Action, Actor
 from reviewqueue.core.db import read_session, write_session
-from reviewqueue.core.http import BadRequest, actor, api_blueprint, flag, json_answer, list_answer, text_answer
+from reviewqueue.core.http import (
+    BadRequest,
+    Shape,
+    actor,
+    api_blueprint,
+    flag,
+    json_answer,
+    list_answer,
+    read_body,
+    text_answer,
+)  # fmt: skip
 from reviewqueue.core.moments import iso
 from reviewqueue.core.strictjson import Raw, parse_object, spliced
 from reviewqueue.errors import Invalid
 from reviewqueue.models import QueueVersion
+from reviewqueue.models.states import BrakeKind
+from reviewqueue.queues import brakes
 from reviewqueue.queues.applying import Applied, apply, document_of
 from reviewqueue.queues.catalog import find_queue, queues_for, versions
 
@@ -32,7 +45,7 @@ def list_queues() -> Response:
 def _head(head: Any) -> dict[str, Any]:
     return {
         "name": head.slug, "title": head.title, "version": head.version, "intake": head.intake,
-        "archived": head.archived,
+        "archived": head.archived, "stopped": head.stopped, "held": head.held,
     }  # fmt: skip
 
 
@@ -105,3 +118,47 @@ def _version(version: QueueVersion) -> dict[str, Any]:
         "version": version.version, "applied_by": version.applied_by, "applied_at": iso(version.applied_at),
         "note": version.note, "sha256": version.sha256, "configuration": Raw(version.document),
     }  # fmt: skip
+
+
+class BrakeShape(Shape):
+    """Stop a queue, or hold it."""
+
+    why: str
+    """For everybody who works here."""
+
+
+@blueprint.get("/brakes")
+def list_brakes() -> Response:
+    """What is stopped or held, where the caller may know of it: `{kind, queue, why, by, since}` each."""
+    with read_session() as session:
+        found = brakes.seen_by(session, actor())
+    return list_answer("brakes", [{**brakes.as_json(brake), "queue": brake.slug} for brake in found], None)
+
+
+@blueprint.put("/queues/<slug>/stop", defaults={"kind": BrakeKind.STOP})
+@blueprint.put("/queues/<slug>/hold", defaults={"kind": BrakeKind.HOLD})
+@blueprint.put("/hold", defaults={"kind": BrakeKind.HOLD, "slug": None})
+def pull_brake(slug: str | None, kind: BrakeKind) -> Response:
+    """Stop or hold the queue, or hold the site: `{why}`. Again changes nothing, not even the reason."""
+    who, shape = actor(), read_body(BrakeShape).shape
+    with write_session() as session:
+        queue_id = _queue_id(session, who, slug)
+        brake = brakes.pull(session=session, actor=who, kind=kind, queue_id=queue_id, why=shape.why)
+        return json_answer({**brakes.as_json(brake), "queue": slug})
+
+
+@blueprint.delete("/queues/<slug>/stop", defaults={"kind": BrakeKind.STOP})
+@blueprint.delete("/queues/<slug>/hold", defaults={"kind": BrakeKind.HOLD})
+@blueprint.delete("/hold", defaults={"kind": BrakeKind.HOLD, "slug": None})
+def release_brake(slug: str | None, kind: BrakeKind) -> Response:
+    """Let go: 204, also when nothing was pulled."""
+    who = actor()
+    with write_session() as session:
+        brakes.release(session=session, actor=who, kind=kind, queue_id=_queue_id(session, who, slug))
+    return Response(status=204)
+
+
+def _queue_id(session: Session, who: Actor, slug: str | None) -> str | None:
+    if slug is None:
+        return None
+    return find_queue(session=session, actor=who, slug=slug, action=Action.PULL_BRAKES).id

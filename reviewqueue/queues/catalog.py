@@ -16,7 +16,7 @@ from reviewqueue.errors import Fault, NotFound
 from reviewqueue.models import Queue, QueueVersion
 from reviewqueue.models.base import table
 from reviewqueue.models.states import Intake
-from reviewqueue.queues import routing, schemas
+from reviewqueue.queues import brakes, routing, schemas
 from reviewqueue.queues.configuration import QueueConfig, restored
 
 
@@ -30,6 +30,10 @@ class QueueHead:
     version: int
     intake: Intake
     archived: bool
+    stopped: bool
+    """Nothing passes: by its own brake or the site's."""
+    held: bool
+    """Nor does any answer go out."""
 
 
 class Compiled:
@@ -60,23 +64,31 @@ class Compiled:
     def validate_output(self, value: Any, pointer: str = "/output") -> list[Fault]:
         return schemas.faults_in(self._output, value, pointer)
 
-    def route(self, facts: dict[str, Any], *, item_id: str, failed: bool) -> routing.Route:
+    def route(self, facts: dict[str, Any], *, item_id: str, failed: bool, stopped: bool) -> routing.Route:
         """Routing with the safeguards and the audit draw."""
         settings = current_app.config["SETTINGS"]
-        route = routing.decide(self.rules, facts)
-        route = routing.safeguarded(route, facts, self.rules, failed=failed, final_say=settings.final_say)
+        route = routing.safeguarded(
+            routing.decide(self.rules, facts), facts, self.rules, failed=failed, final_say=settings.final_say,
+            stopped=stopped,
+        )  # fmt: skip
         return routing.sampled(route, self.rules, item_id=item_id, key=settings.secret_key.encode())
 
 
 _table = table(Queue).c
-HEAD = (_table.id, _table.slug, _table.title, _table.version, _table.intake, _table.archived_at)
+HEAD = (
+    _table.id, _table.slug, _table.title, _table.version, _table.intake, _table.archived_at,
+    brakes.stopping(_table.id).label("stopped"), brakes.holding(_table.id).label("held"),
+)  # fmt: skip
 _BY_SLUG = select(*HEAD).where(_table.slug == bindparam("slug"))
 _BY_ID = select(*HEAD).where(_table.id == bindparam("id"))
 
 
 def head_of(row: Any) -> QueueHead:
     """From a row that has the columns `HEAD`."""
-    return QueueHead(row.id, row.slug, row.title, row.version, row.intake, row.archived_at is not None)
+    return QueueHead(
+        row.id, row.slug, row.title, row.version, row.intake, row.archived_at is not None, bool(row.stopped),
+        bool(row.held),
+    )  # fmt: skip
 
 
 def find_queue(*, session: Session, actor: Actor, slug: str, action: Action = Action.SEE_QUEUE) -> QueueHead:

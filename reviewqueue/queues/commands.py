@@ -1,4 +1,4 @@
-"""The commands `queues apply`, `queues list` and `queues show`."""
+"""The commands `queues …`: configure, list, stop and hold."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ import click
 from reviewqueue.core.access import operator
 from reviewqueue.core.db import read_session, write_session
 from reviewqueue.errors import Invalid
+from reviewqueue.models.states import BrakeKind
+from reviewqueue.queues import brakes
 from reviewqueue.queues.api import applied_json
 from reviewqueue.queues.applying import Applied, apply, document_of
-from reviewqueue.queues.catalog import queues_for
+from reviewqueue.queues.catalog import find_queue, queues_for
 
 
 @click.group("queues")
@@ -62,13 +64,22 @@ def list_command(as_json: bool) -> None:
         heads = queues_for(session=session, actor=operator())
     if as_json:
         rows: list[dict[str, Any]] = [
-            {"name": head.slug, "title": head.title, "version": head.version, "intake": head.intake} for head in heads
+            {
+                "name": head.slug,
+                "title": head.title,
+                "version": head.version,
+                "intake": head.intake,
+                "stopped": head.stopped,
+                "held": head.held,
+            }
+            for head in heads
         ]
         click.echo(json.dumps(rows, ensure_ascii=False))
     elif not heads:
         click.echo("No queues yet. Create one with: reviewqueue queues apply FILE", err=True)
     for head in [] if as_json else heads:
-        click.echo(f"{head.slug}  version {head.version}  {head.intake}  {head.title}")
+        braked = "  held" if head.held else "  stopped" if head.stopped else ""
+        click.echo(f"{head.slug}  version {head.version}  {head.intake}{braked}  {head.title}")
 
 
 @queues.command("show")
@@ -79,3 +90,54 @@ def show_command(queue: str, version: int | None) -> None:
     with read_session() as session:
         _, document = document_of(session=session, actor=operator(), slug=queue, version=version)
     click.echo(json.dumps(json.loads(document), ensure_ascii=False, indent=2))
+
+
+_why = click.option("--why", required=True, help="For everybody who works here: it stands on every page.")
+_everything = click.option("--all", "everything", is_flag=True, help="Every queue.")
+
+
+@queues.command("stop")
+@click.argument("queue")
+@_why
+def stop_command(queue: str, why: str) -> None:
+    """Let nothing of QUEUE pass without a person, whatever its rules say; `queues resume` ends it."""
+    _pull(BrakeKind.STOP, queue, why)
+    click.echo(f"{queue} is stopped: people see everything.")
+
+
+@queues.command("hold")
+@click.argument("queue", required=False)
+@_everything
+@_why
+def hold_command(queue: str | None, everything: bool, why: str) -> None:
+    """Stop QUEUE, or every queue with --all, and keep answers back: webhooks, the feed, and whoever waits.
+
+    `queues resume` ends it; then what was kept back goes out, in order.
+    """
+    _pull(BrakeKind.HOLD, _queue_or_all(queue, everything), why)
+    click.echo(f"{queue or 'Everything'} is held: nothing passes, and no answer goes out.")
+
+
+@queues.command("resume")
+@click.argument("queue", required=False)
+@_everything
+def resume_command(queue: str | None, everything: bool) -> None:
+    """End the stop and the hold of QUEUE, or with --all the hold of everything."""
+    slug = _queue_or_all(queue, everything)
+    with write_session() as session:
+        queue_id = None if slug is None else find_queue(session=session, actor=operator(), slug=slug).id
+        ended = [brakes.release(session=session, actor=operator(), kind=kind, queue_id=queue_id) for kind in BrakeKind]
+    name = queue or "Everything"
+    click.echo(f"{name} goes on by its rules." if any(ended) else f"{name} was neither stopped nor held.")
+
+
+def _queue_or_all(queue: str | None, everything: bool) -> str | None:
+    if everything is (queue is not None):
+        raise click.UsageError("Name a queue, or say --all.")
+    return queue
+
+
+def _pull(kind: BrakeKind, slug: str | None, why: str) -> None:
+    with write_session() as session:
+        queue_id = None if slug is None else find_queue(session=session, actor=operator(), slug=slug).id
+        brakes.pull(session=session, actor=operator(), kind=kind, queue_id=queue_id, why=why)

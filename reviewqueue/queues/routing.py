@@ -108,10 +108,14 @@ _OTHERWISE = {
 }
 
 
-def safeguarded(route: Route, facts: Mapping[str, Any], rules: Ruleset, *, failed: bool, final_say: bool) -> Route:
-    """`route`, or review where an item may not pass: broken output, a model not approved, high risk."""
+def safeguarded(
+    route: Route, facts: Mapping[str, Any], rules: Ruleset, *, failed: bool, final_say: bool, stopped: bool = False
+) -> Route:
+    """`route`, or review where an item may not pass: a stop, broken output, a model not approved, high risk."""
     if route.action is not RoutingAction.AUTO_APPROVE:
         return route
+    if stopped:
+        return Route(RoutingAction.REVIEW, None, "The queue is stopped: people see everything", route.priority)
     if failed:
         return Route(RoutingAction.REVIEW, None, "The AI gave no usable output", route.priority)
     if rules.approved_models is not None and not approved(facts, rules.approved_models):

@@ -6,8 +6,10 @@ import json
 from typing import Any
 
 import yaml
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, g, redirect, render_template, request, url_for
 from flask_wtf import FlaskForm
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 from wtforms import IntegerField, StringField, TextAreaField
 from wtforms.validators import DataRequired, Length, Optional
@@ -16,8 +18,8 @@ from reviewqueue.core.access import Action, require
 from reviewqueue.core.db import read_session, write_session
 from reviewqueue.core.http import actor, signed_in
 from reviewqueue.errors import Conflict, Error, Invalid
-from reviewqueue.models.states import Intake
-from reviewqueue.queues import applying, catalog
+from reviewqueue.models.states import BrakeKind, Intake
+from reviewqueue.queues import applying, brakes, catalog
 
 blueprint = Blueprint("queues", __name__)
 
@@ -52,9 +54,10 @@ def index() -> str:
     """All queues whose configuration the actor may read."""
     with read_session() as session:
         heads = catalog.queues_for(session=session, actor=actor(), action=Action.READ_CONFIGURATION)
+        pulled = brakes.of_queue(session, None)
     if not heads:
         require(actor(), Action.READ_CONFIGURATION)
-    return render_template("queues/index.html", heads=heads)
+    return render_template("queues/index.html", heads=heads, pulled=pulled, brake_forms=_brake_forms())
 
 
 @blueprint.get("/admin/queues/new")
@@ -106,14 +109,15 @@ def _page(
     slug: str | None, form: ConfigurationForm, *, shown_version: int | None = None, error: Error | None = None,
     applied: applying.Applied | None = None,
 ) -> str:  # fmt: skip
-    head, versions = None, []
+    head, versions, pulled = None, [], {}
     if slug is not None:
         with read_session() as session:
             head = catalog.find_queue(session=session, actor=actor(), slug=slug, action=Action.READ_CONFIGURATION)
             versions = catalog.versions(session=session, actor=actor(), slug=slug)
+            pulled = brakes.of_queue(session, head.id)
     return render_template(
         "queues/show.html", head=head, form=form, versions=versions, error=error, applied=applied,
-        shown_version=shown_version,
+        shown_version=shown_version, pulled=pulled, brake_forms=_brake_forms(),
     )  # fmt: skip
 
 
@@ -139,6 +143,75 @@ def change_archive(slug: str) -> Response:
     except Conflict as error:
         flash(error.message, "bad")
     return redirect(url_for(".show", slug=slug), 303)
+
+
+class BrakeForm(FlaskForm):  # type: ignore[misc]
+    why = StringField(
+        "Why", [DataRequired("Say why."), Length(max=brakes.LONGEST_WHY)],
+        description="Everybody who works here reads it, on every page.", render_kw={"autocomplete": "off"},
+    )  # fmt: skip
+
+
+def _brake_forms() -> dict[str, BrakeForm]:
+    """One a kind: they stand on one page, and no two fields of a page have the same id."""
+    forms = {}
+    for kind in BrakeKind:
+        form = forms[kind.value] = BrakeForm(formdata=None)
+        form.why.id = f"{kind}-why"
+    return forms
+
+
+@blueprint.post("/admin/queues/<slug>/stop", defaults={"kind": BrakeKind.STOP})
+@blueprint.post("/admin/queues/<slug>/hold", defaults={"kind": BrakeKind.HOLD})
+@blueprint.post("/admin/hold", defaults={"kind": BrakeKind.HOLD, "slug": None})
+@signed_in
+def pull_brake(slug: str | None, kind: BrakeKind) -> Response:
+    """Stop or hold the queue, or hold everything."""
+    form = BrakeForm()
+    with write_session() as session:
+        queue_id = _queue_to_brake(session, slug)
+        if form.validate():
+            brakes.pull(session=session, actor=actor(), kind=kind, queue_id=queue_id, why=form.why.data)
+    if form.errors:
+        flash(" ".join(found for errors in form.errors.values() for found in errors), "bad")
+    return redirect(_after_brake(slug), 303)
+
+
+@blueprint.post("/admin/queues/<slug>/stop/release", defaults={"kind": BrakeKind.STOP})
+@blueprint.post("/admin/queues/<slug>/hold/release", defaults={"kind": BrakeKind.HOLD})
+@blueprint.post("/admin/hold/release", defaults={"kind": BrakeKind.HOLD, "slug": None})
+@signed_in
+def release_brake(slug: str | None, kind: BrakeKind) -> Response:
+    """Let go."""
+    with write_session() as session:
+        queue_id = _queue_to_brake(session, slug)
+        if brakes.release(session=session, actor=actor(), kind=kind, queue_id=queue_id):
+            flash("The rules decide again." if kind is BrakeKind.STOP else "Answers go out again.", "good")
+    return redirect(_after_brake(slug), 303)
+
+
+def _queue_to_brake(session: Session, slug: str | None) -> str | None:
+    if slug is None:
+        require(actor(), Action.PULL_BRAKES)
+        return None
+    return catalog.find_queue(session=session, actor=actor(), slug=slug, action=Action.PULL_BRAKES).id
+
+
+def _after_brake(slug: str | None) -> str:
+    return url_for(".index") if slug is None else url_for(".show", slug=slug)
+
+
+def brakes_pulled() -> list[Any]:
+    """For every page: what is stopped or held, where the reader may know of it."""
+    who = g.get("actor")
+    if who is None:
+        return []
+    try:
+        with read_session() as session:
+            return brakes.seen_by(session, who)
+    except SQLAlchemyError:
+        # The page may be the very one that says so.
+        return []
 
 
 def as_yaml(document: str) -> str:

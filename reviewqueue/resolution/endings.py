@@ -21,6 +21,7 @@ from reviewqueue.errors import ItemEnded, NotFound
 from reviewqueue.models import Decision, Item, PendingRelease, Resolution, Task
 from reviewqueue.models.base import table
 from reviewqueue.models.states import ENDED, MOVES, ItemState, ResolvedBy, Risk, TaskKind, TaskState, Verdict
+from reviewqueue.queues import brakes
 from reviewqueue.queues.catalog import configuration
 
 BATCH = 200
@@ -240,7 +241,14 @@ def _in_grace() -> Any:
 
 # Index ix_item_expires_at: its condition must stand here in the same words.
 EXPIRED = (
-    select(Item.id, Item.queue_id, Item.config_version, Item.output, Item.risk)
+    select(
+        Item.id,
+        Item.queue_id,
+        Item.config_version,
+        Item.output,
+        Item.risk,
+        brakes.stopping(table(Item).c.queue_id).label("stopped"),
+    )
     .where(
         text("item.state IN ('queued', 'in_review') AND item.expires_at IS NOT NULL"),
         Item.expires_at <= clock(),
@@ -254,7 +262,8 @@ EXPIRED = (
 def expire_items(*, session: Session) -> int:
     """Apply the queue's default to items whose time to live is over; returns how many. A duty of the relay.
 
-    Beats a live claim, but not a decision in its grace time. An item of high risk never passes this way.
+    Beats a live claim, but not a decision in its grace time. An item of high risk never passes this way, nor does any
+    while its queue is stopped.
     """
     due = EXPIRED.with_for_update(skip_locked=True, of=Item) if on_postgresql(session) else EXPIRED
     rows = session.execute(due).all()
@@ -302,7 +311,7 @@ def _expire(session: Session, row: Any) -> None:
     timeout = configuration(session, row.queue_id, row.config_version).config.timeout
     action = timeout.action if timeout else "expire"
     people_only = row.risk is Risk.HIGH and current_app.config["SETTINGS"].final_say
-    if action == "approve" and (people_only or row.output == "null"):
+    if action == "approve" and (people_only or row.stopped or row.output == "null"):
         action = "expire"
     verdict = {"approve": Verdict.APPROVE, "reject": Verdict.REJECT}.get(action)
     resolve(

@@ -14,19 +14,22 @@ from sqlalchemy.orm import Session
 from reviewqueue.models import Item, Resolution
 from reviewqueue.models.base import table
 from reviewqueue.models.states import ItemState, ResolvedBy
+from reviewqueue.queues import brakes
 from reviewqueue.resolution import reading
 
 BATCH = 2_000
 _resolution, _item = table(Resolution).c, table(Item).c
 
-# Index ix_resolution_unnumbered: its condition must stand here in the same words.
-UNNUMBERED = select(_resolution.id).where(text("resolution.position IS NULL")).limit(1)
+# Index ix_resolution_unnumbered: its condition must stand here in the same words. What a hold keeps back gets its
+# number when the hold is over, and so goes out then, by the feed and by webhooks, in order and whole.
+_WAITS = (text("resolution.position IS NULL"), ~brakes.holding(_resolution.queue_id))
+UNNUMBERED = select(_resolution.id).where(*_WAITS).limit(1)
 
 
 def _number_statement() -> Any:
     some = (
         select(_resolution.id, _resolution.queue_id, _resolution.created_at)
-        .where(text("resolution.position IS NULL"))
+        .where(*_WAITS)
         .order_by(_resolution.id)
         .limit(BATCH)
         .subquery("some")

@@ -4,12 +4,34 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, and_, exists, select
 from sqlalchemy.orm import Session
 
 from reviewqueue.core.moments import iso
 from reviewqueue.core.strictjson import Raw
 from reviewqueue.models import Item, Resolution
+from reviewqueue.models.base import table
+from reviewqueue.models.states import ENDED, ResolvedBy
+from reviewqueue.queues import brakes
+
+_resolution, _item = table(Resolution).c, table(Item).c
+_KNOWN_AT_ONCE = (ResolvedBy.ROUTING, ResolvedBy.CANCELLED)
+"""What the program was told, or did, in the same request."""
+
+WITHHELD = and_(
+    _resolution.position.is_(None), _resolution.by.not_in(_KNOWN_AT_ONCE), brakes.holding(_resolution.queue_id)
+)
+"""SQL, of a resolution: that it came while its queue is held. It gets its place in the feed when that is over."""
+
+
+def kept_back() -> ColumnElement[bool]:
+    """SQL, of an item: that its newest resolution is withheld."""
+    return exists().where(_resolution.item_id == _item.id, _resolution.revision == _item.revision, WITHHELD)
+
+
+def answered() -> ColumnElement[bool]:
+    """SQL, of an item: that it has ended, and its answer may be told."""
+    return and_(_item.state.in_(ENDED), ~kept_back())
 
 
 def as_json(row: Any) -> dict[str, Any]:
@@ -27,9 +49,21 @@ def as_json(row: Any) -> dict[str, Any]:
 
 def in_force(session: Session, item_id: str) -> dict[str, Any] | None:
     """The item's resolution, the latest revision; None while there is none."""
+    return _latest(session, item_id, _resolution.revision == _item.revision)
+
+
+def told(session: Session, item_id: str) -> dict[str, Any] | None:
+    """As `in_force`, for programs: the latest that is not kept back by a hold."""
+    return _latest(session, item_id, _resolution.revision <= _item.revision, ~WITHHELD)
+
+
+def _latest(session: Session, item_id: str, *conditions: ColumnElement[bool]) -> dict[str, Any] | None:
+    # Index uq_resolution_item_id_revision.
     row = session.execute(
-        select(Resolution)
-        .join(Item, (Item.id == Resolution.item_id) & (Item.revision == Resolution.revision))
-        .where(Item.id == item_id)
-    ).scalar_one_or_none()
+        select(table(Resolution))
+        .join_from(table(Resolution), table(Item), _item.id == _resolution.item_id)
+        .where(_item.id == item_id, *conditions)
+        .order_by(_resolution.revision.desc())
+        .limit(1)
+    ).one_or_none()
     return None if row is None else as_json(row)

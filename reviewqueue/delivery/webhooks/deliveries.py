@@ -27,6 +27,7 @@ from reviewqueue.errors import Conflict, NotFound
 from reviewqueue.models import OutboxRow, Queue, Resolution, WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from reviewqueue.models.base import table
 from reviewqueue.models.states import DeliveryState
+from reviewqueue.queues import brakes
 from reviewqueue.resolution import feed
 
 SEND = "webhooks.send"
@@ -41,6 +42,8 @@ KEPT_SECONDS = 30 * 86_400.0
 
 _endpoint, _delivery, _resolution = table(WebhookEndpoint).c, table(WebhookDelivery).c, table(Resolution).c
 _enabled = _endpoint.disabled_at.is_(None)
+# While a queue is held, nothing is sent; what is due then goes out when it is let go.
+_sends = and_(_enabled, ~brakes.holding(_endpoint.queue_id))
 
 # -- from the feed ----------------------------------------------------------------------------------------------------
 
@@ -120,7 +123,7 @@ _is_due = and_(
 _called = exists().where(table(OutboxRow).c.topic == SEND, table(OutboxRow).c.failed_at.is_(None))
 # Index ix_webhook_delivery_due, for each endpoint.
 _has_due = exists().where(_delivery.endpoint_id == _endpoint.id, _is_due)
-UNCALLED = select(_endpoint.id).where(_enabled, _has_due, ~_called).limit(1)
+UNCALLED = select(_endpoint.id).where(_sends, _has_due, ~_called).limit(1)
 
 
 def call_sender(*, session: Session) -> None:
@@ -144,12 +147,13 @@ class Parcel:
 
 
 def endpoints_with_due(session: Session) -> list[str]:
-    return list(session.scalars(select(_endpoint.id).where(_enabled, _has_due).order_by(_endpoint.id)))
+    return list(session.scalars(select(_endpoint.id).where(_sends, _has_due).order_by(_endpoint.id)))
 
 
 def lease(session: Session, endpoint_id: str, most: int) -> list[Parcel]:
     """Take up to `most` due deliveries of an endpoint for a minute, and make what is to be sent."""
-    due = select(_delivery.id).where(_delivery.endpoint_id == endpoint_id, _is_due)
+    let_go = exists().where(_endpoint.id == endpoint_id, _sends)
+    due = select(_delivery.id).where(_delivery.endpoint_id == endpoint_id, _is_due, let_go)
     due = due.order_by(_delivery.next_at, _delivery.id).limit(most)
     if on_postgresql(session):
         due = due.with_for_update(skip_locked=True)
