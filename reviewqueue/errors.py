@@ -14,6 +14,7 @@ Error
 │   ├── ItemEnded           the item was resolved, expired or cancelled meanwhile
 │   └── GraceOver           the time to withdraw a decision has passed
 ├── TooMany            429  slow down; `retry_after` seconds
+│   └── QueueFull           more waits than the queue lets
 └── Unavailable        503  a part that this needs is down; `retry_after` seconds
 
 Every class has a stable `code`; messages are safe to show to the caller.
@@ -121,6 +122,11 @@ class TooMany(Error):
     def __init__(self, message: str, *, retry_after: int) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class QueueFull(TooMany):
+    code = "queue_full"
+    title = "Too much waits in the queue"
 
 
 class Unavailable(Error):

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
-from reviewqueue.core.db import clock
+from reviewqueue.core.db import clock, clock_in
 from reviewqueue.models import OutboxRow
 from reviewqueue.models.base import table
 
@@ -24,12 +24,12 @@ def review_queue(slug: str) -> str:
     return f"review.{slug}"
 
 
-_ROW = insert(table(OutboxRow)).values(created_at=clock(), next_at=clock()).inline()
+_ROW = insert(table(OutboxRow)).values(created_at=clock(), next_at=clock_in("delay_seconds")).inline()
 
 
-def append(session: Session, topic: str, *, rq_queue: str, ref: str) -> None:
+def append(session: Session, topic: str, *, rq_queue: str, ref: str, delay_seconds: float = 0.0) -> None:
     """Add a row in the caller's transaction. `ref` is the id of what the work is about, never the thing itself."""
-    session.execute(_ROW, columns(topic, rq_queue, ref))
+    session.execute(_ROW, {**columns(topic, rq_queue, ref), "delay_seconds": delay_seconds})
 
 
 def columns(topic: str, rq_queue: str, ref: str) -> dict[str, Any]:

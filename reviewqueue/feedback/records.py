@@ -9,7 +9,7 @@ from typing import Any
 
 from reviewqueue.core.moments import iso
 from reviewqueue.core.strictjson import Raw, as_written, exact, spliced
-from reviewqueue.review.verdicts import MISSING, leaves, same
+from reviewqueue.resolution.verdicts import MISSING, leaves, same
 
 VERSION = "reviewqueue.feedback/1"
 

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Integer, String, bindparam, exists, func, or_, select, type_coerce
 from sqlalchemy.orm import Session
 
+from reviewqueue.intake.opt_outs import learnable
 from reviewqueue.models import Decision, Item, Person, Queue, Resolution, Task
 from reviewqueue.models.base import table
 from reviewqueue.models.states import ResolvedBy, TaskKind, Verdict
@@ -28,11 +29,11 @@ _person, _queue, _task = table(Person).c, table(Queue).c, table(Task).c
 def conditions(export: Any) -> list[Any]:
     """What the export's filter and `as_of` ask for; `export` has the columns of a dataset version.
 
-    By default: what people resolved, and what passed and was confirmed by the person who audited it. Without the
-    latter, the audits in a dataset would all be corrections.
+    Never: items about people who had opted out. By default: what people resolved, and what passed and was confirmed by
+    the person who audited it. Without the latter, the audits in a dataset would all be corrections.
     """
     wanted = json.loads(export.filter)
-    found = [_item.queue_id == export.queue_id, _resolution.created_at <= export.as_of]
+    found = [_item.queue_id == export.queue_id, _resolution.created_at <= export.as_of, learnable(export.as_of)]
     if wanted.get("by"):
         found.append(_resolution.by.in_(wanted["by"]))
     else:

@@ -26,6 +26,7 @@ BY_TITLES = {
     ResolvedBy.PEOPLE: "People",
     ResolvedBy.ROUTING: "Routing: passed without a person",
     ResolvedBy.DEFAULT: "Default: nobody answered in time",
+    ResolvedBy.DUPLICATE: "Duplicate: answered as the same input was before",
 }
 
 

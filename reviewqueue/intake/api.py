@@ -22,13 +22,14 @@ from reviewqueue.core.http import (
     json_answer,
     list_answer,
     page_size,
+    parse_cursor,
     read_bodies,
     read_body,
     text_answer,
 )  # fmt: skip
 from reviewqueue.core.ids import known_id
 from reviewqueue.core.strictjson import spliced
-from reviewqueue.intake import imports
+from reviewqueue.intake import imports, opt_outs
 from reviewqueue.intake.batches import answer_batch
 from reviewqueue.intake.items import item_of
 from reviewqueue.intake.shapes import ItemShape
@@ -151,3 +152,34 @@ def _fault_lines(run_id: str) -> Iterator[str]:
             return
         yield "".join(f'{{"line":{number},"error":{problem}}}\n' for number, problem in page)
         line = page[-1][0]
+
+
+class OptOutShape(Shape):
+    subject: Annotated[str, Field(min_length=1, max_length=500)]
+
+
+@blueprint.put("/opt-outs")
+def record_opt_out() -> Response:
+    """Learn nothing more from items about this subject: 200, also when that is recorded already."""
+    who, shape = actor(), read_body(OptOutShape).shape
+    with write_session() as session:
+        return json_answer(opt_outs.as_json(opt_outs.record(session=session, actor=who, subject=shape.subject)))
+
+
+@blueprint.delete("/opt-outs")
+def end_opt_out() -> Response:
+    """Learn from them again: 204, also when they had not opted out."""
+    who, shape = actor(), read_body(OptOutShape).shape
+    with write_session() as session:
+        opt_outs.end(session=session, actor=who, subject=shape.subject)
+    return Response(status=204)
+
+
+@blueprint.get("/opt-outs")
+def list_opt_outs() -> Response:
+    """Who has opted out, by subject: `?limit=&cursor=`."""
+    limit, beyond = page_size(), parse_cursor(request.args.get("cursor"), 1)
+    with read_session() as session:
+        found = opt_outs.page(session=session, actor=actor(), beyond=beyond[0] if beyond else None, limit=limit + 1)
+    cursor = cursor_of(found[limit - 1].subject) if len(found) > limit else None
+    return list_answer("opt_outs", [opt_outs.as_json(one) for one in found[:limit]], cursor)

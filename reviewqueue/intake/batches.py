@@ -23,13 +23,13 @@ from reviewqueue.intake import idempotency
 from reviewqueue.intake.expectation import expected_at
 from reviewqueue.intake.items import answer_of, item_json
 from reviewqueue.intake.preparing import Prepared, prepare, queue_for
+from reviewqueue.intake.pressure import Waiting
 from reviewqueue.intake.shapes import ItemShape
 from reviewqueue.intake.submissions import ITEM_QUEUED, external_id_taken, refuse, stored_before
 from reviewqueue.models import AuditEvent, Item, OutboxRow, Queue, Resolution, Task
 from reviewqueue.models.base import table
-from reviewqueue.models.states import ItemState, ResolvedBy, Verdict
+from reviewqueue.models.states import ItemState
 from reviewqueue.queues.catalog import QueueHead
-from reviewqueue.resolution.endings import resolution_columns
 
 ROUTE = "POST /items/batch"
 ATTEMPTS = 5
@@ -94,9 +94,8 @@ def _told(session: Session, batch: Batch) -> list[dict[str, Any]]:
 def _answer(session: Session, item: Prepared, now: datetime) -> str:
     queued = item.state is ItemState.QUEUED
     expected = expected_at(session, item.head.id, now) if queued else None
-    resolution = None if queued else SimpleNamespace(**_resolution(item), created_at=now)
-    due = now + timedelta(seconds=item.due_seconds)
-    return answer_of(item.item_id, item.state, item.route, item.head.version, due, expected, resolution)
+    resolution = None if item.answer is None else SimpleNamespace(**item.resolution(), created_at=now)
+    return answer_of(item, now + timedelta(seconds=item.due_seconds), expected, resolution)
 
 
 def submit_many(*, session: Session, actor: Actor, bodies: Sequence[Body[ItemShape] | Error]) -> Batch:
@@ -108,18 +107,23 @@ def submit_many(*, session: Session, actor: Actor, bodies: Sequence[Body[ItemSha
     results: list[Any] = list(bodies)
     fresh: dict[int, Prepared] = {}
     queues: dict[str, QueueHead | Error] = {}
+    waiting = Waiting(session)
     for place, body in enumerate(bodies):
         if isinstance(body, Error):
             continue
         try:
-            item = prepare(session, actor, _queue(session, actor, body.shape.queue, queues), body)
+            item = prepare(session, actor, _queue(session, actor, body.shape.queue, queues), body, waiting)
         except Forbidden:
             raise
         except Error as error:
             results[place] = _before(session, actor, body) or error
             continue
-        if item.refused:
-            results[place] = _before(session, actor, body) or refuse(session, actor, item)
+        before = _before(session, actor, body) if item.refused or item.limited else None
+        if before is not None:
+            waiting.add(item.head.id, -1)
+            results[place] = before
+        elif item.refused:
+            results[place] = refuse(session, actor, item)
         else:
             fresh[place] = item
     now = database_now(session)
@@ -193,8 +197,8 @@ def _known(session: Session, items: Any) -> dict[tuple[str, Any], tuple[str, str
 
 def _store(session: Session, actor: Actor, items: list[Prepared], now: datetime) -> None:
     insert_rows(session, table(Item), [_item_row(item, now) for item in items])
-    passed = [item for item in items if item.state is ItemState.AUTO_APPROVED]
-    insert_rows(session, table(Resolution), [{**_resolution(item), "created_at": now} for item in passed])
+    answered = [item for item in items if item.answer is not None]
+    insert_rows(session, table(Resolution), [{**item.resolution(), "created_at": now} for item in answered])
     tasks = [item for item in items if item.needs_task]
     insert_rows(session, table(Task), [_task_row(item, now) for item in tasks])
     insert_rows(
@@ -219,13 +223,6 @@ def _item_row(item: Prepared, now: datetime) -> dict[str, Any]:
 def _task_row(item: Prepared, now: datetime) -> dict[str, Any]:
     due = now + timedelta(seconds=item.due_seconds)
     return {**item.task_columns(), "due": due, "available_at": now, "created_at": now}
-
-
-def _resolution(item: Prepared) -> dict[str, Any]:
-    return resolution_columns(
-        item_id=item.item_id, queue_id=item.head.id, revision=1, by=ResolvedBy.ROUTING, verdict=Verdict.APPROVE,
-        output=item.columns["output"],
-    )  # fmt: skip
 
 
 def _event(actor: Actor, item: Prepared, now: datetime) -> dict[str, Any]:

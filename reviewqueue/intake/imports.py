@@ -10,6 +10,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from typing import Any
 
 from sqlalchemy import insert, select, text, update
@@ -24,7 +25,7 @@ from reviewqueue.core.http import Body, problem_json, shaped_or_error
 from reviewqueue.core.ids import known_id, new_id
 from reviewqueue.core.moments import iso
 from reviewqueue.core.strictjson import dumps, parse_object
-from reviewqueue.errors import Error, Forbidden, Invalid, NotFound
+from reviewqueue.errors import Error, Forbidden, Invalid, NotFound, QueueFull
 from reviewqueue.intake.batches import Stored, submit_many
 from reviewqueue.intake.shapes import ItemShape
 from reviewqueue.models import Import, ImportChunk, ImportFault
@@ -124,9 +125,9 @@ def keep(*, session: Session, import_id: str, chunk: Chunk) -> None:
         call(session, import_id)
 
 
-def call(session: Session, import_id: str) -> None:
+def call(session: Session, import_id: str, *, delay_seconds: float = 0.0) -> None:
     """Have a job store what waits of the import."""
-    outbox.append(session, STORE, rq_queue=outbox.IMPORTS, ref=import_id)
+    outbox.append(session, STORE, rq_queue=outbox.IMPORTS, ref=import_id, delay_seconds=delay_seconds)
 
 
 def received(*, session: Session, import_id: str) -> None:
@@ -157,8 +158,18 @@ def fail(*, session: Session, import_id: str, why: str) -> None:
 # -- storing ----------------------------------------------------------------------------------------------------------
 
 
-def store_next(*, session: Session, import_id: str) -> bool:
-    """Store the lines of the next chunk as items, each with its result; False when none waits."""
+class Step(Enum):
+    """What came of storing a chunk."""
+
+    STORED = auto()
+    FULL = auto()
+    """Some lines are left: their queue takes no more for now."""
+    NOTHING = auto()
+    """No chunk waits."""
+
+
+def store_next(*, session: Session, import_id: str) -> Step:
+    """Store the lines of the next chunk as items, each with its result. Lines for a full queue stay for later."""
     # Index ix_import_chunk_waiting: its condition must stand here in the same words.
     query = (
         select(_chunk.id, _chunk.first_line, _chunk.payload)
@@ -168,12 +179,12 @@ def store_next(*, session: Session, import_id: str) -> bool:
     )
     chunk = session.execute(query.with_for_update(skip_locked=True) if on_postgresql(session) else query).one_or_none()
     if chunk is None:
-        return False
+        return Step.NOTHING
     run = session.execute(select(Import).where(Import.id == import_id)).scalar_one()
     actor = actor_of_token(session, run.token_id)
     if run.state is ImportState.FAILED or actor is None:
         fail(session=session, import_id=run.id, why="The token that sent it is revoked or has expired.")
-        return False
+        return Step.NOTHING
     lines = [
         (place, line)
         for place, line in enumerate(zlib.decompress(chunk.payload).split(b"\n"), chunk.first_line)
@@ -183,26 +194,44 @@ def store_next(*, session: Session, import_id: str) -> bool:
         batch = submit_many(session=session, actor=actor, bodies=[body_of(line, run.queue) for _, line in lines])
     except Forbidden as error:
         fail(session=session, import_id=run.id, why=error.message)
-        return False
-    results = list(zip((place for place, _ in lines), batch.results, strict=True))
+        return Step.NOTHING
+    left = {place: line for (place, line), result in zip(lines, batch.results, strict=True) if _is_early(result)}
+    results = [
+        (place, result)
+        for (place, _), result in zip(lines, batch.results, strict=True)
+        if place not in left
+    ]  # fmt: skip
     faults = [(place, result) for place, result in results if isinstance(result, Error)]
     insert_rows(
         session, table(ImportFault),
         [{"import_id": run.id, "line": place, "problem": dumps(problem_json(error))} for place, error in faults],
     )  # fmt: skip
     stored = sum(1 for _, result in results if isinstance(result, Stored) and result.fresh is not None)
-    session.execute(update(table(ImportChunk)).where(_chunk.id == chunk.id).values(payload=None))
+    session.execute(
+        update(table(ImportChunk)).where(_chunk.id == chunk.id).values(payload=_payload_of(left, chunk.first_line))
+    )
     session.execute(
         update(table(Import))
         .where(_import.id == run.id)
         .values(
-            chunks_done=_import.chunks_done + 1, stored=_import.stored + stored,
+            chunks_done=_import.chunks_done + (0 if left else 1), stored=_import.stored + stored,
             refused=_import.refused + len(faults),
             repeated=_import.repeated + len(results) - stored - len(faults),
         )
     )  # fmt: skip
     _end_if_done(session, run.id)
-    return True
+    return Step.FULL if left else Step.STORED
+
+
+def _is_early(result: Stored | Error) -> bool:
+    return isinstance(result, QueueFull)
+
+
+def _payload_of(left: dict[int, bytes], first_line: int) -> bytes | None:
+    """The lines that are left, at their places; None for none."""
+    if not left:
+        return None
+    return zlib.compress(b"\n".join(left.get(place, b"") for place in range(first_line, max(left) + 1)), 1)
 
 
 def body_of(line: bytes, queue: str | None) -> Body[ItemShape] | Error:

@@ -12,26 +12,21 @@ from reviewqueue.core.http import API_PREFIX
 from reviewqueue.core.moments import iso
 from reviewqueue.core.strictjson import Raw, raw, spliced
 from reviewqueue.errors import NotFound
+from reviewqueue.intake.preparing import Prepared
 from reviewqueue.models import Item, Queue
 from reviewqueue.models.states import ItemState
 from reviewqueue.queues.routing import Route
 from reviewqueue.resolution import reading
 
 
-def answer_of(
-    item_id: str,
-    state: ItemState,
-    route: Route,
-    version: int,
-    due_at: datetime,
-    expected_at: datetime | None,
-    resolution: Any,
-) -> str:
+def answer_of(item: Prepared, due_at: datetime, expected_at: datetime | None, resolution: Any) -> str:
     """The answer to a submission, as JSON text."""
     return spliced({
-        "id": item_id, "state": state, "routing": _routing(route, version),
+        "id": item.item_id, "queue": item.head.slug, "state": item.state,
+        "routing": _routing(item.route, item.head.version),
         "resolution": None if resolution is None else reading.as_json(resolution),
-        "due_at": iso(due_at), "expected_at": iso(expected_at), "links": _links(item_id),
+        "duplicate_of": item.columns["duplicate_of"], "due_at": iso(due_at), "expected_at": iso(expected_at),
+        "links": _links(item.item_id),
     })  # fmt: skip
 
 

@@ -16,6 +16,8 @@ from reviewqueue.models import Item
 
 RUNS_FOR = 20.0
 """Seconds, so that a long import does not keep a worker from everything else."""
+FULL_FOR = 10.0
+"""Seconds after which lines for a full queue are tried again."""
 
 
 def find_similar(*, session: Session, refs: list[str]) -> None:
@@ -29,8 +31,11 @@ def store_import(*, ref: str, renew: Callable[[], Any]) -> None:
     ends = time.monotonic() + RUNS_FOR
     while time.monotonic() < ends:
         with write_session() as session:
-            if not imports.store_next(session=session, import_id=ref):
-                return
+            step = imports.store_next(session=session, import_id=ref)
+            if step is imports.Step.FULL:
+                imports.call(session, ref, delay_seconds=FULL_FOR)
+        if step is not imports.Step.STORED:
+            return
         renew()
     with write_session() as session:
         imports.call(session, ref)

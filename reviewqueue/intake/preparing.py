@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from flask import current_app
@@ -16,11 +16,35 @@ from reviewqueue.core.http import Body
 from reviewqueue.core.ids import known_id, new_id
 from reviewqueue.core.strictjson import dumps
 from reviewqueue.errors import Conflict, Fault, Faults, Invalid, NotFound, TooLarge
+from reviewqueue.intake.duplicates import Earlier, digest_of_input, find_earlier
+from reviewqueue.intake.pressure import Placed, Waiting, relieved
 from reviewqueue.intake.shapes import Failure, ItemShape
 from reviewqueue.models import Item
-from reviewqueue.models.states import Audience, Intake, ItemState, RoutingAction, TaskKind, TaskState
+from reviewqueue.models.states import (
+    ENDED,
+    Audience,
+    Intake,
+    ItemState,
+    ResolvedBy,
+    Risk,
+    RoutingAction,
+    TaskKind,
+    TaskState,
+    Verdict,
+)
 from reviewqueue.queues import routing
 from reviewqueue.queues.catalog import Compiled, QueueHead, configuration, find_queue
+from reviewqueue.resolution.endings import resolution_columns
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What an item ends with without a person of its own; `output` is JSON text."""
+
+    by: ResolvedBy
+    verdict: Verdict
+    output: str
+    reason: str | None = None
 
 
 @dataclass(frozen=True)
@@ -34,6 +58,10 @@ class Prepared:
     state: ItemState
     columns: dict[str, Any]
     """Of table `item`."""
+    answer: Answer | None
+    """With which it ends at once; None where people are to answer, or where it is refused."""
+    limited: bool = False
+    """See `Placed.limited`."""
 
     @property
     def refused(self) -> bool:
@@ -72,7 +100,16 @@ class Prepared:
             "audit_sample": self.route.audit_sample,
             "probability": self.route.probability,
             "body_sha256": self.columns["body_sha256"],
+            **({"duplicate_of": self.columns["duplicate_of"]} if self.columns["duplicate_of"] else {}),
         }
+
+    def resolution(self) -> dict[str, Any]:
+        """Of the resolution that the item has at once. Precondition: it has an answer."""
+        assert self.answer is not None
+        return resolution_columns(
+            item_id=self.item_id, queue_id=self.head.id, revision=1, by=self.answer.by, verdict=self.answer.verdict,
+            output=self.answer.output, reason=self.answer.reason,
+        )  # fmt: skip
 
     def refusal(self) -> Invalid:
         return Invalid(f"Refused by rule {self.route.rule}: {self.route.title}.", code="refused_by_rule")
@@ -109,15 +146,50 @@ def queue_for(session: Session, actor: Actor, slug: str) -> QueueHead:
     return head
 
 
-def prepare(session: Session, actor: Actor, head: QueueHead, body: Body[ItemShape]) -> Prepared:
-    """Check and route, for the queue that `queue_for` gave. Raises `Invalid` with pointers, `TooLarge`."""
+def prepare(
+    session: Session, actor: Actor, head: QueueHead, body: Body[ItemShape], waiting: Waiting | None = None
+) -> Prepared:
+    """Check and route, for the queue that `queue_for` gave. `waiting` is that of the operation, if it has many items.
+
+    Raises `Invalid` with pointers, `TooLarge`, `QueueFull`.
+    """
     _check_size(body)
     compiled = configuration(session, head.id, head.version)
     item = _checked(session, actor, compiled, body)
-    item_id = new_id()
-    route = compiled.route(_facts(item), item_id=item_id, failed=item.failure is not None, stopped=head.stopped)
-    state = _first_state(route, compiled)
-    return Prepared(head, compiled, item_id, route, state, _columns(actor, head, body, item, item_id, route, state))
+    item_id, facts, failed = new_id(), _facts(item), item.failure is not None
+    route = compiled.route(facts, item_id=item_id, failed=failed, stopped=head.stopped)
+    placed, answer, earlier = Placed(head, compiled, route), None, None
+    if route.action is RoutingAction.REVIEW:
+        earlier = _earlier(session, placed, item)
+        if earlier is None:
+            placed = relieved(
+                session, actor, placed, facts, item_id=item_id, failed=failed, waiting=waiting or Waiting(session)
+            )
+    if earlier is not None:
+        answer, state = (
+            Answer(ResolvedBy.DUPLICATE, earlier.verdict, earlier.output, earlier.reason),
+            ItemState.RESOLVED,
+        )
+        placed = replace(placed, route=replace(route, probability=0.0))
+    else:
+        state = _first_state(placed.route, placed.compiled)
+        if state is ItemState.AUTO_APPROVED:
+            answer = Answer(ResolvedBy.ROUTING, Verdict.APPROVE, item.output_text)
+    columns = _columns(actor, placed, body, item, item_id, state)
+    columns["duplicate_of"] = earlier.item_id if earlier else None
+    return Prepared(placed.head, placed.compiled, item_id, placed.route, state, columns, answer, placed.limited)
+
+
+def _earlier(session: Session, placed: Placed, item: _Checked) -> Earlier | None:
+    """What answers the item as a duplicate: never one of high risk, nor a test, nor while the queue is stopped."""
+    wanted = placed.compiled.config.duplicates
+    if wanted is None or placed.head.stopped or item.failure is not None or item.shape.test:
+        return None
+    if item.shape.risk is Risk.HIGH and current_app.config["SETTINGS"].final_say:
+        return None
+    return find_earlier(
+        session, placed.head.id, placed.compiled, digest=digest_of_input(item.shape.input), output=item.output
+    )
 
 
 def _check_size(body: Body[ItemShape]) -> None:
@@ -186,18 +258,13 @@ def _first_state(route: routing.Route, compiled: Compiled) -> ItemState:
 
 
 def _columns(
-    actor: Actor,
-    head: QueueHead,
-    body: Body[ItemShape],
-    item: _Checked,
-    item_id: str,
-    route: routing.Route,
-    state: ItemState,
+    actor: Actor, placed: Placed, body: Body[ItemShape], item: _Checked, item_id: str, state: ItemState
 ) -> dict[str, Any]:
-    shape, raw = body.shape, body.raw
+    shape, raw, head, route = body.shape, body.raw, placed.head, placed.route
+    digest = digest_of_input(shape.input) if placed.compiled.config.duplicates else None
     return {
         "id": item_id, "queue_id": head.id, "config_version": head.version, "state": state,
-        "revision": 1 if state is ItemState.AUTO_APPROVED else 0, "round": 1, "external_id": shape.external_id,
+        "revision": 1 if state in ENDED else 0, "round": 1, "external_id": shape.external_id,
         "body_sha256": digest_of(body),
         "input": raw["input"], "output": item.output_text,
         "failure": None if item.failure is None else dumps(item.failure.model_dump()),
@@ -209,5 +276,5 @@ def _columns(
         "latency_ms": shape.latency_ms, "metadata": raw.get("metadata", "{}"), "test": shape.test,
         "supersedes": item.supersedes, "rule": route.rule, "rule_title": route.title, "action": route.action,
         "priority": route.priority, "audit_sample": route.audit_sample, "probability": route.probability,
-        "submitted_by": actor.label,
+        "input_sha256": digest, "submitted_by": actor.label,
     }  # fmt: skip

@@ -23,8 +23,9 @@ from reviewqueue.intake.preparing import Prepared, digest_of, prepare, queue_for
 from reviewqueue.intake.shapes import ItemShape
 from reviewqueue.models import Item, Queue, Task
 from reviewqueue.models.base import table
-from reviewqueue.models.states import ItemState, ResolvedBy, Verdict
-from reviewqueue.resolution.endings import record_resolution
+from reviewqueue.models.states import ItemState
+from reviewqueue.queues.catalog import configuration
+from reviewqueue.resolution.endings import RESOLUTION
 
 ITEM_QUEUED = "item.queued"
 ROUTE = "POST /items"
@@ -72,6 +73,10 @@ def _submit(session: Session, actor: Actor, body: Body[ItemShape]) -> Answer:
         if earlier is not None:
             return _replayed(session, earlier)
         return Answer(422, "", refused=refuse(session, actor, item))
+    if item.limited:
+        earlier = stored_before(session, actor, body)
+        if earlier is not None:
+            return _replayed(session, earlier)
     times = {"due_seconds": item.due_seconds, "expiry_seconds": item.expiry_seconds}
     row = session.execute(_ITEM[on_postgresql(session)], {**item.columns, **times}).one_or_none()
     if row is None:
@@ -80,17 +85,14 @@ def _submit(session: Session, actor: Actor, body: Body[ItemShape]) -> Answer:
             raise external_id_taken(body.shape.external_id)
         return _replayed(session, earlier)
     resolution = None
-    if item.state is ItemState.AUTO_APPROVED:
-        resolution = record_resolution(
-            session=session, item_id=item.item_id, queue_id=item.head.id, revision=1, by=ResolvedBy.ROUTING,
-            verdict=Verdict.APPROVE, output=item.columns["output"],
-        )  # fmt: skip
+    if item.answer is not None:
+        resolution = session.execute(RESOLUTION, item.resolution()).one()
     if item.needs_task:
         session.execute(_TASK, {**item.task_columns(), "due_seconds": item.due_seconds})
         outbox.append(session, ITEM_QUEUED, rq_queue=outbox.review_queue(item.head.slug), ref=item.item_id)
     trail.record(session, actor, "item.submitted", queue_id=item.head.id, item_id=item.item_id, facts=item.facts())
     expected = expected_at(session, item.head.id, row.created_at) if item.state is ItemState.QUEUED else None
-    text = answer_of(item.item_id, item.state, item.route, item.head.version, row.due_at, expected, resolution)
+    text = answer_of(item, row.due_at, expected, resolution)
     return Answer(201, text, item.item_id)
 
 
@@ -99,14 +101,22 @@ def stored_before(session: Session, actor: Actor, body: Body[ItemShape]) -> Any:
     take it now, that its rules have changed or its intake is closed. None for any other."""
     if body.shape.external_id is None:
         return None
-    row = session.execute(
+    rows = session.execute(
         select(Item, Queue.slug)
         .join(Queue, Queue.id == Item.queue_id)
-        .where(Queue.slug == body.shape.queue, Item.external_id == body.shape.external_id)
-    ).one_or_none()
-    if row is None or not may(actor, Action.SUBMIT_ITEMS, row.Item.queue_id):
-        return None
-    return row if row.Item.body_sha256 == digest_of(body) else None
+        .where(
+            Queue.slug.in_(_places(session, body.shape.queue)), Item.external_id == body.shape.external_id,
+            Item.body_sha256 == digest_of(body),
+        )
+    ).all()  # fmt: skip
+    return next((row for row in rows if may(actor, Action.SUBMIT_ITEMS, row.Item.queue_id)), None)
+
+
+def _places(session: Session, slug: str) -> list[str]:
+    """The queue, and the one that takes what is too much for it."""
+    row = session.execute(select(Queue.id, Queue.version).where(Queue.slug == slug)).one_or_none()
+    limit = configuration(session, row.id, row.version).config.max_waiting if row else None
+    return [slug] if limit is None or limit.to is None else [slug, limit.to]
 
 
 def _replayed(session: Session, row: Any) -> Answer:

@@ -1,6 +1,6 @@
 """Every state and verdict, with its meaning, and the legal moves between item states. Pure.
 
-submit ──► queued ──► in_review ──► resolved ◄─┐
+submit ──► queued ──► in_review ──► resolved ◄─┐ (at once: a duplicate)
    │          │ ▲          │ │                 │ reopened: a task for somebody else,
    │          │ └──────────┘ │ (withdrawn,     │ ending in revision n + 1
    │          │              │  sent on)       │

@@ -17,11 +17,11 @@ from reviewqueue.core import outbox, trail
 from reviewqueue.core.access import Action, Actor, may, require
 from reviewqueue.core.db import clock
 from reviewqueue.core.ids import new_id
-from reviewqueue.errors import Conflict, Forbidden, NotFound
+from reviewqueue.errors import Conflict, Fault, Forbidden, Invalid, NotFound
 from reviewqueue.models import Decision, Item, OutboxRow, PendingRelease, Queue, QueueVersion, Task
 from reviewqueue.models.states import Intake, TaskState
 from reviewqueue.queues.catalog import Compiled, find_queue
-from reviewqueue.queues.configuration import parse
+from reviewqueue.queues.configuration import QueueConfig, parse
 
 LARGEST_VERSION = 2**31 - 1
 LOOKED_AT = 5_000
@@ -67,6 +67,7 @@ def apply(
         .where(Queue.slug == config.name)
     ).one_or_none()
     _require(actor, row.id if row else None)
+    _check_overflow(session, config)
     digest = hashlib.sha256(trail.canonical(json.loads(text)).encode()).hexdigest()
     current = row.version if row else 0
     if expected_version is not None and expected_version != current:
@@ -115,6 +116,16 @@ def _require(actor: Actor, queue_id: str | None) -> None:
             raise NotFound
         raise Forbidden("Only administrators, and tokens with the scope queues:write for all queues, create queues.")
     require(actor, Action.CONFIGURE_QUEUES, queue_id)
+
+
+def _check_overflow(session: Session, config: QueueConfig) -> None:
+    other = config.max_waiting.to if config.max_waiting else None
+    if other is None or session.execute(select(Queue.id).where(Queue.slug == other)).first() is not None:
+        return
+    raise Invalid(
+        "The configuration has faults.", [Fault("/max_waiting/to", f"{other} is not a queue")],
+        code="bad_configuration",
+    )  # fmt: skip
 
 
 def _create(session: Session, slug: str, title: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, delete, exists, insert, or_, select
+from sqlalchemy import ColumnElement, and_, delete, exists, insert, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -13,7 +13,7 @@ from reviewqueue.core.access import Action, Actor, may, require
 from reviewqueue.core.db import clock
 from reviewqueue.core.ids import new_id
 from reviewqueue.core.moments import iso
-from reviewqueue.errors import Fault, Invalid
+from reviewqueue.errors import Conflict, Fault, Invalid
 from reviewqueue.models import Brake, Queue
 from reviewqueue.models.base import table
 from reviewqueue.models.states import BrakeKind
@@ -48,8 +48,10 @@ def pull(*, session: Session, actor: Actor, kind: BrakeKind, queue_id: str | Non
         pass  # Another was quicker; theirs stands.
     else:
         trail.record(session, actor, f"{_what(queue_id)}.{_PAST[kind]}", queue_id=queue_id, content={"why": why})
-    found: Brake = session.scalars(_one(kind, queue_id)).one()
-    return found
+    pulled = _pulled(session, kind, queue_id)
+    if pulled is None:
+        raise Conflict("Somebody let go at this very moment. Try again.")
+    return pulled
 
 
 def release(*, session: Session, actor: Actor, kind: BrakeKind, queue_id: str | None) -> bool:
@@ -74,12 +76,8 @@ def _is(kind: BrakeKind, queue_id: str | None) -> tuple[ColumnElement[bool], ...
     return Brake.kind == kind, Brake.queue_id.is_(None) if queue_id is None else Brake.queue_id == queue_id
 
 
-def _one(kind: BrakeKind, queue_id: str | None) -> Select[Any]:
-    return select(Brake).where(*_is(kind, queue_id))
-
-
 def _pulled(session: Session, kind: BrakeKind, queue_id: str | None) -> Brake | None:
-    return session.execute(_one(kind, queue_id)).scalar_one_or_none()
+    return session.execute(select(Brake).where(*_is(kind, queue_id))).scalar_one_or_none()
 
 
 # -- queries ----------------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any
@@ -64,13 +65,19 @@ class Compiled:
     def validate_output(self, value: Any, pointer: str = "/output") -> list[Fault]:
         return schemas.faults_in(self._output, value, pointer)
 
-    def route(self, facts: dict[str, Any], *, item_id: str, failed: bool, stopped: bool) -> routing.Route:
+    def route(self, facts: Mapping[str, Any], *, item_id: str, failed: bool, stopped: bool) -> routing.Route:
         """Routing with the safeguards and the audit draw."""
+        route = routing.decide(self.rules, facts)
+        return self.guarded(route, facts, item_id=item_id, failed=failed, stopped=stopped)
+
+    def guarded(
+        self, route: routing.Route, facts: Mapping[str, Any], *, item_id: str, failed: bool, stopped: bool
+    ) -> routing.Route:
+        """`route` after the safeguards and the audit draw."""
         settings = current_app.config["SETTINGS"]
         route = routing.safeguarded(
-            routing.decide(self.rules, facts), facts, self.rules, failed=failed, final_say=settings.final_say,
-            stopped=stopped,
-        )  # fmt: skip
+            route, facts, self.rules, failed=failed, final_say=settings.final_say, stopped=stopped
+        )
         return routing.sampled(route, self.rules, item_id=item_id, key=settings.secret_key.encode())
 
 

@@ -68,6 +68,21 @@ class Timeout(Shape):
     action: Literal["approve", "reject", "expire"]
 
 
+class MaxWaiting(Shape):
+    """What becomes of items for people when so many tasks wait that nobody would get to them."""
+
+    tasks: Annotated[int, pydantic.Field(ge=1, le=1_000_000)]
+    then: Literal["refuse", "pass", "overflow"] = "refuse"
+    to: Slug | None = None
+    """With `overflow`: the queue that takes them."""
+
+
+class Duplicates(Shape):
+    """Items with the same input as one that people have resolved are answered with that."""
+
+    within_days: Annotated[int, pydantic.Field(ge=1, le=3650)] = 30
+
+
 class Models(Shape):
     approved: tuple[str, ...] = pydantic.Field(strict=False)
     """`model@version`, or `model` for any version of it."""
@@ -107,6 +122,8 @@ class QueueConfig(Shape):
     undo_seconds: Annotated[int, pydantic.Field(ge=0, le=600)] = 10
     """Grace of decisions made in the desk; those made over the API have none."""
     timeout: Timeout | None = None
+    max_waiting: MaxWaiting | None = None
+    duplicates: Duplicates | None = None
     reasons: tuple[Reason, ...] = pydantic.Field(default=(), strict=False, max_length=50)
     doubtful_below: Annotated[float, pydantic.Field(ge=0, le=1)] = 0.5
     """Parts with a confidence under this are doubtful: the desk asks before they go unseen."""
@@ -125,6 +142,12 @@ class QueueConfig(Shape):
                 {"code": reason, "title": reason.replace("_", " ")} if isinstance(reason, str) else reason
                 for reason in filled["reasons"]
             ]
+        if type(filled.get("max_waiting")) is int:
+            filled["max_waiting"] = {"tasks": filled["max_waiting"]}
+        if filled.get("duplicates") is True:
+            filled["duplicates"] = {}
+        elif filled.get("duplicates") is False:
+            del filled["duplicates"]
         return filled
 
     @property
@@ -195,10 +218,22 @@ def _check(config: QueueConfig, faults: Faults, *, final_say: bool) -> None:
                 f"/routing/rules/{index}",
                 "would pass items of high risk without a person: add risk != 'high' to its condition",
             )
+    _check_overflow(config, faults)
     codes = [reason.code for reason in config.reasons]
     for index, code in enumerate(codes):
         if code in codes[:index]:
             faults.add(f"/reasons/{index}/code", f"{code} stands twice")
+
+
+def _check_overflow(config: QueueConfig, faults: Faults) -> None:
+    full = config.max_waiting
+    if full is None:
+        return
+    if (full.then == "overflow") is (full.to is None):
+        wanted = "is required with overflow: the queue that takes what is too much"
+        faults.add("/max_waiting/to", wanted if full.to is None else "is for then: overflow alone")
+    if full.to == config.name:
+        faults.add("/max_waiting/to", "must be another queue")
 
 
 class _JsonLoader(yaml.SafeLoader):

@@ -33,7 +33,7 @@ COLUMNS = (
 """What `reading.as_json` shows."""
 
 # Built once: these run with every decision.
-_RESOLUTION = insert(table(Resolution)).values(created_at=clock()).returning(*COLUMNS)
+RESOLUTION = insert(table(Resolution)).values(created_at=clock()).returning(*COLUMNS)
 _MOVE = {
     state: update(table(Item))
     .where(
@@ -77,18 +77,13 @@ def resolve(
     revision = session.execute(_MOVE[state], {"item_id": item_id}).scalar_one_or_none()
     if revision is None:
         raise ItemEnded("The item has ended in another way meanwhile.")
-    row = record_resolution(
-        session=session,
-        item_id=item_id,
-        queue_id=queue_id,
-        revision=revision,
-        by=by,
-        verdict=verdict,
-        output=output,
-        reason=reason,
-        message=message,
-        decision_id=decision_id,
-    )
+    row = session.execute(
+        RESOLUTION,
+        resolution_columns(
+            item_id=item_id, queue_id=queue_id, revision=revision, by=by, verdict=verdict, output=output,
+            reason=reason, message=message, decision_id=decision_id,
+        ),
+    ).one()  # fmt: skip
     trail.record(
         session,
         actor,
@@ -106,29 +101,6 @@ def resolve(
     return row
 
 
-def record_resolution(
-    *,
-    session: Session,
-    item_id: str,
-    queue_id: str,
-    revision: int,
-    by: ResolvedBy,
-    verdict: Verdict | None,
-    output: str,
-    reason: str | None = None,
-    message: str | None = None,
-    decision_id: str | None = None,
-) -> Any:
-    """Insert the row and return its columns. The caller has moved the item."""
-    return session.execute(
-        _RESOLUTION,
-        resolution_columns(
-            item_id=item_id, queue_id=queue_id, revision=revision, by=by, verdict=verdict, output=output,
-            reason=reason, message=message, decision_id=decision_id,
-        ),
-    ).one()  # fmt: skip
-
-
 def resolution_columns(
     *,
     item_id: str,
@@ -141,7 +113,7 @@ def resolution_columns(
     message: str | None = None,
     decision_id: str | None = None,
 ) -> dict[str, Any]:
-    """Of a resolution, but for its time: for those who insert many."""
+    """What `RESOLUTION` inserts, and those who insert many: all but the time. The caller moves the item."""
     return {
         "id": new_id(), "item_id": item_id, "queue_id": queue_id, "revision": revision, "by": by, "verdict": verdict,
         "output": output, "reason": reason, "message": message, "decision_id": decision_id,

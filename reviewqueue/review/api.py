@@ -12,11 +12,11 @@ from reviewqueue.core.ids import known_id
 from reviewqueue.core.moments import iso
 from reviewqueue.core.strictjson import Raw, raw, spliced
 from reviewqueue.errors import Fault, Invalid
+from reviewqueue.resolution.verdicts import MISSING
 from reviewqueue.review import claims, drafts, edge, workpiece
 from reviewqueue.review.decisions import Submission, withdraw
 from reviewqueue.review.reopening import reopen
 from reviewqueue.review.shapes import DecisionShape, DraftShape, EscalationShape, ReopeningShape
-from reviewqueue.review.verdicts import MISSING
 
 blueprint = api_blueprint("review")
 

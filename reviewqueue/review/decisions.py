@@ -25,8 +25,8 @@ from reviewqueue.queues.catalog import Compiled, configuration
 from reviewqueue.queues.configuration import offered_reasons
 from reviewqueue.resolution import reading
 from reviewqueue.resolution.endings import put_into_effect
+from reviewqueue.resolution.verdicts import MISSING, Judged, judge, same
 from reviewqueue.review import claims, drafts
-from reviewqueue.review.verdicts import MISSING, Judged, judge, same
 
 
 @dataclass(frozen=True)

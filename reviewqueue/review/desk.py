@@ -16,11 +16,11 @@ from reviewqueue.errors import Fault, Faults, Invalid
 from reviewqueue.models.states import Verdict
 from reviewqueue.queues.configuration import Reason, offered_reasons
 from reviewqueue.queues.schemas import property_schema
+from reviewqueue.resolution.verdicts import MISSING, same
 from reviewqueue.review import fields, shown
 from reviewqueue.review.decisions import Submission
 from reviewqueue.review.fields import Part
 from reviewqueue.review.forms import DecisionForm
-from reviewqueue.review.verdicts import MISSING, same
 from reviewqueue.review.workpiece import Workpiece
 
 MOST_DIGITS = 9

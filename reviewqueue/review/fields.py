@@ -21,8 +21,8 @@ from reviewqueue.core import strictjson
 from reviewqueue.core.strictjson import Number, escape_pointer
 from reviewqueue.errors import Faults, Malformed
 from reviewqueue.queues.schemas import choices, resolved
+from reviewqueue.resolution.verdicts import MISSING
 from reviewqueue.review.shown import words
-from reviewqueue.review.verdicts import MISSING
 
 MAX_DEPTH = 6
 MAX_ROWS = 200

@@ -67,6 +67,8 @@ BODIES: dict[str, Any] = {
     "PUT /api/v1/queues/<slug>": INTENTS,
     "POST /api/v1/queues/<slug>/webhooks": {"url": "https://example.com/"},
     "PUT /api/v1/webhooks/<endpoint_id>/enabled": {"enabled": False},
+    "PUT /api/v1/opt-outs": {"subject": "customer-1"},
+    "DELETE /api/v1/opt-outs": {"subject": "customer-1"},
     "PUT /api/v1/hold": {"why": "Wrong labels"},
     "PUT /api/v1/queues/<slug>/hold": {"why": "Wrong labels"},
     "PUT /api/v1/queues/<slug>/stop": {"why": "Wrong labels"},

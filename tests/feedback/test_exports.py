@@ -341,3 +341,13 @@ def test_a_twin_that_is_behind_does_not_lower_what_was_counted(client, cast, app
         with write_session() as session:
             assert session.scalars(select(DatasetShard.rows_done)).one() == 4
             assert session.scalars(select(DatasetVersion.rows_done)).one() == 4
+
+
+def test_nobody_who_opted_out_is_in_it(client, cast, app):
+    for number, subject in enumerate(("one", "two", None)):
+        submit(client, cast, number=number, external_id=f"of {subject}", subject=subject)
+        decide(client, cast.alice, verdict="approve")
+    client.put("/api/v1/opt-outs", json={"subject": "one"}, headers=cast.admin.bearer)
+    export = _export(client, cast, app)
+    records = [json.loads(line)["external_id"] for line in _text(client, cast, export).splitlines()]
+    assert records == ["of two", "of None"]

@@ -6,8 +6,8 @@ import pytest
 
 from reviewqueue.errors import Faults
 from reviewqueue.models.states import Audience, Verdict
+from reviewqueue.resolution.verdicts import judge, same
 from reviewqueue.review.lanes import lane_of, may_take
-from reviewqueue.review.verdicts import judge, same
 
 FORM = {"supplier": "A", "total": 3, "lines": [{"what": "x"}]}
 
