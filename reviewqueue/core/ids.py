@@ -37,6 +37,11 @@ def new_id() -> str:
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
+def first_id_at(seconds: float) -> str:
+    """No id made at that Unix time or later sorts before it."""
+    return str(uuid.UUID(int=max(0, int(seconds * 1000)) << 80))
+
+
 def known_id(text: str) -> str:
     """`text` as a normal id. Raises `NotFound` for what cannot be one, as for an id that does not exist."""
     try:

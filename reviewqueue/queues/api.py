@@ -25,7 +25,7 @@ from reviewqueue.core.strictjson import Raw, parse_object, spliced
 from reviewqueue.errors import Invalid
 from reviewqueue.models import QueueVersion
 from reviewqueue.models.states import BrakeKind
-from reviewqueue.queues import brakes
+from reviewqueue.queues import brakes, simulation
 from reviewqueue.queues.applying import Applied, apply, document_of
 from reviewqueue.queues.catalog import find_queue, queues_for, versions
 
@@ -78,7 +78,7 @@ def apply_configuration(slug: str) -> Response:
 
 
 def _document() -> str | dict[str, Any]:
-    text = request.get_data(cache=False)
+    text = request.get_data()
     if request.mimetype in YAML_TYPES:
         try:
             return text.decode()
@@ -103,6 +103,21 @@ def applied_json(applied: Applied) -> dict[str, Any]:
         "name": applied.slug, "version": applied.version, "created": applied.created, "changed": applied.changed,
         "diff": applied.diff, "waiting": applied.waiting, "misfits": applied.misfits,
     }  # fmt: skip
+
+
+@blueprint.post("/queues/<slug>/simulations")
+def simulate_configuration(slug: str) -> Response:
+    """What a configuration, or without a body the present one, would have made of the queue's items: `?last=&most=`."""
+    most = request.args.get("most", str(simulation.MOST))
+    if not most.isascii() or not most.isdigit() or len(most) > 6:
+        raise Invalid("most must be a whole number.", code="bad_parameter")
+    document = _document() if request.get_data() else None
+    with read_session() as session:
+        found = simulation.simulate(
+            session=session, actor=actor(), slug=slug, document=document, most=int(most),
+            last=request.args.get("last", simulation.LAST),
+        )  # fmt: skip
+    return json_answer(simulation.as_json(found))
 
 
 @blueprint.get("/queues/<slug>/versions")

@@ -19,7 +19,7 @@ from reviewqueue.core.db import read_session, write_session
 from reviewqueue.core.http import actor, signed_in
 from reviewqueue.errors import Conflict, Error, Invalid
 from reviewqueue.models.states import BrakeKind, Intake
-from reviewqueue.queues import applying, brakes, catalog
+from reviewqueue.queues import applying, brakes, catalog, simulation
 
 blueprint = Blueprint("queues", __name__)
 
@@ -84,12 +84,14 @@ def show(slug: str) -> str:
 @blueprint.post("/admin/queues/<slug>")
 @signed_in
 def save(slug: str | None) -> Any:
-    """Preview the difference, or apply it."""
+    """Preview the difference, simulate it on items that came, or apply it."""
     if slug is None:
         require(actor(), Action.CONFIGURE_QUEUES)
     form = ConfigurationForm()
     if not form.validate():
         return _page(slug, form), 422
+    if request.form.get("what") == "simulate" and slug is not None:
+        return _simulated(slug, form)
     preview = request.form.get("what") != "apply"
     try:
         with write_session() as session:
@@ -105,9 +107,18 @@ def save(slug: str | None) -> Any:
     return redirect(url_for(".show", slug=applied.slug), 303)
 
 
+def _simulated(slug: str, form: ConfigurationForm) -> Any:
+    try:
+        with read_session() as session:
+            found = simulation.simulate(session=session, actor=actor(), slug=slug, document=form.document.data)
+    except Invalid as error:
+        return _page(slug, form, error=error), 422
+    return _page(slug, form, simulated=found)
+
+
 def _page(
     slug: str | None, form: ConfigurationForm, *, shown_version: int | None = None, error: Error | None = None,
-    applied: applying.Applied | None = None,
+    applied: applying.Applied | None = None, simulated: simulation.Simulation | None = None,
 ) -> str:  # fmt: skip
     head, versions, pulled = None, [], {}
     if slug is not None:
@@ -117,6 +128,7 @@ def _page(
             pulled = brakes.of_queue(session, head.id)
     return render_template(
         "queues/show.html", head=head, form=form, versions=versions, error=error, applied=applied,
+        simulated=simulated,
         shown_version=shown_version, pulled=pulled, brake_forms=_brake_forms(),
     )  # fmt: skip
 
