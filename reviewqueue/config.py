@@ -55,6 +55,9 @@ class Settings:
     webhook_allow: str = ""
     """`REVIEWQUEUE_WEBHOOK_ALLOW`: host names, addresses and networks, separated by commas, that webhooks may go to
     though they are not public, and by plain http. Default: none."""
+    requests_per_second: int = 0
+    """`REVIEWQUEUE_REQUESTS_PER_SECOND`: how many requests a token may make in each web process, where it has no
+    limit of its own. Default 0: any number."""
 
     @property
     def is_sqlite(self) -> bool:
@@ -88,6 +91,7 @@ def load(environ: Mapping[str, str] | None = None, *, data_dir: str | os.PathLik
         web_threads=_number(env, "REVIEWQUEUE_WEB_THREADS", 8),
         execution_lease_seconds=_number(env, "REVIEWQUEUE_EXECUTION_LEASE_SECONDS", 60),
         webhook_allow=env.get("REVIEWQUEUE_WEBHOOK_ALLOW", ""),
+        requests_per_second=_number(env, "REVIEWQUEUE_REQUESTS_PER_SECOND", 0),
     )
 
 

@@ -175,11 +175,16 @@ def tokens_group() -> None:
 @click.option("--queue", "queues", multiple=True, help="Only in this queue; may be given several times.")
 @click.option("--user", "email", help="E-mail of the person it acts as: a personal token.")
 @click.option("--expires-days", type=click.IntRange(1, tokens.LONGEST_DAYS), help="Ends after so many days.")
+@click.option("--requests-per-second", type=click.IntRange(1, tokens.MOST_REQUESTS), help="Limit in each web process.")
 def create_token(
-    name: str, scopes: tuple[str, ...], queues: tuple[str, ...], email: str | None, expires_days: int | None
-) -> None:
+    name: str, scopes: tuple[str, ...], queues: tuple[str, ...], email: str | None, expires_days: int | None,
+    requests_per_second: int | None,
+) -> None:  # fmt: skip
     """Make a token and print it once, alone on standard output. Without --user, a service token."""
-    options: dict[str, Any] = {"name": name, "scopes": scopes, "queues": queues, "expires_days": expires_days}
+    options: dict[str, Any] = {
+        "name": name, "scopes": scopes, "queues": queues, "expires_days": expires_days,
+        "requests_per_second": requests_per_second,
+    }  # fmt: skip
     with write_session() as session:
         if email is None:
             token = tokens.create_service(session=session, actor=operator(), **options)
@@ -202,6 +207,7 @@ def list_tokens(as_json: bool) -> None:
             "scopes": ",".join(token.scopes),
             "queues": ",".join(token.queues) or None,
             "person": token.person,
+            "requests_per_second": token.requests_per_second,
             "state": "revoked" if token.revoked_at else "expired" if token.expired else "live",
         }
         for token in found

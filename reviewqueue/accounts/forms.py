@@ -20,7 +20,7 @@ from wtforms.validators import EqualTo, InputRequired, Length, NumberRange, Opti
 from wtforms.widgets import CheckboxInput, ListWidget
 
 from reviewqueue.accounts.passwords import LONGEST, SHORTEST
-from reviewqueue.accounts.tokens import LONGEST_DAYS
+from reviewqueue.accounts.tokens import LONGEST_DAYS, MOST_REQUESTS
 from reviewqueue.core.access import Scope
 from reviewqueue.errors import Conflict, Error, Invalid
 from reviewqueue.models.states import QueueRole, SiteRole
@@ -134,8 +134,17 @@ class TokenForm(FlaskForm):  # type: ignore[misc]
         render_kw={"inputmode": "numeric", "min": 1, "max": LONGEST_DAYS},
     )
 
+    requests_per_second = IntegerField(
+        "Requests a second",
+        description="In each web process; more are told to wait. Empty: as many as the site lets.",
+        validators=[Optional(), NumberRange(1, MOST_REQUESTS, f"Between 1 and {MOST_REQUESTS:,}.")],
+        render_kw={"inputmode": "numeric", "min": 1, "max": MOST_REQUESTS},
+    )
+
     def offer(self, *, personal: bool, queues: dict[str, str]) -> TokenForm:
-        """Fill in what may be chosen; `queues` are titles by slug."""
+        """Fill in what may be chosen; `queues` are titles by slug. Nobody sets a limit for themselves."""
+        if personal:
+            del self.requests_per_second
         self.scopes.choices = {
             scope.value: words for scope, words in SCOPES.items() if personal or scope is not Scope.REVIEW
         }

@@ -14,7 +14,7 @@ from sqlalchemy import bindparam, or_, select, update
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
-from reviewqueue.accounts import sessions, tokens
+from reviewqueue.accounts import limits, sessions, tokens
 from reviewqueue.core import http
 from reviewqueue.core.access import Actor, Scope
 from reviewqueue.core.db import clock, read_connection, write_session
@@ -177,7 +177,7 @@ def enter(session_id: str) -> None:
 _token, _person, _limit, _member = table(Token).c, table(Person).c, table(TokenQueue).c, table(Membership).c
 _TOKEN = (
     select(
-        _token.id, _token.name, _token.secret_sha256, _token.scopes, _token.person_id,
+        _token.id, _token.name, _token.secret_sha256, _token.scopes, _token.person_id, _token.requests_per_second,
         or_(_token.last_used_at.is_(None), _token.last_used_at < clock(-USED_EVERY_SECONDS)).label("stale"),
         _limit.queue_id, _person.name.label("person_name"), _person.role, _member.queue_id.label("member_of"),
         _member.role.label("member_role"),
@@ -196,7 +196,8 @@ _SCOPES = {scope.value: scope for scope in Scope}
 
 
 def bearer_actor() -> Actor | None:
-    """Whom the request's token stands for; None without one. Raises `Unauthenticated` for one that does not hold."""
+    """Whom the request's token stands for; None without one. Raises `Unauthenticated` for one that does not hold,
+    `TooMany`."""
     header = request.headers.get("Authorization")
     if header is None:
         return None
@@ -210,6 +211,9 @@ def bearer_actor() -> Actor | None:
     kept = rows[0].secret_sha256 if rows else ""
     if not hmac.compare_digest(kept, digest):
         raise Unauthenticated("The token is unknown, revoked or expired. Make a new one.", code="bad_token")
+    limit = rows[0].requests_per_second or current_app.config["SETTINGS"].requests_per_second
+    if limit:
+        limits.take(token_id, limit)
     if rows[0].stale:
         _note_use(token_id)
     return _token_actor(rows)

@@ -21,6 +21,7 @@ from reviewqueue.models import Person, Queue, Token, TokenQueue
 from reviewqueue.models.states import ActorKind
 
 LONGEST_DAYS = 3650
+MOST_REQUESTS = 1_000_000
 _ID = re.compile(r"[0-9a-f]{16}")
 _TEXT = re.compile(r"rq_([0-9a-f]{16})\.([A-Za-z0-9_-]{43})")
 
@@ -48,6 +49,7 @@ class TokenRow:
     revoked_at: datetime | None
     last_used_at: datetime | None
     expired: bool
+    requests_per_second: int | None
 
     @property
     def live(self) -> bool:
@@ -70,16 +72,19 @@ def create_service(
     scopes: Iterable[Scope | str],
     queues: Sequence[str] = (),
     expires_days: int | None = None,
+    requests_per_second: int | None = None,
 ) -> NewToken:
     """A token for a program, limited to `queues` (slugs) if any.
 
-    Raises `Invalid` with pointers `/name`, `/scopes`, `/queues`, `/expires_days`; `Forbidden`.
+    Raises `Invalid` with pointers `/name`, `/scopes`, `/queues`, `/expires_days`, `/requests_per_second`; `Forbidden`.
     """
     require(actor, Action.MANAGE_TOKENS)
     wanted = _scopes(scopes)
     if Scope.REVIEW in wanted:
         raise _fault("/scopes", "review exists on personal tokens alone: only people decide as people")
-    return _create(session, actor, name, wanted, queues, expires_days, person_id=None)
+    return _create(
+        session, actor, name, wanted, queues, expires_days, person_id=None, requests_per_second=requests_per_second
+    )
 
 
 def create_personal(
@@ -91,6 +96,7 @@ def create_personal(
     scopes: Iterable[Scope | str],
     queues: Sequence[str] = (),
     expires_days: int | None = None,
+    requests_per_second: int | None = None,
 ) -> NewToken:
     """A token that acts as the person, never with more than their rights at the time of use.
 
@@ -105,7 +111,10 @@ def create_personal(
         raise NotFound
     if person.disabled_at is not None:
         raise Conflict("This person is disabled. Enable them first.", code="person_disabled")
-    return _create(session, actor, name, _scopes(scopes), queues, expires_days, person_id=person_id)
+    return _create(
+        session, actor, name, _scopes(scopes), queues, expires_days, person_id=person_id,
+        requests_per_second=requests_per_second,
+    )  # fmt: skip
 
 
 def _create(
@@ -117,12 +126,15 @@ def _create(
     expires_days: int | None,
     *,
     person_id: str | None,
+    requests_per_second: int | None,
 ) -> NewToken:
     name = " ".join(name.split())
     if not name or len(name) > 200 or not name.isprintable():
         raise _fault("/name", "must be 1 to 200 printable characters")
     if expires_days is not None and not 1 <= expires_days <= LONGEST_DAYS:
         raise _fault("/expires_days", f"must be 1 to {LONGEST_DAYS} days")
+    if requests_per_second is not None and not 1 <= requests_per_second <= MOST_REQUESTS:
+        raise _fault("/requests_per_second", f"must be 1 to {MOST_REQUESTS:,}")
     queue_ids = _queue_ids(session, queues)
     token_id, secret = secrets.token_hex(8), secrets.token_urlsafe(32)
     session.execute(
@@ -134,13 +146,15 @@ def _create(
             scopes=json.dumps([scope.value for scope in scopes]),
             created_at=clock(),
             expires_at=None if expires_days is None else clock(expires_days * 86_400),
+            requests_per_second=requests_per_second,
         )
     )
     for queue_id in queue_ids:
         session.execute(insert(TokenQueue).values(token_id=token_id, queue_id=queue_id))
     trail.record(
         session, actor, "token.created", subject=token_id, content={"name": name},
-        facts={"scopes": scopes, "queues": queue_ids, "person": person_id, "expires_days": expires_days},
+        facts={"scopes": scopes, "queues": queue_ids, "person": person_id, "expires_days": expires_days,
+               "requests_per_second": requests_per_second},
     )  # fmt: skip
     return NewToken(token_id, name, f"rq_{token_id}.{secret}")
 
@@ -250,6 +264,7 @@ def _rows(session: Session, person_id: str | None) -> list[TokenRow]:
             revoked_at=token.revoked_at,
             last_used_at=token.last_used_at,
             expired=bool(expired),
+            requests_per_second=token.requests_per_second,
         )
         for token, person, expired in session.execute(statement)
     ]

@@ -218,6 +218,7 @@ def _token_fields(form: forms.TokenForm) -> dict[str, Any]:
         "scopes": form.scopes.data,
         "queues": form.queues.data or [],
         "expires_days": form.expires_days.data,
+        "requests_per_second": form.requests_per_second.data if "requests_per_second" in form else None,
     }
 
 

@@ -15,7 +15,8 @@ from reviewqueue.core.db import on_postgresql
 def insert_rows(session: Session, target: Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert `rows`, which all have the columns of the first; times are aware datetimes.
 
-    Raises `IntegrityError`; then the transaction, or its savepoint, must be rolled back.
+    Raises `IntegrityError`, also for rows that another transaction inserts just now in another order; then the
+    transaction, or its savepoint, must be rolled back.
     """
     if not rows:
         return
@@ -32,5 +33,5 @@ def insert_rows(session: Session, target: Table, rows: Sequence[Mapping[str, Any
         with driver.cursor() as cursor, cursor.copy(statement) as copy:
             for row in rows:
                 copy.write_row([row[name] for name in names])
-    except psycopg.IntegrityError as error:
+    except (psycopg.IntegrityError, psycopg.errors.DeadlockDetected) as error:
         raise IntegrityError(statement, None, error) from error

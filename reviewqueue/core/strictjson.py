@@ -19,6 +19,8 @@ import orjson
 from reviewqueue.errors import Fault, Malformed
 
 MAX_DEPTH = 64
+DEEPEST_LIST = 4 * MAX_DEPTH
+"""Of a list of documents: one that is too deep must not spoil the others."""
 _SPACE = re.compile(r"[ \t\n\r]*")
 # The string part also ends at the end of the text: were it able to fail, a hostile body would cost quadratic time.
 _BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
@@ -62,7 +64,7 @@ def parse_objects(text: str | bytes, member: str) -> list[tuple[Document | Malfo
     """An object with the one member `member`, a list of objects: each of them, or what is wrong with its characters,
     and its text. Raises `Malformed` for what is no such list."""
     text = _decoded(text)
-    _check_depth(text)
+    _check_depth(text, DEEPEST_LIST)
     try:
         found = _listed(text, member)
     except (JSONDecodeError, _Refused, ValueError, RecursionError) as error:
@@ -72,6 +74,7 @@ def parse_objects(text: str | bytes, member: str) -> list[tuple[Document | Malfo
 
 def _with_good_characters(document: Document, text: str) -> Document | Malformed:
     try:
+        _check_depth(text)
         _check_characters(text, document.value)
     except Malformed as error:
         return error
@@ -100,18 +103,18 @@ def _decoded(text: str | bytes) -> str:
         raise Malformed(f"The body is not UTF-8: byte {error.start} cannot be read.", code="invalid_utf8") from None
 
 
-def _check_depth(text: str) -> None:
+def _check_depth(text: str, most: int = MAX_DEPTH) -> None:
     # Python's own scanner recurses: a deep body would end in RecursionError, or in a crash.
-    if text.count("[") + text.count("{") <= MAX_DEPTH:
+    if text.count("[") + text.count("{") <= most:
         return
     depth = 0
     for match in _BRACKETS.finditer(text):
         mark = match.group()
         if mark in "[{":
             depth += 1
-            if depth > MAX_DEPTH:
+            if depth > most:
                 raise Malformed(
-                    f"The JSON is nested deeper than {MAX_DEPTH} levels, at character {match.start()}.", code="too_deep"
+                    f"The JSON is nested deeper than {most} levels, at character {match.start()}.", code="too_deep"
                 )
         elif mark in "]}":
             depth -= 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import secrets
 from typing import Any
 
@@ -76,6 +77,20 @@ def columns(
 def canonical(value: Any) -> str:
     """JSON with sorted keys and no white space: equal values give equal text."""
     return _CANONICAL.encode(value)
+
+
+def digest_of(value: Any, text: str | bytes) -> str:
+    """SHA-256 of a JSON value, however its `text` orders and spaces it.
+
+    Numbers that a float cannot tell from others count as they are written.
+    """
+    found = hashlib.sha256(canonical(value).encode())
+    for number in sorted(_LONG.findall(text if isinstance(text, bytes) else text.encode())):
+        found.update(number)
+    return found.hexdigest()
+
+
+_LONG = re.compile(rb"[0-9][0-9.]{15,}(?:[eE][-+]?[0-9]+)?")
 
 
 # json.dumps makes an encoder a call, which takes as long as the encoding.

@@ -106,6 +106,7 @@ def import_items() -> Response:
     except (EOFError, OSError, HTTPException) as error:
         with write_session() as session:
             imports.fail(session=session, import_id=import_id, why="The stream broke off. Send it again.")
+            imports.call(session, import_id)
         raise BadRequest("The stream broke off. What came is stored: send it again, with external_ids.") from error
     with write_session() as session:
         imports.received(session=session, import_id=import_id)

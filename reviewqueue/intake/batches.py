@@ -196,6 +196,8 @@ def _known(session: Session, items: Any) -> dict[tuple[str, Any], tuple[str, str
 
 
 def _store(session: Session, actor: Actor, items: list[Prepared], now: datetime) -> None:
+    # In one order, whatever that of the requests: two that store the same external_ids must not wait for each other.
+    items = sorted(items, key=lambda item: (item.head.id, item.columns["external_id"] or "", item.item_id))
     insert_rows(session, table(Item), [_item_row(item, now) for item in items])
     answered = [item for item in items if item.answer is not None]
     insert_rows(session, table(Resolution), [{**item.resolution(), "created_at": now} for item in answered])

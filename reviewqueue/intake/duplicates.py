@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +9,6 @@ from typing import Any
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from reviewqueue.core import trail
 from reviewqueue.core.db import clock
 from reviewqueue.errors import Faults
 from reviewqueue.intake.opt_outs import learnable
@@ -33,13 +31,8 @@ class Earlier:
     reason: str | None
 
 
-def digest_of_input(value: Any) -> str:
-    """SHA-256 of the input in canonical form: keys have no order, white space does not count."""
-    return hashlib.sha256(trail.canonical(value).encode()).hexdigest()
-
-
 def find_earlier(session: Session, queue_id: str, compiled: Compiled, *, digest: str, output: Any) -> Earlier | None:
-    """The newest answer of people to that input within the queue's days; None where it does not fit this output.
+    """The newest answer of people to the input of that digest, within the queue's days; None where none fits `output`.
 
     A correction answers whatever the AI says now; a rejection only the output that was rejected. Neither tests nor
     items of people who opted out answer others.

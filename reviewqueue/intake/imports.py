@@ -15,6 +15,7 @@ from typing import Any
 
 from sqlalchemy import insert, select, text, update
 from sqlalchemy.orm import Session
+from werkzeug.exceptions import HTTPException
 
 from reviewqueue.accounts.identity import actor_of_token
 from reviewqueue.core import outbox, trail
@@ -74,35 +75,47 @@ class Chunk:
 
 def chunks_of(read: Callable[[int], bytes], longest: int, expected: int | None = None) -> Iterator[Chunk]:
     """The stream's lines in chunks, in constant memory: of a line longer than `longest` only that much is kept, which
-    is too much for an item, too. Raises `EOFError` when fewer bytes come than `expected`."""
+    is too much for an item, too. When the stream breaks off, what came whole is given first; then its error is raised,
+    `EOFError` where fewer bytes came than `expected`."""
     chunk = Chunk(0, 1)
-    line, number, came = b"", 1, 0
+    line, number, came = bytearray(), 1, 0
+    broken: Exception | None = None
     while True:
-        data = read(262_144)
+        try:
+            data = read(262_144)
+        except (OSError, HTTPException) as error:
+            data, broken = b"", error
         came += len(data)
-        for piece in data.splitlines(keepends=True):
-            if len(line) <= longest:
-                line += piece
-            if not piece.endswith(b"\n"):
-                continue
-            _add(chunk, line)
-            line, number = b"", number + 1
+        first, *others = data.split(b"\n")
+        _lengthen(line, first, longest)
+        for piece in others:
+            _add(chunk, bytes(line))
+            number += 1
             if len(chunk.lines) >= CHUNK_LINES or chunk.bytes >= CHUNK_BYTES:
                 yield chunk
                 chunk = Chunk(chunk.number + 1, number)
+            line.clear()
+            _lengthen(line, piece, longest)
         if not data:
             break
-    if expected is not None and came < expected:
-        raise EOFError
-    if line:
-        _add(chunk, line)
+    if broken is None and expected is not None and came < expected:
+        broken = EOFError()
+    if line and broken is None:
+        _add(chunk, bytes(line))
     if chunk.lines:
         yield chunk
+    if broken is not None:
+        raise broken
+
+
+def _lengthen(line: bytearray, piece: bytes, longest: int) -> None:
+    if len(line) <= longest:
+        line += piece[: longest + 1]
 
 
 def _add(chunk: Chunk, line: bytes) -> None:
-    chunk.lines.append(line.rstrip(b"\r\n"))
-    chunk.bytes += len(line)
+    chunk.lines.append(line.removesuffix(b"\r"))
+    chunk.bytes += len(line) + 1
 
 
 def keep(*, session: Session, import_id: str, chunk: Chunk) -> None:
@@ -182,7 +195,8 @@ def store_next(*, session: Session, import_id: str) -> Step:
         return Step.NOTHING
     run = session.execute(select(Import).where(Import.id == import_id)).scalar_one()
     actor = actor_of_token(session, run.token_id)
-    if run.state is ImportState.FAILED or actor is None:
+    if actor is None:
+        session.execute(update(table(ImportChunk)).where(_chunk.import_id == run.id).values(payload=None))
         fail(session=session, import_id=run.id, why="The token that sent it is revoked or has expired.")
         return Step.NOTHING
     lines = [

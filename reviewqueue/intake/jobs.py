@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from flask import current_app
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
@@ -18,6 +19,8 @@ RUNS_FOR = 20.0
 """Seconds, so that a long import does not keep a worker from everything else."""
 FULL_FOR = 10.0
 """Seconds after which lines for a full queue are tried again."""
+GAP = 0.15
+"""Seconds between two chunks on SQLite, longer than a waiting writer there sleeps."""
 
 
 def find_similar(*, session: Session, refs: list[str]) -> None:
@@ -37,5 +40,8 @@ def store_import(*, ref: str, renew: Callable[[], Any]) -> None:
         if step is not imports.Step.STORED:
             return
         renew()
+        if current_app.config["SETTINGS"].is_sqlite:
+            # Its writers take no turns: without a gap, those of the web would not get one.
+            time.sleep(GAP)
     with write_session() as session:
         imports.call(session, ref)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,11 +13,11 @@ from reviewqueue.core import trail
 from reviewqueue.core.access import Action, Actor, may
 from reviewqueue.core.http import Body
 from reviewqueue.core.ids import known_id, new_id
-from reviewqueue.core.strictjson import dumps
+from reviewqueue.core.strictjson import Raw, parse_object, spliced
 from reviewqueue.errors import Conflict, Fault, Faults, Invalid, NotFound, TooLarge
-from reviewqueue.intake.duplicates import Earlier, digest_of_input, find_earlier
+from reviewqueue.intake.duplicates import Earlier, find_earlier
 from reviewqueue.intake.pressure import Placed, Waiting, relieved
-from reviewqueue.intake.shapes import Failure, ItemShape
+from reviewqueue.intake.shapes import ItemShape
 from reviewqueue.models import Item
 from reviewqueue.models.states import (
     ENDED,
@@ -122,13 +121,23 @@ class _Checked:
     shape: ItemShape
     output: Any
     output_text: str
-    failure: Failure | None
+    failure: str | None
+    """JSON text, as it was sent: `{code, raw}`."""
     supersedes: str | None
+    input_text: str
+
+    @property
+    def failed(self) -> bool:
+        return self.failure is not None
+
+    def input_digest(self) -> str:
+        """Equal for inputs that say the same."""
+        return trail.digest_of(self.shape.input, self.input_text)
 
 
 def digest_of(body: Body[ItemShape]) -> str:
     """The same for equal items, however they are written."""
-    return hashlib.sha256(trail.canonical(body.value).encode()).hexdigest()
+    return trail.digest_of(body.value, body.text)
 
 
 def queue_for(session: Session, actor: Actor, slug: str) -> QueueHead:
@@ -156,7 +165,7 @@ def prepare(
     _check_size(body)
     compiled = configuration(session, head.id, head.version)
     item = _checked(session, actor, compiled, body)
-    item_id, facts, failed = new_id(), _facts(item), item.failure is not None
+    item_id, facts, failed = new_id(), _facts(item), item.failed
     route = compiled.route(facts, item_id=item_id, failed=failed, stopped=head.stopped)
     placed, answer, earlier = Placed(head, compiled, route), None, None
     if route.action is RoutingAction.REVIEW:
@@ -183,13 +192,11 @@ def prepare(
 def _earlier(session: Session, placed: Placed, item: _Checked) -> Earlier | None:
     """What answers the item as a duplicate: never one of high risk, nor a test, nor while the queue is stopped."""
     wanted = placed.compiled.config.duplicates
-    if wanted is None or placed.head.stopped or item.failure is not None or item.shape.test:
+    if wanted is None or placed.head.stopped or item.failed or item.shape.test:
         return None
     if item.shape.risk is Risk.HIGH and current_app.config["SETTINGS"].final_say:
         return None
-    return find_earlier(
-        session, placed.head.id, placed.compiled, digest=digest_of_input(item.shape.input), output=item.output
-    )
+    return find_earlier(session, placed.head.id, placed.compiled, digest=item.input_digest(), output=item.output)
 
 
 def _check_size(body: Body[ItemShape]) -> None:
@@ -203,7 +210,8 @@ def _check_size(body: Body[ItemShape]) -> None:
 def _checked(session: Session, actor: Actor, compiled: Compiled, body: Body[ItemShape]) -> _Checked:
     shape = body.shape
     faults = Faults(compiled.validate_input(shape.input))
-    output, output_text, failure = shape.output, body.raw["output"], shape.failure
+    output, output_text = shape.output, body.raw["output"]
+    failure = None if shape.failure is None else _failure_as_sent(body.raw["failure"])
     reviews_broken = compiled.config.on_invalid_output == "review"
     if failure is not None and output is not None:
         faults.add("/failure", "says that the AI failed, yet output is not null: send one of them")
@@ -212,13 +220,18 @@ def _checked(session: Session, actor: Actor, compiled: Compiled, body: Body[Item
     elif failure is None:
         broken = compiled.validate_output(output)
         if broken and reviews_broken:
-            failure = Failure(code="invalid_output", raw=output)
+            failure = spliced({"code": "invalid_output", "raw": Raw(output_text)})
             output, output_text = None, "null"
         else:
             faults.found.extend(broken)
     supersedes = _superseded(session, actor, shape.supersedes, faults)
     faults.raise_if_any(f"The item does not fit the queue {compiled.config.name}.", code="invalid_item")
-    return _Checked(shape, output, output_text, failure, supersedes)
+    return _Checked(shape, output, output_text, failure, supersedes, body.raw["input"])
+
+
+def _failure_as_sent(text: str) -> str:
+    members = parse_object(text).raw
+    return spliced({"code": Raw(members["code"]), "raw": Raw(members.get("raw", "null"))})
 
 
 def _superseded(session: Session, actor: Actor, given: str | None, faults: Faults) -> str | None:
@@ -261,13 +274,12 @@ def _columns(
     actor: Actor, placed: Placed, body: Body[ItemShape], item: _Checked, item_id: str, state: ItemState
 ) -> dict[str, Any]:
     shape, raw, head, route = body.shape, body.raw, placed.head, placed.route
-    digest = digest_of_input(shape.input) if placed.compiled.config.duplicates else None
     return {
         "id": item_id, "queue_id": head.id, "config_version": head.version, "state": state,
         "revision": 1 if state in ENDED else 0, "round": 1, "external_id": shape.external_id,
         "body_sha256": digest_of(body),
         "input": raw["input"], "output": item.output_text,
-        "failure": None if item.failure is None else dumps(item.failure.model_dump()),
+        "failure": item.failure,
         "confidence": shape.confidence, "risk": shape.risk, "model": shape.model, "model_version": shape.model_version,
         "prompt_version": shape.prompt_version, "subject": shape.subject,
         "parts": raw.get("parts") if shape.parts else None,
@@ -276,5 +288,6 @@ def _columns(
         "latency_ms": shape.latency_ms, "metadata": raw.get("metadata", "{}"), "test": shape.test,
         "supersedes": item.supersedes, "rule": route.rule, "rule_title": route.title, "action": route.action,
         "priority": route.priority, "audit_sample": route.audit_sample, "probability": route.probability,
-        "input_sha256": digest, "submitted_by": actor.label,
+        "input_sha256": item.input_digest() if placed.compiled.config.duplicates else None,
+        "submitted_by": actor.label,
     }  # fmt: skip

@@ -138,18 +138,19 @@ def _text_of(path: Path) -> str:
 def _simulation_in_words(found: simulation.Simulation) -> str:
     then, before = found.then, found.before
     where = f"of the last {found.last}" if found.last else "of the file"
-    lines = [f"{found.queue}: {found.items:,} items {where}{'' if found.complete else ' (the newest; there are more)'}"]
-    lines.append(
-        f"  people would see {then['review']:,}, {then['auto_approve']:,} would pass, {then['refuse']:,} would be refused "
-        f"({found.unfit:,} do not fit the schemas); {found.audits:,} audits"
-    )
+    whole = "" if found.complete else " (the newest; there are more)"
+    lines = [
+        f"{found.queue}: {found.items:,} items {where}{whole}",
+        f"  would be seen by people: {then['review']:,}, with {found.audits:,} audits of what passes",
+        f"  would pass: {then['auto_approve']:,}; would be refused: {then['refuse']:,}, {found.unfit:,} do not fit",
+    ]
     if found.last:
-        lines.append(
-            f"  people saw {before['review']:,}; {found.freed:,} of those would pass (they approved {found.agreed:,} of "
-            f"them), {found.added:,} that passed would be seen"
-        )
         examples = f": {', '.join(found.examples[:5])}" if found.examples else ""
-        lines.append(f"  {found.changed:,} that people changed or rejected would pass{examples}")
+        lines += [
+            f"  were seen by people: {before['review']:,}; {found.freed:,} would pass, {found.agreed:,} of them approved",
+            f"  passed, and would be seen: {found.added:,}",
+            f"  changed or rejected by people, and would pass: {found.changed:,}{examples}",
+        ]
     lines.append(f"  {'rule':>4}  {'items':>8} {'seen':>8} {'passed':>8} {'approved':>8} {'changed':>8}  does")
     for group in found.rules:
         changed = sum(group.verdicts[verdict] for verdict in (Verdict.EDIT, Verdict.OVERRIDE, Verdict.REJECT))

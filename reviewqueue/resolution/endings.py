@@ -250,16 +250,18 @@ def expire_items(*, session: Session) -> int:
 
 
 def cancel_item(*, session: Session, actor: Actor, item_id: str, reason: str | None = None) -> None:
-    """The program withdraws its item: nobody needs to answer. Again changes nothing.
+    """The program withdraws its item, or one that it may read: nobody needs to answer. Again changes nothing.
 
     Beats a live claim, whose holder is told so, but no decision of a person, not even one in its grace time. Raises
     `NotFound`, `Forbidden`, and `ItemEnded` for an item that has its answer or a decision.
     """
-    query = select(Item.id, Item.queue_id, Item.state, Item.revision).where(Item.id == item_id)
+    query = select(Item.id, Item.queue_id, Item.state, Item.revision, Item.submitted_by).where(Item.id == item_id)
     item = session.execute(query.with_for_update() if on_postgresql(session) else query).one_or_none()
     if item is None:
         raise NotFound
     require(actor, Action.SUBMIT_ITEMS, item.queue_id)
+    if item.submitted_by != actor.label:
+        require(actor, Action.READ_ITEMS, item.queue_id)
     if item.state is ItemState.CANCELLED:
         return
     if item.state in ENDED or item.revision:

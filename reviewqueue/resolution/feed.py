@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Integer, Select, bindparam, func, literal_column, select, text, update
+from sqlalchemy import BigInteger, Integer, Select, bindparam, func, literal_column, select, text, update
 from sqlalchemy.orm import Session
 
 from reviewqueue.models import Item, Resolution
@@ -41,7 +41,8 @@ def _number_statement() -> Any:
     numbered = select(some.c.id, (func.coalesce(last, 0) + place).label("position")).subquery("numbered")
     return (
         update(table(Resolution))
-        .where(_resolution.id == numbered.c.id)
+        # The second condition is looked at again after waiting for another relay: what that one numbered stays.
+        .where(_resolution.id == numbered.c.id, _resolution.position.is_(None))
         .values(position=numbered.c.position)
         .returning(literal_column("1"))
     )
@@ -53,7 +54,8 @@ _NUMBER = _number_statement()
 def number(*, session: Session) -> int:
     """Number what was committed since; returns how many, at most 2,000. A duty of the leading relay.
 
-    Two relays that both believe to lead draw the same numbers: the second raises `IntegrityError`, and changes nothing.
+    Of two relays that both believe to lead, the second leaves what the first numbered, or raises `IntegrityError` and
+    changes nothing.
     """
     return len(session.execute(_NUMBER).all())
 
@@ -95,7 +97,7 @@ _AFTER = (
     entries()
     .where(
         _resolution.queue_id == bindparam("queue_id"),
-        _resolution.position > bindparam("position", type_=Integer),
+        _resolution.position > bindparam("position", type_=BigInteger),
     )
     .order_by(_resolution.position)
     .limit(bindparam("most", type_=Integer))

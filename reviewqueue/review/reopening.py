@@ -13,7 +13,7 @@ from reviewqueue.core.access import Action, Actor, require
 from reviewqueue.core.db import clock, on_postgresql
 from reviewqueue.core.ids import new_id
 from reviewqueue.errors import Conflict, Fault, Invalid, NotFound
-from reviewqueue.models import Decision, Item, Task
+from reviewqueue.models import Decision, Item, PendingRelease, Task
 from reviewqueue.models.states import ENDED, ActorKind, Audience, ItemState, QueueRole, TaskKind, TaskState
 from reviewqueue.queues.catalog import configuration, queue_by_id
 from reviewqueue.review.lanes import lane_of
@@ -77,3 +77,7 @@ def _require_ended(session: Session, item_id: str, state: ItemState) -> None:
     open_task = select(Task.id).where(Task.item_id == item_id, Task.state.in_((TaskState.OPEN, TaskState.CLAIMED)))
     if session.execute(open_task.limit(1)).first() is not None:
         raise Conflict("A person is to check this item already.", code="item_open")
+    in_grace = select(PendingRelease.decision_id).join(Decision).where(Decision.item_id == item_id)
+    if session.execute(in_grace.limit(1)).first() is not None:
+        # It would be taken for the answer to the new round.
+        raise Conflict("A person has just judged this item. Ask again in a few seconds.", code="item_open")

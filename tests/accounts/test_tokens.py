@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import event, select, update
 
-from reviewqueue.accounts import identity, memberships, people, tokens
+from reviewqueue.accounts import identity, limits, memberships, people, tokens
 from reviewqueue.core.access import Action, Scope, may
 from reviewqueue.core.db import clock, db, read_session, write_session
 from reviewqueue.errors import Forbidden, Invalid, NotFound, Unauthenticated
@@ -216,3 +217,25 @@ def test_creating_and_revoking_are_events(house, service):
     assert [event.subject for event in house.events("token.created")] == [service.id]
     assert [event.subject for event in house.events("token.revoked")] == [service.id]
     assert "bot" not in house.events("token.created")[0].facts
+
+
+def test_a_token_has_a_limit_of_its_own_or_that_of_the_site(house, monkeypatch):
+    clock = [1000.0]
+    monkeypatch.setattr(limits, "now", lambda: clock[0])
+    token = house.write(tokens.create_service, name="busy", scopes=["items:read"], requests_per_second=2).secret
+    other = house.write(tokens.create_service, name="calm", scopes=["items:read"]).secret
+
+    def ask(secret):
+        return house.app.test_client().get("/api/v1/items", headers={"Authorization": f"Bearer {secret}"})
+
+    assert [ask(token).status_code for _ in range(3)] == [200, 200, 429]
+    refused = ask(token)
+    assert (refused.json["code"], refused.headers["Retry-After"]) == ("too_many_requests", "1")
+    assert {ask(other).status_code for _ in range(5)} == {200}, "no other token is held up"
+    clock[0] += 0.5
+    assert [ask(token).status_code for _ in range(2)] == [200, 429], "what was refused counted for nothing"
+    settings = house.app.config["SETTINGS"]
+    house.app.config["SETTINGS"] = replace(settings, requests_per_second=1)
+    assert [ask(other).status_code for _ in range(2)] == [200, 429]
+    wrong = house.signed_in("admin").post("/admin/tokens", name="wrong", scopes="exports", requests_per_second="0")
+    assert wrong.status_code == 422

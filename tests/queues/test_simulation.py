@@ -31,7 +31,7 @@ BOLD: dict[str, Any] = {
 
 @pytest.fixture
 def history(client, cast):
-    """Three for people (approved, overridden, waiting), one of high risk, one that passed, one of an old model, a test."""
+    """For people: one of high risk, approved; one approved, one overridden, one waiting. Two that passed; a test."""
     sent = [
         item(1, confidence=0.5), item(2, confidence=0.6), item(3, confidence=0.2), item(4, risk="high", confidence=0.5),
         item(5, confidence=0.99), item(6, model_version="6", confidence=0.9), item(7, test=True),
@@ -122,8 +122,9 @@ def test_the_command_tries_a_file_of_configuration_on_what_came_and_on_a_file_of
             return CliRunner().invoke(commands.queues, ["simulate", *arguments])
 
     told = run(str(document), "--last", "12h").output
-    assert "people would see 2, 3 would pass, 1 would be refused" in told
-    assert "1 that people changed or rejected would pass" in told
+    assert "would be seen by people: 2, with 3 audits" in told
+    assert "would pass: 3; would be refused: 1" in told
+    assert "changed or rejected by people, and would pass: 1" in told
     found = json.loads(run(str(document), str(items), "--json").output)
     assert (found["items"], found["last"], found["unfit"]) == (3, None, 1)
     assert found["then"] == {"review": 1, "auto_approve": 1, "refuse": 1}
