@@ -71,6 +71,7 @@ def _add_blueprints(app: Flask) -> None:
     from reviewqueue.feedback import api as feedback_api
     from reviewqueue.feedback import web as feedback_web
     from reviewqueue.intake import api as intake_api
+    from reviewqueue.openapi import api as openapi_api
     from reviewqueue.queues import api as queues_api
     from reviewqueue.queues import web as queues_web
     from reviewqueue.review import api as review_api
@@ -88,7 +89,7 @@ def _add_blueprints(app: Flask) -> None:
     apis = [
         intake_api.blueprint, queues_api.blueprint, review_api.blueprint, delivery_api.blueprint,
         webhooks_api.blueprint,
-        feedback_api.blueprint, adapters_api.blueprint,
+        feedback_api.blueprint, adapters_api.blueprint, openapi_api.blueprint,
     ]  # fmt: skip
     for blueprint in html:
         app.register_blueprint(blueprint)
