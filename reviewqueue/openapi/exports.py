@@ -139,7 +139,7 @@ TAG = Tag(
                             headers=("ETag",), kinds=tuple(dict.fromkeys(MEDIA_TYPES.values()))),
                 206: Answer("The range that was asked for.", {"type": "string", "format": "binary"},
                             headers=("ETag",), kinds=tuple(dict.fromkeys(MEDIA_TYPES.values()))),
-                304: Answer("Unchanged: `If-None-Match` names it."),
+                304: Answer("Unchanged: `If-None-Match` names it.", headers=("ETag",)),
             },
             "Ranges and ETags work.",
             scope=Scope.EXPORTS,

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from reviewqueue.core.http import DEFAULT_PAGE, LARGEST_PAGE
-from reviewqueue.models.states import ItemState
 from reviewqueue.openapi.operations import Operation, Parameter
 
 ID = {"type": "string", "format": "uuid"}
@@ -39,7 +38,7 @@ CURSOR = Parameter(
 PAGES = (LIMIT, CURSOR)
 OF_QUEUE = Parameter("queue", "query", NAME, "Only of this queue.", QUEUE, ("not_found",))
 STATE = Parameter(
-    "state", "query", {"type": "string", "enum": list(ItemState)}, "Only in this state.", "queued", ("bad_parameter",)
+    "state", "query", {"$ref": "#/components/schemas/ItemState"}, "Only in this state.", "queued", ("bad_parameter",)
 )
 IDEMPOTENCY_KEY = Parameter(
     "Idempotency-Key", "header", {"type": "string", "minLength": 1, "maxLength": 255},

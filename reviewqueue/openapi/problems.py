@@ -49,7 +49,6 @@ KNOWN: Mapping[str, tuple[type[Error], str]] = {
     "unsupported_media_type": (http.UnsupportedMediaType, "application/json"),
     "internal_error": (Error, "Something unexpected went wrong. It was logged as 5f2c9a01."),
     "unavailable": (errors.Unavailable, "The database cannot be reached. Nothing was changed; try again."),
-    "too_many_requests": (errors.TooMany, "Slow down."),
     # What was sent
     "invalid": (Invalid, "The body does not have the expected shape."),
     "malformed_json": (Malformed, "The body is not JSON: Expecting value at line 1, column 12."),

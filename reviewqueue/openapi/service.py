@@ -43,7 +43,7 @@ TAG = Tag(
             "GET", "/openapi.json", "read_openapi", "Read this description",
             {
                 200: Answer("An OpenAPI 3.1 document.", {"type": "object"}, headers=("ETag",)),
-                304: Answer("Unchanged: `If-None-Match` names it."),
+                304: Answer("Unchanged: `If-None-Match` names it.", headers=("ETag",)),
             },
             public=True,
         ),
