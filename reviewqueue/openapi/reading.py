@@ -211,6 +211,8 @@ def _simple(schema: Mapping[str, Any]) -> str:
 
 def _limits(schema: Mapping[str, Any], least: str, most: str) -> str:
     low, high = schema.get(least), schema.get(most)
+    if low is not None and low == high:
+        return f", {low:,}"
     if low is not None and high is not None:
         return f", {low:,} to {high:,}"
     if high is not None:
