@@ -8,7 +8,6 @@ from flask import Response, request
 
 from reviewqueue.core.http import api_blueprint, text_answer
 from reviewqueue.core.strictjson import dumps
-from reviewqueue.openapi.document import document
 
 blueprint = api_blueprint("openapi")
 
@@ -24,4 +23,7 @@ def read_openapi() -> Response:
 
 @functools.cache
 def _text() -> str:
+    # A hundred models that no other route needs: not at the start of every process.
+    from reviewqueue.openapi.document import document
+
     return dumps(document())

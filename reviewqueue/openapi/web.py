@@ -5,8 +5,6 @@ from __future__ import annotations
 from flask import Blueprint, render_template, request
 
 from reviewqueue.core.http import API_PREFIX
-from reviewqueue.openapi import reading, service
-from reviewqueue.openapi.document import document
 
 blueprint = Blueprint("openapi", __name__)
 
@@ -14,6 +12,10 @@ blueprint = Blueprint("openapi", __name__)
 @blueprint.get("/docs")
 def reference() -> str:
     """The whole reference, for anybody."""
+    # As in `api.py`.
+    from reviewqueue.openapi import reading, service
+    from reviewqueue.openapi.document import document
+
     return render_template(
         "openapi/reference.html",
         about=document()["info"],
