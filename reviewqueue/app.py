@@ -71,6 +71,8 @@ def _add_blueprints(app: Flask) -> None:
     from reviewqueue.feedback import api as feedback_api
     from reviewqueue.feedback import web as feedback_web
     from reviewqueue.intake import api as intake_api
+    from reviewqueue.openapi import api as openapi_api
+    from reviewqueue.openapi import web as openapi_web
     from reviewqueue.queues import api as queues_api
     from reviewqueue.queues import web as queues_web
     from reviewqueue.review import api as review_api
@@ -84,11 +86,12 @@ def _add_blueprints(app: Flask) -> None:
         queues_web.blueprint,
         feedback_web.blueprint,
         webhooks_web.blueprint,
+        openapi_web.blueprint,
     ]
     apis = [
         intake_api.blueprint, queues_api.blueprint, review_api.blueprint, delivery_api.blueprint,
         webhooks_api.blueprint,
-        feedback_api.blueprint, adapters_api.blueprint,
+        feedback_api.blueprint, adapters_api.blueprint, openapi_api.blueprint,
     ]  # fmt: skip
     app.jinja_env.globals["brakes_pulled"] = queues_web.brakes_pulled
     for blueprint in html:

@@ -24,7 +24,7 @@ from reviewqueue.app import create_app
 from reviewqueue.core import embedded
 from reviewqueue.core.background import connect
 from reviewqueue.core.db import write_session
-from tests.fixtures import browser, installation, living, postgres, processes
+from tests.fixtures import browser, described, installation, living, postgres, processes
 from tests.fixtures.people import Cast, assemble
 
 DATABASES = ("sqlite", "postgresql")
@@ -164,9 +164,11 @@ def settings(database_url: str, redis_url: str, tmp_path: Path) -> config.Settin
 
 @pytest.fixture
 def app(settings: config.Settings) -> Iterator[Flask]:
-    """The application, without CSRF tokens: those have tests of their own. No context is pushed, as in a server."""
+    """The application, without CSRF tokens: those have tests of their own. No context is pushed, as in a server. An
+    answer of the API that its description does not foresee fails the test."""
     app = create_app(settings)
     app.config["WTF_CSRF_ENABLED"] = False
+    app.wsgi_app = described.Described(app)  # type: ignore[method-assign]
     yield app
     with app.app_context():
         installation.dispose()

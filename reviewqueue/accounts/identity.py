@@ -25,7 +25,7 @@ from reviewqueue.models.states import ActorKind, QueueRole, SiteRole, Via
 
 SEEN_EVERY_SECONDS = 300
 USED_EVERY_SECONDS = 3600
-_NOBODY = frozenset({"static", "health.healthz", "health.readyz"})
+_NOBODY = frozenset({"static", "health.healthz", "health.readyz", "openapi_api.read_openapi"})
 """Endpoints that answer everybody alike."""
 _WITH_OLD_PASSWORD = frozenset({"accounts.account", "accounts.password", "accounts.login", "accounts.logout"})
 """Where somebody with a one-time password may go."""

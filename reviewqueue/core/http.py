@@ -38,9 +38,12 @@ Model = TypeVar("Model", bound=pydantic.BaseModel)
 
 
 class Shape(pydantic.BaseModel):
-    """Base of request bodies: no coercion, no unknown fields, no infinite numbers."""
+    """Base of request bodies: no coercion, no unknown fields, no infinite numbers. The docstring under a member becomes
+    its description in the API's document."""
 
-    model_config = pydantic.ConfigDict(strict=True, extra="forbid", allow_inf_nan=False, frozen=True)
+    model_config = pydantic.ConfigDict(
+        strict=True, extra="forbid", allow_inf_nan=False, frozen=True, use_attribute_docstrings=True
+    )
 
 
 @dataclass(frozen=True)

@@ -30,10 +30,15 @@ blueprint = api_blueprint("feedback")
 
 class FilterShape(Shape):
     by: list[Annotated[ResolvedBy, Field(strict=False)]] | None = None
+    """Only items resolved by these; else those that people resolved or confirmed."""
     verdicts: list[Annotated[Verdict, Field(strict=False)]] | None = None
+    """Only items that ended with one of these."""
     since: str | None = None
+    """Only items resolved from this moment on; with a time zone."""
     until: str | None = None
+    """Only items resolved before this moment; with a time zone."""
     include_test: bool = False
+    """Items submitted with `test: true`, too."""
 
     @field_validator("since", "until")
     @classmethod
@@ -54,6 +59,7 @@ class FilterShape(Shape):
 
 class ExportShape(Shape):
     queue: Annotated[str, Field(min_length=1, max_length=200)]
+    """The queue's name."""
     format: Literal["jsonl", "csv"] = "jsonl"
     filter: FilterShape = FilterShape()
 

@@ -147,7 +147,7 @@ def _simulation_in_words(found: simulation.Simulation) -> str:
     if found.last:
         examples = f": {', '.join(found.examples[:5])}" if found.examples else ""
         lines += [
-            f"  were seen by people: {before['review']:,}; {found.freed:,} would pass, {found.agreed:,} of them approved",
+            f"  were seen by people: {before['review']:,}; {found.freed:,} would pass, {found.agreed:,} were approved",
             f"  passed, and would be seen: {found.added:,}",
             f"  changed or rejected by people, and would pass: {found.changed:,}{examples}",
         ]

@@ -101,17 +101,23 @@ class Reason(Shape):
     """Whether it says nothing without a note for the data team."""
 
 
+def _with_bare_codes(schema: dict[str, Any]) -> None:
+    schema["items"] = {"anyOf": [schema["items"], {"type": "string"}]}
+
+
 class QueueConfig(Shape):
     """One version of a queue's configuration, defaults filled in."""
 
     name: Slug
     title: Title = ""
+    """Left out: the name."""
     instructions: Annotated[str, pydantic.Field(max_length=50_000)] = ""
     """Markdown."""
     owner_team: Annotated[str, pydantic.Field(max_length=200)] = ""
     input_schema: dict[str, Any] | bool = True
     output_schema: dict[str, Any]
     view: View = pydantic.Field(default_factory=lambda: View(type="json"))
+    """Left out: what the schemas suggest."""
     routing: Routing
     audit: Audit = Audit()
     models: Models | None = None
@@ -124,7 +130,10 @@ class QueueConfig(Shape):
     timeout: Timeout | None = None
     max_waiting: MaxWaiting | None = None
     duplicates: Duplicates | None = None
-    reasons: tuple[Reason, ...] = pydantic.Field(default=(), strict=False, max_length=50)
+    reasons: tuple[Reason, ...] = pydantic.Field(
+        default=(), strict=False, max_length=50, json_schema_extra=_with_bare_codes
+    )
+    """A code alone stands for one whose title it is."""
     doubtful_below: Annotated[float, pydantic.Field(ge=0, le=1)] = 0.5
     """Parts with a confidence under this are doubtful: the desk asks before they go unseen."""
 

@@ -18,24 +18,35 @@ class DecisionShape(Shape):
     verdict: Verdict | None = Field(default=None, strict=False)
     """Left out: it follows from the output."""
     output: Any = None
+    """The whole new output. With `approve` left out or equal, with `reject` left out or null."""
     reason: Annotated[str, Field(max_length=100)] | None = None
+    """A reason's code; required with `reject`, and where the queue says so."""
     suggested_label: Annotated[str, Field(max_length=1000)] | None = None
+    """The label that is missing; only with the reason `no_label_fits`."""
     comment: Typed | None = None
+    """A note; stays inside."""
     message: Typed | None = None
+    """Goes to the program, in the resolution."""
     spent_seconds: Annotated[float, Field(ge=0, le=1_000_000)] | None = None
+    """Time at work; kept to a tenth."""
     seen: Annotated[list[str], Field(max_length=5000)] | None = None
+    """JSON Pointers of the parts that were looked at."""
     started_blank: bool = False
+    """The output was written anew: then it is an override."""
     next: bool = False
-    """Answer with the next claim, too."""
+    """Answer with the next claim of the queue, too."""
 
 
 class EscalationShape(Shape):
     comment: Typed | None = None
+    """For the leads."""
 
 
 class DraftShape(Shape):
     body: dict[str, Any]
+    """As a decision's members; kept as it is."""
 
 
 class ReopeningShape(Shape):
     reason: Annotated[str, Field(min_length=1, max_length=2000)]
+    """Why; whoever decides next reads it."""

@@ -27,7 +27,9 @@ blueprint = Blueprint("webhooks_api", __name__, url_prefix=API_PREFIX)
 
 class EndpointShape(Shape):
     url: Annotated[str, Field(min_length=1, max_length=2000)]
+    """Begins with `https://`."""
     events: Annotated[tuple[str, ...], Field(max_length=50, strict=False)] = ("*",)
+    """Types of events; `*` is all of them, those of later versions, too."""
     description: Annotated[str, Field(max_length=300)] = ""
 
 

@@ -1,0 +1,210 @@
+"""Claims and decisions in the API's document: what is answered, and the operations. Pure tables."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from reviewqueue.core.access import Scope
+from reviewqueue.intake.shapes import Alternative, Failure, Part
+from reviewqueue.models.states import Audience, Risk, TaskKind, Verdict
+from reviewqueue.openapi.items import NEW, RESOLUTION, Resolution
+from reviewqueue.openapi.operations import Answer, Operation, Tag, Told, json_body
+from reviewqueue.openapi.parameters import ITEM, PATHS, QUEUE, TASK
+from reviewqueue.review.shapes import DecisionShape, DraftShape, EscalationShape
+
+
+class Lease(Told):
+    id: str
+    """`<task>.<fence>`"""
+    fence: int
+    """Rises with every claim."""
+    lease_until: datetime
+
+
+class ClaimedTask(Told):
+    id: UUID
+    queue: str
+    kind: TaskKind
+    round: int
+    priority: int
+    due: datetime
+    config_version: int
+    audience: Audience
+
+
+class ClaimedItem(Told):
+    """What the reviewer needs of the item."""
+
+    id: UUID
+    external_id: str | None
+    input: Any
+    output: Any
+    failure: Failure | None
+    confidence: float | None
+    risk: Risk
+    model: str | None
+    model_version: str | None
+    parts: list[Part] | None
+    alternatives: list[Alternative] | None
+    explanation: str | None
+    trace_url: str | None
+    metadata: dict[str, Any]
+    rule: int | None
+    """The place of the rule that sent it here."""
+    title: str
+    """The rule's title."""
+    submitted_at: datetime
+
+
+class Claim(Told):
+    """A lease on a task, with the item to judge."""
+
+    claim: Lease
+    task: ClaimedTask
+    item: ClaimedItem
+    draft: dict[str, Any] | None
+    """What was typed before, by the same person."""
+
+
+class Renewal(Told):
+    claim: Lease
+
+
+class Draft(Told):
+    body: dict[str, Any] | None
+
+
+class Decision(Told):
+    id: UUID
+    task: UUID
+    item: UUID
+    verdict: Verdict
+    output: Any
+    reason: str | None
+    suggested_label: str | None
+    comment: str | None
+    message: str | None
+    spent_seconds: float | None
+    config_version: int
+    decided_at: datetime
+    releases_at: datetime
+    """From then on it can no longer be withdrawn."""
+
+
+class Decided(Told):
+    decision: Decision
+    resolution: Resolution | None
+    """Null while the decision can still be withdrawn."""
+    next: Claim | None = None
+    """Only where asked for: the next claim of the queue; null when nothing waits."""
+
+
+# -- examples ---------------------------------------------------------------------------------------------------------
+
+LEASE = {"id": f"{TASK}.3", "fence": 3, "lease_until": "2026-11-20T10:13:40.000Z"}
+CLAIM = {
+    "claim": LEASE,
+    "task": {
+        "id": TASK, "queue": QUEUE, "kind": "review", "round": 1, "priority": 0, "due": "2026-11-21T10:00:00.123Z",
+        "config_version": 7, "audience": "reviewer",
+    },
+    "item": {
+        "id": ITEM, "external_id": "chat-1", "input": NEW["input"], "output": NEW["output"], "failure": None,
+        "confidence": 0.42, "risk": "low", "model": "intents", "model_version": "7", "parts": None,
+        "alternatives": NEW["alternatives"], "explanation": None, "trace_url": None, "metadata": {}, "rule": 1,
+        "title": "Unsure", "submitted_at": "2026-11-20T10:00:00.123Z",
+    },
+    "draft": None,
+}  # fmt: skip
+DECISION = {"output": {"label": "card_arrival"}, "message": "See the section on cards.", "spent_seconds": 4.2}
+REJECTION = {"verdict": "reject", "reason": "unusable", "next": True}
+DECIDED = {
+    "decision": {
+        "id": PATHS["decision_id"].example, "task": TASK, "item": ITEM, "verdict": "override",
+        "output": {"label": "card_arrival"}, "reason": None, "suggested_label": None, "comment": None,
+        "message": "See the section on cards.", "spent_seconds": 4.2, "config_version": 7,
+        "decided_at": "2026-11-20T10:04:11.482Z", "releases_at": "2026-11-20T10:04:11.482Z",
+    },
+    "resolution": RESOLUTION,
+}  # fmt: skip
+
+# -- operations -------------------------------------------------------------------------------------------------------
+
+LOST = ("lease_lost", "not_yours", "item_ended")
+NOTHING = Answer("Nothing waits.")
+
+TAG = Tag(
+    "Claims",
+    "For people's own programs: claim a task, decide it. With a personal token of the scope `review`; only people "
+    "decide. A claim is a lease: who does not decide or renew in time loses it, and never what was typed.",
+    (
+        Operation(
+            "POST", "/queues/{slug}/claims", "claim_in_queue", "Claim the most urgent task of a queue",
+            {201: Answer("The claim; who holds one in the queue gets that one again.", Claim, CLAIM), 204: NOTHING},
+            scope=Scope.REVIEW,
+            codes=("claim_race",),
+        ),
+        Operation(
+            "POST", "/claims", "claim_anywhere", "Claim the most urgent task over all one's queues",
+            {201: Answer("The claim; who holds one gets that one again.", Claim, CLAIM), 204: NOTHING},
+            scope=Scope.REVIEW,
+            codes=("claim_race",),
+        ),
+        Operation(
+            "POST", "/claims/{claim_id}/decision", "decide", "Decide",
+            {200: Answer("It stands, at once.", Decided, DECIDED)},
+            "The verdict may be left out with an output: it follows from the change. The same decision under the same "
+            "claim may be sent again. When the claim no longer holds, what was sent is kept as a draft.",
+            scope=Scope.REVIEW,
+            body=json_body(DecisionShape, {"Another label": DECISION, "A rejection, and the next": REJECTION}),
+            codes=("invalid_decision", "already_decided", "item_expired", "item_cancelled", "claim_race", *LOST),
+        ),
+        Operation(
+            "POST", "/claims/{claim_id}/renewal", "renew_claim", "Extend the lease",
+            {200: Answer("`lease_minutes` from now.", Renewal, {"claim": LEASE})},
+            scope=Scope.REVIEW,
+            codes=LOST,
+        ),
+        Operation(
+            "POST", "/claims/{claim_id}/release", "release_claim", "Hand the task back",
+            {204: Answer("It goes back to the queue; the draft stays.")},
+            scope=Scope.REVIEW,
+            codes=LOST,
+        ),
+        Operation(
+            "POST", "/claims/{claim_id}/skip", "skip_task", "Not me: never get this task again",
+            {204: Answer("It goes to somebody else.")},
+            "After three skips, or when nobody is left, it goes to the leads.",
+            scope=Scope.REVIEW,
+            codes=LOST,
+        ),
+        Operation(
+            "POST", "/claims/{claim_id}/escalation", "escalate_task", "Not my authority: hand it to the leads",
+            {204: Answer("The leads get it.")},
+            scope=Scope.REVIEW,
+            body=json_body(EscalationShape, {"With a note": {"comment": "Is this a complaint?"}}, required=False),
+            codes=("already_escalated", "no_lead", *LOST),
+        ),
+        Operation(
+            "GET", "/claims/{claim_id}/draft", "read_draft", "Read one's draft",
+            {200: Answer("Null without one.", Draft, {"body": {"comment": "Is this a complaint?"}})},
+            scope=Scope.REVIEW,
+        ),
+        Operation(
+            "PUT", "/claims/{claim_id}/draft", "save_draft", "Keep a draft",
+            {204: Answer("Kept, also when the lease is lost.")},
+            scope=Scope.REVIEW,
+            body=json_body(DraftShape, {"A comment so far": {"body": {"comment": "Is this a complaint?"}}}),
+        ),
+        Operation(
+            "POST", "/decisions/{decision_id}/withdrawal", "withdraw_decision", "Take a decision back",
+            {200: Answer("The claim on its task, which is open again.", Claim, CLAIM)},
+            "One's own, made at the desk, in its `undo_seconds`. What is made here takes effect at once.",
+            scope=Scope.REVIEW,
+            codes=("grace_over", "taken", "not_yours", "claim_race"),
+            hides=True,
+        ),
+    ),
+)  # fmt: skip

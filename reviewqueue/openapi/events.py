@@ -1,0 +1,110 @@
+"""The events that are sent to webhooks, in the API's document. Pure tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from reviewqueue.models.states import Risk
+from reviewqueue.openapi.items import NEW, ROUTE, Route
+from reviewqueue.openapi.operations import Told
+from reviewqueue.openapi.parameters import ITEM, PATHS, QUEUE
+from reviewqueue.openapi.queues import ENTRY, FeedEntry
+
+
+class EndedData(FeedEntry):
+    """An entry of the decision feed, with the queue and the item's metadata."""
+
+    queue: str
+    metadata: dict[str, Any]
+
+
+class EndedEvent(Told):
+    type: str
+    timestamp: datetime
+    data: EndedData
+
+
+class QueuedData(Told):
+    queue: str
+    id: UUID
+    external_id: str | None
+    confidence: float | None
+    risk: Risk
+    model: str | None
+    model_version: str | None
+    routing: Route
+    due_at: datetime
+    metadata: dict[str, Any]
+    test: bool
+
+
+class QueuedEvent(Told):
+    type: str
+    timestamp: datetime
+    data: QueuedData
+
+
+class TestData(Told):
+    queue: str
+    title: str
+    endpoint: UUID
+
+
+class TestEvent(Told):
+    type: str
+    timestamp: datetime | None
+    data: TestData
+
+
+@dataclass(frozen=True)
+class Event:
+    """One type: when it is sent, and its body."""
+
+    summary: str
+    shape: type[Told]
+    data: Mapping[str, Any]
+    timestamp: str | None = "2026-11-20T10:04:11.482Z"
+
+    def example(self, name: str) -> dict[str, Any]:
+        return {"type": name, "timestamp": self.timestamp, "data": self.data}
+
+
+def _ended(event: str, state: str, **resolution: Any) -> dict[str, Any]:
+    entry: dict[str, Any] = {**ENTRY, "event": event, "state": state, "queue": QUEUE, "metadata": {}}
+    return {**entry, "resolution": {**entry["resolution"], **resolution}}
+
+
+_QUEUED = {
+    "queue": QUEUE, "id": ITEM, "external_id": "chat-1", "confidence": 0.42, "risk": "low", "model": "intents",
+    "model_version": "7", "routing": ROUTE, "due_at": "2026-11-21T10:00:00.123Z", "metadata": {}, "test": False,
+}  # fmt: skip
+_PASSED = {"verdict": "approve", "output": NEW["output"], "by": "routing", "message": None}
+_NONE = {"verdict": None, "output": None, "message": None}
+
+EVENTS: Mapping[str, Event] = {
+    "item.queued": Event("An item waits for a person", QueuedEvent, _QUEUED),
+    "item.auto_approved": Event(
+        "Routing let an item pass", EndedEvent,
+        _ended("item.auto_approved", "auto_approved", **_PASSED),
+    ),
+    "item.resolved": Event("People have decided", EndedEvent, _ended("item.resolved", "resolved")),
+    "item.revised": Event(
+        "An item that had ended has another answer", EndedEvent, _ended("item.revised", "resolved", revision=2)
+    ),
+    "item.expired": Event(
+        "Nobody answered in time", EndedEvent, _ended("item.expired", "expired", by="default", **_NONE)
+    ),
+    "item.cancelled": Event(
+        "The program withdrew an item", EndedEvent, _ended("item.cancelled", "cancelled", by="cancelled", **_NONE)
+    ),
+    "webhook.test": Event(
+        "Somebody asked for a test", TestEvent,
+        {"queue": QUEUE, "title": "Support intents", "endpoint": PATHS["endpoint_id"].example},
+        timestamp=None,
+    ),
+}  # fmt: skip
+"""Each type that `delivery.webhooks.events` knows."""
