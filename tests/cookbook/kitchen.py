@@ -10,8 +10,8 @@ import signal
 import sys
 import urllib.request
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,6 @@ def environment(cache: Path) -> dict[str, str]:
 class Kitchen:
     """A running product. `environ` is what the index has its reader export."""
 
-    directory: Path
     port: int
     environ: dict[str, str]
     reviewer: str
@@ -79,23 +78,20 @@ class Kitchen:
 
     def follow(self, page: Path, directory: Path, queue: str, decisions: Sequence[Sequence[dict[str, Any]]]) -> None:
         """Do what `page` says in `directory`, and compare what comes with what it shows."""
-        todo, left = prepared(page, self.port), list(decisions)
-        terminal = Terminal(directory, self.environ)
-        try:
-            with ThreadPoolExecutor(1) as desk:
-                person = None
-                for step, after in zip(todo, [*todo[1:], None], strict=True):
-                    if isinstance(after, pages.Desk):  # while the command before it waits
-                        person = desk.submit(self.decide, queue, left.pop(0))
-                    if isinstance(step, pages.File):
-                        (directory / step.name).write_text(step.text, encoding="utf-8")
-                    elif isinstance(step, pages.Command):
-                        check(page, step, terminal.run(step.text))
-                    elif person is not None:
-                        person.result()
-        finally:
-            terminal.close()
-        assert not left, f"{page.name} asks for fewer decisions than {len(decisions)}"
+        todo = prepared(page, self.port)
+        asked = sum(isinstance(step, pages.Desk) for step in todo)
+        assert asked == len(decisions), f"{page.name} asks {asked} times for decisions"
+        left, person = iter(decisions), Future[None]()
+        with ThreadPoolExecutor(1) as desk, closing(Terminal(directory, self.environ)) as terminal:
+            for step, after in zip(todo, [*todo[1:], None], strict=True):
+                if isinstance(after, pages.Desk):  # while the command before it waits
+                    person = desk.submit(self.decide, queue, next(left))
+                if isinstance(step, pages.File):
+                    (directory / step.name).write_text(step.text, encoding="utf-8")
+                elif isinstance(step, pages.Command):
+                    check(page, step, terminal.run(step.text))
+                else:
+                    person.result()
 
 
 def prepared(page: Path, port: int) -> list[pages.Step]:
@@ -125,11 +121,11 @@ def opened(directory: Path, cache: Path) -> Iterator[Kitchen]:
         ready = f"http://127.0.0.1:{port}/readyz"
         processes.until(lambda: process.poll() is not None or living.answers(ready), seconds=60, what="reviewqueue up")
         assert process.poll() is None, log.read_text(encoding="utf-8")
-        terminal = Terminal(directory, {**environ, **cheap})
-        for step in others:
-            check(pages.INDEX, step, terminal.run(step.text))
-        reviewer = terminal.run("reviewqueue tokens create desk --user alice@example.com --scope review").strip()
-        yield Kitchen(directory, port, terminal.exported(), reviewer)
-        terminal.close()
+        with closing(Terminal(directory, {**environ, **cheap})) as terminal:
+            for step in others:
+                check(pages.INDEX, step, terminal.run(step.text))
+            reviewer = terminal.run("reviewqueue tokens create desk --user alice@example.com --scope review").strip()
+            exported = terminal.exported()
+        yield Kitchen(port, exported, reviewer)
     finally:
         processes.stop(process, signal.SIGINT, 20)

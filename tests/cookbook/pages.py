@@ -56,6 +56,7 @@ def steps(text: str) -> list[Step]:
         line = text.count("\n", 0, piece.start()) + 1
         language, content = piece[1], piece[2]
         if piece[3]:
+            assert found, f"line {line}: nothing is there to be decided"
             found.append(Desk(line))
         elif language == "sh":
             found.append(Command(line, content))
@@ -91,8 +92,9 @@ def fits(language: str, expected: str, printed: str) -> bool:
 
 def compact(text: str) -> str:
     """JSON documents, one after another, without white space between their tokens."""
-    found, at = [], 0
-    while at < len(text.rstrip()):
-        value, at = json.JSONDecoder().raw_decode(text, at + len(text[at:]) - len(text[at:].lstrip()))
-        found.append(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
-    return "".join(found)
+    found, rest = "", text.strip()
+    while rest:
+        value, end = json.JSONDecoder().raw_decode(rest)
+        found += json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        rest = rest[end:].lstrip()
+    return found
