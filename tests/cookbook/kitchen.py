@@ -89,7 +89,12 @@ class Kitchen:
                 if isinstance(step, pages.File):
                     (directory / step.name).write_text(step.text, encoding="utf-8")
                 elif isinstance(step, pages.Command):
-                    check(page, step, terminal.run(step.text))
+                    try:
+                        check(page, step, terminal.run(step.text))
+                    except AssertionError:
+                        if person.done():
+                            person.result()  # what failed at the desk says more
+                        raise
                 else:
                     person.result()
 
