@@ -167,8 +167,8 @@ def record_opt_out() -> Response:
         return json_answer(opt_outs.as_json(opt_outs.record(session=session, actor=who, subject=shape.subject)))
 
 
-@blueprint.delete("/opt-outs")
-def end_opt_out() -> Response:
+@blueprint.post("/opt-outs/withdrawal")
+def withdraw_opt_out() -> Response:
     """Learn from them again: 204, also when they had not opted out."""
     who, shape = actor(), read_body(OptOutShape).shape
     with write_session() as session:

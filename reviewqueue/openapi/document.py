@@ -11,16 +11,18 @@ import pydantic
 
 from reviewqueue import __version__
 from reviewqueue.core.http import API_PREFIX, PROBLEM
-from reviewqueue.openapi import claims, exports, imports, items, problems, queues, service, webhooks
+from reviewqueue.openapi import brakes, claims, exports, imports, items, opt_outs, problems, queues, service, webhooks
 from reviewqueue.openapi.events import EVENTS
 from reviewqueue.openapi.operations import Answer, Body, Operation, Parameter, Tag, codes_of
 from reviewqueue.openapi.parameters import HEADERS, parameters_of
 from reviewqueue.openapi.schemas import components, schema_of
 
-TAGS: tuple[Tag, ...] = (items.TAG, imports.TAG, queues.TAG, claims.TAG, exports.TAG, webhooks.TAG, service.TAG)
+TAGS: tuple[Tag, ...] = (
+    items.TAG, imports.TAG, opt_outs.TAG, queues.TAG, brakes.TAG, claims.TAG, exports.TAG, webhooks.TAG, service.TAG,
+)  # fmt: skip
 SHARED = (
     ("bad_request",), ("unauthenticated", "bad_token"), ("forbidden",), ("not_found",), ("too_large",),
-    ("unsupported_media_type",), ("internal_error",), ("unavailable",),
+    ("unsupported_media_type",), ("too_many_requests",), ("internal_error",), ("unavailable",),
 )  # fmt: skip
 """Answers that many operations have, each a component."""
 

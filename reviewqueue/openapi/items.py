@@ -61,10 +61,14 @@ class Submission(Told):
     """The answer to a new item."""
 
     id: UUID
+    queue: str
+    """Another than that of the request where a full queue handed it on."""
     state: ItemState
     routing: Route
     resolution: Resolution | None
-    """There at once when the item passed."""
+    """There at once when the item passed, or is a duplicate."""
+    duplicate_of: UUID | None
+    """The item whose resolution answered this one."""
     due_at: datetime
     expected_at: datetime | None
     """When an answer can be expected, by the latest decisions of the queue."""
@@ -96,9 +100,11 @@ class Item(Told):
     metadata: dict[str, Any]
     test: bool
     supersedes: UUID | None
+    duplicate_of: UUID | None
+    """The item whose resolution answered this one."""
     routing: Route
     resolution: Resolution | None
-    """In force: the latest revision."""
+    """In force: the latest revision. While the queue is held, the latest that was told before."""
     submitted_at: datetime
     due_at: datetime
     expires_at: datetime | None
@@ -164,7 +170,7 @@ RESOLUTION = {
 }  # fmt: skip
 LINKS = {"self": f"/api/v1/items/{ITEM}", "page": f"/items/{ITEM}"}
 SUBMITTED = {
-    "id": ITEM, "state": "queued", "routing": ROUTE, "resolution": None, "due_at": "2026-11-21T10:00:00.123Z",
+    "id": ITEM, "queue": QUEUE, "state": "queued", "routing": ROUTE, "resolution": None, "duplicate_of": None, "due_at": "2026-11-21T10:00:00.123Z",
     "expected_at": "2026-11-20T10:05:00.000Z", "links": LINKS,
 }  # fmt: skip
 RESOLVED = {
@@ -172,7 +178,7 @@ RESOLVED = {
     "output": NEW["output"], "failure": None, "confidence": 0.42, "risk": "low", "model": "intents",
     "model_version": "7", "prompt_version": None, "subject": None, "parts": None, "alternatives": NEW["alternatives"],
     "explanation": None, "trace_url": None, "cost": None, "latency_ms": None, "metadata": {}, "test": False,
-    "supersedes": None, "routing": ROUTE, "resolution": RESOLUTION, "submitted_at": "2026-11-20T10:00:00.123Z",
+    "supersedes": None, "duplicate_of": None, "routing": ROUTE, "resolution": RESOLUTION, "submitted_at": "2026-11-20T10:00:00.123Z",
     "due_at": "2026-11-21T10:00:00.123Z", "expires_at": None, "links": LINKS,
 }  # fmt: skip
 WITHDRAWN = {
@@ -182,7 +188,9 @@ WITHDRAWN = {
 
 # -- operations -------------------------------------------------------------------------------------------------------
 
-SUBMIT_CODES = ("unknown_queue", "invalid_item", "refused_by_rule", "intake_closed", "external_id_taken")
+SUBMIT_CODES = (
+    "unknown_queue", "invalid_item", "refused_by_rule", "intake_closed", "external_id_taken", "queue_full",
+)  # fmt: skip
 WAIT = Parameter(
     "wait", "query", {"type": "number", "minimum": 0, "maximum": LONGEST_SECONDS, "default": 0},
     "Answer as soon as the item has ended, at the latest after so many seconds.", 30, ("bad_parameter",),

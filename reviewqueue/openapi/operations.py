@@ -90,7 +90,7 @@ class Tag:
 
 
 EVERYWHERE = ("bad_request", "invalid", "internal_error", "unavailable")
-WITH_TOKEN = ("unauthenticated", "bad_token")
+WITH_TOKEN = ("unauthenticated", "bad_token", "too_many_requests")
 JSON_BODY = (
     "too_large", "unsupported_media_type", "malformed_json", "invalid_utf8", "too_deep", "bad_characters",
 )  # fmt: skip

@@ -48,6 +48,8 @@ KNOWN: Mapping[str, tuple[type[Error], str]] = {
     "too_large": (errors.TooLarge, "The request is larger than this server accepts. Split it, or send less."),
     "unsupported_media_type": (http.UnsupportedMediaType, "application/json"),
     "internal_error": (Error, "Something unexpected went wrong. It was logged as 5f2c9a01."),
+    "too_many_requests": (errors.TooMany, "This token makes more than 50 requests a second."),
+    "queue_full": (errors.QueueFull, "5,000 tasks or more wait in support-intents. Send it again later."),
     "unavailable": (errors.Unavailable, "The database cannot be reached. Nothing was changed; try again."),
     # What was sent
     "invalid": (Invalid, "The body does not have the expected shape."),

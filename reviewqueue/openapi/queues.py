@@ -7,10 +7,11 @@ from typing import Any
 from uuid import UUID
 
 from reviewqueue.core.access import Scope
-from reviewqueue.models.states import Intake, ItemState
+from reviewqueue.models.states import Intake, ItemState, RoutingAction
 from reviewqueue.openapi.items import RESOLUTION, Resolution
 from reviewqueue.openapi.operations import JSON, Answer, Body, Operation, Parameter, Tag, Told
 from reviewqueue.openapi.parameters import CURSOR, ITEM, LIMIT, QUEUE
+from reviewqueue.queues import simulation
 from reviewqueue.queues.configuration import QueueConfig
 
 
@@ -21,6 +22,10 @@ class QueueHead(Told):
     """Of its configuration."""
     intake: Intake
     archived: bool
+    stopped: bool
+    """Nothing passes: by its own brake or the site's."""
+    held: bool
+    """Nor does any answer go out."""
 
 
 class Queue(QueueHead):
@@ -66,6 +71,63 @@ class VersionList(Told):
     """They come all at once."""
 
 
+class RoutedCounts(Told):
+    review: int
+    auto_approve: int
+    refuse: int
+
+
+class VerdictCounts(Told):
+    approve: int
+    edit: int
+    override: int
+    reject: int
+
+
+class RuleOutcome(Told):
+    """What one rule, `otherwise` or a safeguard would have done."""
+
+    rule: int | None
+    """Its place, from 1; null for `otherwise` and the safeguards."""
+    title: str
+    action: RoutingAction
+    items: int
+    before: RoutedCounts
+    """How they were routed when they came."""
+    verdicts: VerdictCounts
+    """How people judged those that they saw."""
+
+
+class Simulation(Told):
+    """What a configuration would have made of items, and what became of them."""
+
+    queue: str
+    version: int
+    """The present one."""
+    last: str | None
+    """How far back it looked."""
+    items: int
+    complete: bool
+    """False where there were more: these are the newest."""
+    before: RoutedCounts
+    then: RoutedCounts
+    audits: int
+    """Of what would pass, those drawn to be reviewed all the same."""
+    unfit: int
+    """Items that do not fit the schemas."""
+    freed: int
+    """Were reviewed, and would pass."""
+    added: int
+    """Passed, and would be reviewed."""
+    agreed: int
+    """Of those freed, how many people had approved."""
+    changed: int
+    """Of all that would pass, how many people had changed or rejected."""
+    examples: list[str]
+    """Ids of some of those."""
+    rules: list[RuleOutcome]
+
+
 class FeedEntry(Told):
     """What an item ended with."""
 
@@ -103,7 +165,10 @@ DOCUMENT = {
     },
     "audit": {"rate": 0.02},
 }  # fmt: skip
-HEAD = {"name": QUEUE, "title": "Support intents", "version": 7, "intake": "open", "archived": False}
+HEAD = {
+    "name": QUEUE, "title": "Support intents", "version": 7, "intake": "open", "archived": False,
+    "stopped": False, "held": False,
+}  # fmt: skip
 APPLIED = {
     "name": QUEUE, "version": 7, "created": False, "changed": True,
     "diff": ["/audit/rate: 0.01 → 0.02"], "waiting": 214, "misfits": 0,
@@ -119,6 +184,18 @@ ENTRY = {
     "model": "intents", "model_version": "7", "resolution": RESOLUTION,
 }  # fmt: skip
 
+SIMULATED = {
+    "queue": QUEUE, "version": 7, "last": "30d", "items": 8412, "complete": True,
+    "before": {"review": 2310, "auto_approve": 6102, "refuse": 0},
+    "then": {"review": 1590, "auto_approve": 6822, "refuse": 0}, "audits": 131, "unfit": 0, "freed": 791, "added": 71,
+    "agreed": 742, "changed": 38, "examples": [ITEM],
+    "rules": [
+        {"rule": 1, "title": "Unsure", "action": "review", "items": 1590,
+         "before": {"review": 1519, "auto_approve": 71, "refuse": 0},
+         "verdicts": {"approve": 903, "edit": 0, "override": 398, "reject": 4}},
+    ],
+}  # fmt: skip
+
 # -- operations -------------------------------------------------------------------------------------------------------
 
 DRY_RUN = Parameter(
@@ -129,6 +206,15 @@ NOTE = Parameter("note", "query", {"type": "string"}, "Kept with the version, it
 IF_MATCH = Parameter(
     "If-Match", "header", {"type": "string"},
     'Refuse unless this version is current; `"0"`: unless there is no such queue.', '"7"', ("version_conflict",),
+)  # fmt: skip
+
+LAST = Parameter(
+    "last", "query", {"type": "string", "default": simulation.LAST}, "How far back: `12h`, `30d` or `2w`.", "30d",
+    ("bad_parameter",),
+)  # fmt: skip
+MOST = Parameter(
+    "most", "query", {"type": "integer", "minimum": 1, "maximum": simulation.LARGEST, "default": simulation.MOST},
+    "Look at no more than the newest so many.", codes=("bad_parameter",),
 )  # fmt: skip
 
 TAG = Tag(
@@ -158,6 +244,18 @@ TAG = Tag(
                 codes=("too_large", "malformed_json", "invalid_utf8", "too_deep", "bad_characters"),
             ),
             codes=("bad_configuration", "wrong_queue", "conflict"),
+        ),
+        Operation(
+            "POST", "/queues/{slug}/simulations", "simulate_configuration", "Try a configuration on the items that came",
+            {200: Answer("What it would have made of them; nothing is changed.", Simulation, SIMULATED)},
+            "The body is a configuration as for applying it; without one, the present one is tried.",
+            scope=Scope.QUEUES_WRITE,
+            parameters=(LAST, MOST),
+            body=Body(
+                {JSON: QueueConfig, "application/yaml": {"type": "string"}}, {"A queue of labels": DOCUMENT},
+                required=False, codes=("too_large", "malformed_json", "invalid_utf8", "too_deep", "bad_characters"),
+            ),
+            codes=("bad_configuration",),
         ),
         Operation(
             "GET", "/queues/{slug}/versions", "list_versions", "List the versions of a configuration",

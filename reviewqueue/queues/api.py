@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from flask import Response, request
+from pydantic import Field
 from sqlalchemy.orm import Session
 
 from reviewqueue.core.access import Action, Actor
@@ -138,7 +139,7 @@ def _version(version: QueueVersion) -> dict[str, Any]:
 class BrakeShape(Shape):
     """Stop a queue, or hold it."""
 
-    why: str
+    why: Annotated[str, Field(min_length=1, max_length=brakes.LONGEST_WHY)]
     """For everybody who works here."""
 
 

@@ -68,7 +68,7 @@ BODIES: dict[str, Any] = {
     "POST /api/v1/queues/<slug>/webhooks": {"url": "https://example.com/"},
     "PUT /api/v1/webhooks/<endpoint_id>/enabled": {"enabled": False},
     "PUT /api/v1/opt-outs": {"subject": "customer-1"},
-    "DELETE /api/v1/opt-outs": {"subject": "customer-1"},
+    "POST /api/v1/opt-outs/withdrawal": {"subject": "customer-1"},
     "PUT /api/v1/hold": {"why": "Wrong labels"},
     "PUT /api/v1/queues/<slug>/hold": {"why": "Wrong labels"},
     "PUT /api/v1/queues/<slug>/stop": {"why": "Wrong labels"},

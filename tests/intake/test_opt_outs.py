@@ -15,7 +15,8 @@ SUBJECT = "customer-17 ü/?"
 @pytest.fixture
 def opt(client, cast):
     def opt(method: str, subject: str = SUBJECT):
-        return client.open("/api/v1/opt-outs", method=method, json={"subject": subject}, headers=cast.admin.bearer)
+        path = "/api/v1/opt-outs" + ("/withdrawal" if method == "POST" else "")
+        return client.open(path, method=method, json={"subject": subject}, headers=cast.admin.bearer)
 
     return opt
 
@@ -26,7 +27,7 @@ def test_it_is_recorded_once_and_ends_once(client, cast, opt, transaction):
     assert opt("PUT").json == first.json
     found = client.get("/api/v1/opt-outs?limit=1", headers=cast.admin.bearer).json
     assert found == {"opt_outs": [first.json], "cursor": None}
-    assert [opt("DELETE").status_code, opt("DELETE").status_code] == [204, 204]
+    assert [opt("POST").status_code, opt("POST").status_code] == [204, 204]
     with transaction() as session:
         actions = session.scalars(select(AuditEvent.action).where(AuditEvent.action.like("opt_out.%"))).all()
     assert actions == ["opt_out.recorded", "opt_out.ended"]
