@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from reviewqueue.core.access import Scope
 from reviewqueue.models.states import BrakeKind
@@ -37,11 +39,11 @@ EVERYTHING = {**HELD, "queue": None}
 WHY = {"With its reason": {"why": "Wrong labels since noon"}}
 
 
-def _pair(path: str, name: str, what: str, example: dict[str, object]) -> tuple[Operation, Operation]:
+def _pair(path: str, name: str, what: str, example: Mapping[str, Any]) -> tuple[Operation, Operation]:
     """Pull and release."""
     return (
         Operation(
-            "PUT", path, name, f"{what}",
+            "PUT", path, name, what,
             {200: Answer("Pulled, now or before: what it was pulled with first.", Brake, example)},
             scope=Scope.QUEUES_WRITE,
             body=json_body(BrakeShape, WHY),

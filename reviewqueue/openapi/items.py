@@ -170,7 +170,8 @@ RESOLUTION = {
 }  # fmt: skip
 LINKS = {"self": f"/api/v1/items/{ITEM}", "page": f"/items/{ITEM}"}
 SUBMITTED = {
-    "id": ITEM, "queue": QUEUE, "state": "queued", "routing": ROUTE, "resolution": None, "duplicate_of": None, "due_at": "2026-11-21T10:00:00.123Z",
+    "id": ITEM, "queue": QUEUE, "state": "queued", "routing": ROUTE, "resolution": None, "duplicate_of": None,
+    "due_at": "2026-11-21T10:00:00.123Z",
     "expected_at": "2026-11-20T10:05:00.000Z", "links": LINKS,
 }  # fmt: skip
 RESOLVED = {
@@ -178,7 +179,8 @@ RESOLVED = {
     "output": NEW["output"], "failure": None, "confidence": 0.42, "risk": "low", "model": "intents",
     "model_version": "7", "prompt_version": None, "subject": None, "parts": None, "alternatives": NEW["alternatives"],
     "explanation": None, "trace_url": None, "cost": None, "latency_ms": None, "metadata": {}, "test": False,
-    "supersedes": None, "duplicate_of": None, "routing": ROUTE, "resolution": RESOLUTION, "submitted_at": "2026-11-20T10:00:00.123Z",
+    "supersedes": None, "duplicate_of": None, "routing": ROUTE, "resolution": RESOLUTION,
+    "submitted_at": "2026-11-20T10:00:00.123Z",
     "due_at": "2026-11-21T10:00:00.123Z", "expires_at": None, "links": LINKS,
 }  # fmt: skip
 WITHDRAWN = {

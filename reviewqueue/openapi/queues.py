@@ -246,7 +246,7 @@ TAG = Tag(
             codes=("bad_configuration", "wrong_queue", "conflict"),
         ),
         Operation(
-            "POST", "/queues/{slug}/simulations", "simulate_configuration", "Try a configuration on the items that came",
+            "POST", "/queues/{slug}/simulations", "simulate_configuration", "Try a configuration on what came",
             {200: Answer("What it would have made of them; nothing is changed.", Simulation, SIMULATED)},
             "The body is a configuration as for applying it; without one, the present one is tried.",
             scope=Scope.QUEUES_WRITE,

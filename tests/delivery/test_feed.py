@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from sqlalchemy import func, select
+import pytest
+from sqlalchemy import func, select, text
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from reviewqueue.core.db import db, read_session, write_session
+from reviewqueue.core.http import cursor_of
 from reviewqueue.models import Resolution
 from reviewqueue.models.states import ResolvedBy, Verdict
 from reviewqueue.resolution import feed
-from reviewqueue.resolution.endings import record_resolution
+from reviewqueue.resolution.endings import RESOLUTION, resolution_columns
 from tests.desk_steps import decide, submit
+from tests.fixtures.processes import until
 
 
 def number(app: Any) -> int:
@@ -62,10 +67,11 @@ def test_a_cursor_of_another_list_and_a_foreign_queue_are_refused(client, cast):
 
 
 def _resolve(session: Session, queue_id: str, item_id: str, revision: int) -> None:
-    record_resolution(
-        session=session, item_id=item_id, queue_id=queue_id, revision=revision, by=ResolvedBy.PEOPLE,
-        verdict=Verdict.APPROVE, output="{}",
+    columns = resolution_columns(
+        item_id=item_id, queue_id=queue_id, revision=revision, by=ResolvedBy.PEOPLE, verdict=Verdict.APPROVE,
+        output="{}",
     )  # fmt: skip
+    session.execute(RESOLUTION, columns)
 
 
 def test_what_was_written_first_and_committed_last_is_not_skipped(client, cast, app):
@@ -143,3 +149,49 @@ def test_two_relays_that_both_lead_number_nothing_twice(client, cast, app):
         thread.join()
     with app.app_context(), read_session() as session:
         assert session.scalar(select(func.count()).where(Resolution.position == 1)) == 1
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_of_two_relays_that_lead_the_second_leaves_what_the_first_has_numbered(client, cast, app):
+    first, late = submit(client, cast, number=1, confidence=0.99)["id"], submit(client, cast, number=2)["id"]
+    with app.app_context(), Session(db.engine) as leader, Session(db.engine) as other:
+        assert feed.number(session=leader) == 1
+        with write_session() as session:
+            # Written before the first and committed after it: its id is the smaller one.
+            columns = resolution_columns(
+                item_id=late, queue_id=cast.queue_id, revision=1, by=ResolvedBy.PEOPLE, verdict=Verdict.APPROVE,
+                output="{}",
+            )  # fmt: skip
+            session.execute(RESOLUTION, {**columns, "id": "00000000-0000-7000-8000-000000000001"})
+        # The plan that a large table has: the row to be changed is found by its id alone.
+        for way in ("nestloop", "mergejoin"):
+            other.execute(text(f"SET LOCAL enable_{way} = off"))
+        process = other.execute(text("SELECT pg_backend_pid()")).scalar_one()
+        with ThreadPoolExecutor(1) as pool:
+            second = pool.submit(_number_or_refuse, other)
+            until(lambda: _waits_for_a_lock(process), seconds=10, what="the second relay to wait for the first")
+            leader.commit()
+            second.result()
+        with read_session() as session:
+            rows = session.execute(select(Resolution.item_id, Resolution.position)).all()
+    assert dict(map(tuple, rows))[first] == 1
+
+
+def _number_or_refuse(session: Session) -> None:
+    try:
+        feed.number(session=session)
+        session.commit()
+    except IntegrityError:
+        session.rollback()
+
+
+def _waits_for_a_lock(process: int) -> bool:
+    asked = text("SELECT wait_event_type = 'Lock' FROM pg_stat_activity WHERE pid = :process")
+    with db.engine.connect() as connection:
+        return bool(connection.execute(asked, {"process": process}).scalar_one())
+
+
+def test_a_cursor_beyond_all_positions_is_no_error(client, cast):
+    cursor = cursor_of("feed", "9" * 18)
+    answer = client.get(f"/api/v1/queues/intents/resolutions?cursor={cursor}", headers=cast.submitter.bearer)
+    assert (answer.status_code, answer.json["resolutions"]) == (200, [])

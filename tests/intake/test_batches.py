@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -182,3 +183,35 @@ def test_characters_that_cannot_be_stored_spoil_their_own_item_alone(client, cas
     answer = send(client, cast, f'{{"items": [{bad}, {half}, {json.dumps(item(number=3))}]}}')
     assert [result["status"] for result in answer.json["results"]] == [422, 422, 201]
     assert answer.json["results"][0]["error"]["errors"][0]["pointer"] == "/input/text"
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_two_batches_of_the_same_items_in_another_order_do_not_stand_in_each_others_way(client, cast, app):
+    for attempt in range(3):
+        one = [item(number, external_id=f"{attempt}-{number}") for number in range(400)]
+
+        def send(items):
+            body = {"items": items}
+            return app.test_client().post("/api/v1/items/batch", json=body, headers=cast.submitter.bearer)
+
+        with ThreadPoolExecutor(2) as pool:
+            answers = list(pool.map(send, [one, one[::-1]]))
+        assert [answer.status_code for answer in answers] == [200, 200]
+        statuses = sorted(result["status"] for answer in answers for result in answer.json["results"])
+        assert statuses == [200] * 400 + [201] * 400
+
+
+def test_an_item_that_is_nested_too_deep_spoils_no_other(client, cast):
+    deep = json.dumps(item(2))[:-1] + ',"metadata":{"a":' + "[" * 70 + "]" * 70 + "}}"
+    body = '{"items":[' + json.dumps(item(1)) + "," + deep + "]}"
+    answer = client.post(
+        "/api/v1/items/batch", data=body, content_type="application/json", headers=cast.submitter.bearer
+    ).json
+    assert [result["status"] for result in answer["results"]] == [201, 422]
+    assert answer["results"][1]["error"]["code"] == "too_deep"
+    fits = json.dumps(item(3))[:-1] + ',"metadata":{"a":' + "[" * 62 + "]" * 62 + "}}"
+    body = '{"items":[' + fits + "]}"
+    answer = client.post(
+        "/api/v1/items/batch", data=body, content_type="application/json", headers=cast.submitter.bearer
+    ).json
+    assert answer["results"][0]["status"] == 201, "as deep as one alone may be"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import threading
 import tracemalloc
@@ -132,8 +133,32 @@ def test_a_stream_that_breaks_off_says_so_and_keeps_what_came(client, cast, app,
     )  # fmt: skip
     assert answer.status_code == 400, answer.text
     [run_] = client.get("/api/v1/imports", headers=cast.submitter.bearer).json["imports"]
-    assert (run_["state"], run_["lines"]) == ("failed", 4), "whole chunks stay"
+    assert (run_["state"], run_["lines"]) == ("failed", 4)
     assert "Send it again" in run_["error"]
+    work(app)
+    [run_] = client.get("/api/v1/imports", headers=cast.submitter.bearer).json["imports"]
+    assert (run_["state"], run_["stored"], count(app)) == ("failed", 4, 4), "what came is stored all the same"
+
+
+def test_whole_lines_of_a_broken_stream_stay_and_the_broken_one_does_not():
+    pieces = iter([b"one\ntwo\nthr"])
+
+    def read(_size: int) -> bytes:
+        try:
+            return next(pieces)
+        except StopIteration:
+            raise ConnectionResetError from None
+
+    chunks = imports.chunks_of(read, 100)
+    assert next(chunks).lines == [b"one", b"two"]
+    with pytest.raises(ConnectionResetError):
+        next(chunks)
+
+
+def test_a_line_of_carriage_returns_is_one_line_and_takes_no_longer_than_another():
+    body = io.BytesIO(b"\r" * 3_000_000 + b"\nnext\r\n")
+    [chunk] = imports.chunks_of(body.read, 1_048_576)
+    assert (len(chunk.lines), chunk.lines[1]) == (2, b"next")
 
 
 def test_a_token_that_is_revoked_meanwhile_stores_nothing_more(client, cast, app, monkeypatch):

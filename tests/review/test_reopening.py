@@ -8,9 +8,12 @@ import pytest
 from sqlalchemy import select, update
 
 from reviewqueue.core.db import clock, read_session, write_session
-from reviewqueue.models import AuditEvent, Item
+from reviewqueue.models import AuditEvent, Item, PendingRelease
+from reviewqueue.models.states import Verdict
 from reviewqueue.resolution import endings
+from reviewqueue.review import decisions
 from tests.desk_steps import act, claim, decide, read, submit
+from tests.fixtures.people import INTENTS
 
 
 def reopen(client: Any, who: Any, item_id: str, reason: str = "Wrong label") -> Any:
@@ -109,3 +112,19 @@ def test_cancellation_beats_a_claim_but_no_decision(client, cast):
     assert (refused.status_code, refused.json["code"]) == (409, "item_ended")
     assert client.post(path, headers=cast.alice.bearer).status_code == 403
     assert client.post(path, headers=cast.olga.bearer).status_code == 404
+
+
+def test_an_audit_that_can_still_be_undone_does_not_answer_a_reopening(client, cast, app):
+    client.put("/api/v1/queues/intents", json={**INTENTS, "audit": {"rate": 1.0}}, headers=cast.admin.bearer)
+    item_id = submit(client, cast, confidence=0.99)["id"]
+    held = claim(client, cast.alice)["claim"]["id"]
+    with app.app_context(), write_session() as session:
+        given = decisions.Submission(verdict=Verdict.APPROVE, grace=True)
+        decisions.decide(session=session, actor=cast.alice.actor, claim_id=held, submission=given)
+    refused = reopen(client, cast.bob, item_id)
+    assert (refused.status_code, refused.json["code"]) == (409, "item_open")
+    with app.app_context(), write_session() as session:
+        session.execute(update(PendingRelease).values(releases_at=clock(-1)))
+        endings.settle_due(session=session)
+    assert reopen(client, cast.bob, item_id).status_code == 201
+    assert read(client, cast, item_id)["state"] == "queued"
