@@ -23,6 +23,7 @@ from reviewqueue.accounts import identity
 from reviewqueue.core import db, http, pages
 from reviewqueue.core.places import PACKAGE, templates_dir
 from reviewqueue.delivery import waiting
+from reviewqueue.intake import receiving
 
 log = logging.getLogger(__name__)
 csrf = CSRFProtect()
@@ -52,6 +53,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     identity.init_app(app)  # before CSRF, so that its error page knows who reads it
     csrf.init_app(app)
     waiting.init_app(app)
+    receiving.init_app(app)
     _add_blueprints(app)
     app.after_request(http.secure)
     app.register_error_handler(Exception, answer_error)
@@ -167,6 +169,8 @@ def as_known(error: Exception) -> errors.Error:
         )
     if isinstance(error, HTTPException):
         return _from_werkzeug(error)
+    if isinstance(error, BlockingIOError):
+        return http.BadRequest("The body of the request did not come: nothing for too long.")
     if isinstance(error, PoolTimeout) or (
         isinstance(error, OperationalError | InterfaceError)
         or (isinstance(error, DBAPIError) and error.connection_invalidated)

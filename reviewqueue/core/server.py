@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import socket
+import struct
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +12,8 @@ from flask import Flask
 from gunicorn.app.base import BaseApplication
 
 from reviewqueue.core.processes import die_with_parent
+
+SILENT_SECONDS = 30
 
 
 class WebServer(BaseApplication):  # type: ignore[misc]
@@ -20,6 +24,7 @@ class WebServer(BaseApplication):  # type: ignore[misc]
         self._options: dict[str, Any] = {
             "bind": bind, "workers": workers, "threads": threads, "worker_class": "gthread", "keepalive": 30,
             "timeout": 120, "graceful_timeout": 5, "accesslog": None, "loglevel": "warning", "post_fork": _after_fork,
+            "when_ready": _limit_silence,
             "worker_tmp_dir": "/dev/shm" if os.path.isdir("/dev/shm") else None,  # noqa: S108
         }  # fmt: skip
         super().__init__()
@@ -31,6 +36,14 @@ class WebServer(BaseApplication):  # type: ignore[misc]
 
     def load(self) -> Flask:
         return self._make_app()
+
+
+def _limit_silence(server: Any) -> None:
+    """Let no connection hold a thread by saying, or taking, nothing. Accepted sockets have what their listener has."""
+    seconds = struct.pack("ll", SILENT_SECONDS, 0)
+    for listener in server.LISTENERS:
+        listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, seconds)
+        listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, seconds)
 
 
 def _after_fork(_server: Any, _worker: Any) -> None:

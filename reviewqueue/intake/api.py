@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import gzip
+import zlib
+from collections.abc import Callable, Iterator
 from typing import Annotated
 
 from flask import Response, current_app, request, stream_with_context
@@ -29,7 +31,7 @@ from reviewqueue.core.http import (
 )  # fmt: skip
 from reviewqueue.core.ids import known_id
 from reviewqueue.core.strictjson import spliced
-from reviewqueue.intake import imports, opt_outs
+from reviewqueue.intake import imports, opt_outs, receiving
 from reviewqueue.intake.batches import answer_batch
 from reviewqueue.intake.items import item_of
 from reviewqueue.intake.shapes import ItemShape
@@ -93,24 +95,41 @@ def import_items() -> Response:
     """
     if request.mimetype not in NDJSON:
         raise UnsupportedMediaType(NDJSON[0])
+    if request.content_encoding not in (None, "gzip"):
+        raise UnsupportedMediaType(f"{NDJSON[0]}, and with no Content-Encoding but gzip")
     request.max_content_length = ANY_LENGTH
+    with receiving.a_place():
+        import_id = _received()
+    return _import(import_id, 202, {"Location": f"{API_PREFIX}/imports/{import_id}"})
+
+
+def _received() -> str:
+    """Keep the stream as it comes; the import's id."""
     who = actor()
     with write_session() as session:
         import_id = imports.begin(session=session, actor=who, queue=request.args.get("queue"))
     try:
         longest = current_app.config["SETTINGS"].max_item_bytes
-        # A server may hand over the part of a body that came as if it were the whole.
-        for chunk in imports.chunks_of(request.stream.read, longest, request.content_length):
+        for chunk in imports.chunks_of(*_stream(), longest=longest):
             with write_session() as session:
                 imports.keep(session=session, import_id=import_id, chunk=chunk)
-    except (EOFError, OSError, HTTPException) as error:
+    except (EOFError, OSError, HTTPException, zlib.error) as error:
         with write_session() as session:
             imports.fail(session=session, import_id=import_id, why="The stream broke off. Send it again.")
             imports.call(session, import_id)
         raise BadRequest("The stream broke off. What came is stored: send it again, with external_ids.") from error
     with write_session() as session:
         imports.received(session=session, import_id=import_id)
-    return _import(import_id, 202, {"Location": f"{API_PREFIX}/imports/{import_id}"})
+    return import_id
+
+
+def _stream() -> tuple[Callable[[int], bytes], int | None]:
+    """What reads the lines, and how many bytes must come."""
+    if request.content_encoding == "gzip":
+        # It ends with a mark of its own.
+        return gzip.GzipFile(fileobj=request.stream).read, None
+    # A server may hand over the part of a body that came as if it were the whole.
+    return request.stream.read, request.content_length
 
 
 def _import(import_id: str, status: int = 200, headers: dict[str, str] | None = None) -> Response:

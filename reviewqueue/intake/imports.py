@@ -73,7 +73,7 @@ class Chunk:
     bytes: int = 0
 
 
-def chunks_of(read: Callable[[int], bytes], longest: int, expected: int | None = None) -> Iterator[Chunk]:
+def chunks_of(read: Callable[[int], bytes], expected: int | None = None, *, longest: int) -> Iterator[Chunk]:
     """The stream's lines in chunks, in constant memory: of a line longer than `longest` only that much is kept, which
     is too much for an item, too. When the stream breaks off, what came whole is given first; then its error is raised,
     `EOFError` where fewer bytes came than `expected`."""
@@ -83,7 +83,7 @@ def chunks_of(read: Callable[[int], bytes], longest: int, expected: int | None =
     while True:
         try:
             data = read(262_144)
-        except (OSError, HTTPException) as error:
+        except (OSError, EOFError, zlib.error, HTTPException) as error:
             data, broken = b"", error
         came += len(data)
         first, *others = data.split(b"\n")

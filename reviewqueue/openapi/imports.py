@@ -49,6 +49,7 @@ FAULTS = (
     '{"line":3,"error":{"type":"urn:reviewqueue:error:invalid_item","title":"The request is not valid","status":422,'
     '"detail":"The item does not fit the queue support-intents.","code":"invalid_item","errors":[]}}\n'
 )
+ENCODING = Parameter("Content-Encoding", "header", {"enum": ["gzip"]}, "Where the stream is compressed.")
 FOR_LINES = Parameter("queue", "query", NAME, "For lines that name no queue.", QUEUE, ("not_found",))
 
 TAG = Tag(
@@ -58,10 +59,10 @@ TAG = Tag(
         Operation(
             "POST", "/imports", "import_items", "Submit a stream of items",
             {202: Answer("Received; jobs store its lines.", Import, BEGUN, ("Location",))},
-            "One item a line. It is kept as it comes, and each line is stored as if it had been sent alone. A stream "
-            "that breaks off has stored what came: send it again, with external_ids.",
+            "One item a line. It is kept as it comes, and each line is stored as if it had been sent alone. Of a "
+            "stream that breaks off the whole lines are stored: send it again, with external_ids.",
             scope=Scope.ITEMS_WRITE,
-            parameters=(FOR_LINES,),
+            parameters=(FOR_LINES, ENCODING),
             body=Body({NDJSON[0]: STREAM}, {"A line": LINES}, codes=("unsupported_media_type",)),
         ),
         Operation(

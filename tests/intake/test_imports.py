@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import threading
@@ -23,10 +24,14 @@ from tests.fixtures.people import OPERATOR, item
 NDJSON = "application/x-ndjson"
 
 
-def send(client: Any, cast: Any, lines: Any, query: str = "", **options: Any) -> Any:
+def send(client: Any, cast: Any, lines: Any, query: str = "", headers_more: Any = None, **options: Any) -> Any:
     body = lines if isinstance(lines, bytes) else "\n".join(json.dumps(line) for line in lines).encode()
     return client.post(
-        f"/api/v1/imports{query}", data=body, content_type=NDJSON, headers=cast.submitter.bearer, **options
+        f"/api/v1/imports{query}",
+        data=body,
+        content_type=NDJSON,
+        headers={**cast.submitter.bearer, **(headers_more or {})},
+        **options,
     )
 
 
@@ -105,14 +110,16 @@ def test_lines_cross_the_borders_of_what_is_read(client, cast, app):
 
     for size in (1, 7, 1000, len(body)):
         pieces = iter([body[start : start + size] for start in range(0, len(body), size)])
-        found = [line for chunk in imports.chunks_of(read(pieces), 1_000_000) for line in chunk.lines]
+        found = [line for chunk in imports.chunks_of(read(pieces), longest=1_000_000) for line in chunk.lines]
         assert b"\n".join(found) == body
 
 
 def test_a_line_of_any_length_costs_no_more_than_the_longest_item(client, cast, app):
     endless = iter([b"x" * 262_144] * 400 + [b"\n{}\n"])
     tracemalloc.start()
-    found = [line for chunk in imports.chunks_of(lambda _: next(endless, b""), 1_048_576) for line in chunk.lines]
+    found = [
+        line for chunk in imports.chunks_of(lambda _: next(endless, b""), longest=1_048_576) for line in chunk.lines
+    ]
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert len(found) == 2
@@ -149,7 +156,7 @@ def test_whole_lines_of_a_broken_stream_stay_and_the_broken_one_does_not():
         except StopIteration:
             raise ConnectionResetError from None
 
-    chunks = imports.chunks_of(read, 100)
+    chunks = imports.chunks_of(read, longest=100)
     assert next(chunks).lines == [b"one", b"two"]
     with pytest.raises(ConnectionResetError):
         next(chunks)
@@ -157,7 +164,7 @@ def test_whole_lines_of_a_broken_stream_stay_and_the_broken_one_does_not():
 
 def test_a_line_of_carriage_returns_is_one_line_and_takes_no_longer_than_another():
     body = io.BytesIO(b"\r" * 3_000_000 + b"\nnext\r\n")
-    [chunk] = imports.chunks_of(body.read, 1_048_576)
+    [chunk] = imports.chunks_of(body.read, longest=1_048_576)
     assert (len(chunk.lines), chunk.lines[1]) == (2, b"next")
 
 
@@ -226,3 +233,28 @@ def test_a_job_that_dies_amid_a_chunk_leaves_it_whole(client, cast, app, monkeyp
         assert count(app) == 0, "it was not committed"
         store_import(ref=answer.json["id"], renew=lambda: None)
     assert shown(client, cast, answer)["stored"] == count(app) == 4
+
+
+def test_a_stream_may_be_compressed_and_a_broken_one_keeps_what_came(client, cast, app):
+    lines = [item(number, external_id=f"z-{number}") for number in range(5)]
+    packed = gzip.compress("\n".join(map(json.dumps, lines)).encode())
+    answer = send(client, cast, packed, headers_more={"Content-Encoding": "gzip"})
+    assert (answer.status_code, answer.json["lines"]) == (202, 5)
+    broken = send(client, cast, packed[:-20], headers_more={"Content-Encoding": "gzip"})
+    assert broken.status_code == 400
+    assert send(client, cast, b"not gzip", headers_more={"Content-Encoding": "gzip"}).status_code == 400
+    other = send(client, cast, packed, headers_more={"Content-Encoding": "br"})
+    assert (other.status_code, "gzip" in other.json["detail"]) == (415, True)
+
+
+def test_streams_hold_a_quarter_of_the_threads_at_most(client, cast, app, monkeypatch):
+    places = app.extensions["reviewqueue_streams"]
+    for _ in range(2):
+        assert places.acquire(blocking=False)
+    refused = send(client, cast, [item(1)])
+    assert (refused.status_code, refused.json["code"], refused.headers["Retry-After"]) == (
+        429, "too_many_requests", "5",
+    )  # fmt: skip
+    places.release()
+    assert send(client, cast, [item(1)]).status_code == 202
+    assert send(client, cast, [item(1)]).status_code == 202, "its place is free again"
