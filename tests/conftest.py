@@ -6,6 +6,7 @@ test gets a database of its own, copied from a migrated one. `--durable` makes i
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import tempfile
@@ -27,6 +28,8 @@ from reviewqueue.core.db import write_session
 from tests.fixtures import browser, described, installation, living, postgres, processes
 from tests.fixtures.people import Cast, assemble
 
+# Tests start many processes of the product, and one that compiles all that it imports takes seconds to start.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 DATABASES = ("sqlite", "postgresql")
 
 

@@ -29,12 +29,9 @@ def missing() -> list[str]:
     return [name for name in NEEDED if shutil.which(name) is None]
 
 
-def environment(cache: Path) -> dict[str, str]:
+def environment() -> dict[str, str]:
     """The variables of somebody who has never heard of the product."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("REVIEWQUEUE_") and k not in OURS}
-    if kept.pop("PYTHONDONTWRITEBYTECODE", None):
-        # Every command is a process of its own, and compiling all that it imports takes seconds.
-        kept["PYTHONPYCACHEPREFIX"] = str(cache)
     return {**kept, "PATH": f"{BIN}:{kept['PATH']}"}
 
 
@@ -114,9 +111,9 @@ def check(page: Path, step: pages.Command, printed: str) -> None:
 
 
 @contextmanager
-def opened(directory: Path, cache: Path) -> Iterator[Kitchen]:
+def opened(directory: Path) -> Iterator[Kitchen]:
     """Start the product and make its accounts as the index says: its first block is a terminal of its own."""
-    port, environ = processes.free_port(), environment(cache)
+    port, environ = processes.free_port(), environment()
     up, *others = (step for step in prepared(pages.INDEX, port) if isinstance(step, pages.Command))
     command = up.text.replace("reviewqueue up", f"exec reviewqueue up --port {port} --web-workers 1")
     cheap = {"REVIEWQUEUE_ARGON2_TIME_COST": "1", "REVIEWQUEUE_ARGON2_MEMORY_KIB": "8"}

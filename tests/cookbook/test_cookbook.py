@@ -42,10 +42,10 @@ INDEX = pages.INDEX.read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
-def product(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[kitchen.Kitchen]:
+def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[kitchen.Kitchen]:
     if kitchen.missing():
         pytest.skip(f"COOKBOOK SKIPPED: this machine lacks {', '.join(kitchen.missing())}")
-    with kitchen.opened(tmp_path_factory.mktemp("cookbook"), request.config.cache.mkdir("pycache")) as found:
+    with kitchen.opened(tmp_path_factory.mktemp("cookbook")) as found:
         yield found
 
 
@@ -58,7 +58,7 @@ def test_a_page_works_as_written(page: Path, product: kitchen.Kitchen, tmp_path:
 def invented(directory: Path, text: str) -> None:
     page = directory / "page.md"
     page.write_text(text, encoding="utf-8")
-    kitchen.Kitchen(0, kitchen.environment(directory), "").follow(page, directory, "", [])
+    kitchen.Kitchen(0, kitchen.environment(), "").follow(page, directory, "", [])
 
 
 @pytest.mark.skipif(bool(kitchen.missing()), reason="no shell")
