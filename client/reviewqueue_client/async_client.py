@@ -8,8 +8,8 @@ from typing import Any, Self, TypeVar, Unpack
 
 import httpx2
 
-from reviewqueue_client import connection, operations
-from reviewqueue_client.exchange import Answer, Call, Flow, Lost, Policy
+from reviewqueue_client import batches, connection, operations
+from reviewqueue_client.exchange import Answer, Call, Flow, Lost, Policy, carried_out
 from reviewqueue_client.models import FeedEntry, Item, ItemFields, Result
 from reviewqueue_client.version import __version__
 
@@ -44,27 +44,29 @@ class AsyncClient:
 
     async def submit(
         self, queue: str, input: Any, output: Any, *, idempotency_key: str | None = None,  # noqa: A002
+        timeout: float | None = None,  # noqa: ASYNC109 - see `Client.submit`
         **more: Unpack[ItemFields],
     ) -> Item:  # fmt: skip
         """See `Client.submit`."""
         body = operations.item_members(queue, input, output, more)
-        return await self._run(operations.submit(body, idempotency_key, self._policy))
+        return await self._run(operations.submit(body, idempotency_key, self._policy, timeout))
 
     def submit_many(
-        self, items: Items, *, batch: int = 500, progress: Callable[[int, int], object] | None = None
-    ) -> AsyncIterator[Result]:
+        self, items: Items, *, batch: int = 500, progress: Callable[[int, int], object] | None = None,
+        timeout: float | None = None,
+    ) -> AsyncIterator[Result]:  # fmt: skip
         """See `Client.submit_many`; `items` may be an async iterable, too."""
-        batcher, counted = operations.Batcher(batch), operations.Progress(progress)
+        batcher, sending = batches.Batcher(batch), batches.Sending(progress, timeout)
 
         async def results() -> AsyncIterator[Result]:
             async for item in _each(items):
                 full = batcher.add(item)
                 if full is not None:
-                    for result in counted.count(await self._run(operations.send_batch(full, self._policy))):
+                    for result in await self._run(batches.send_batch(full, self._policy, sending)):
                         yield result
             rest = batcher.rest()
             if rest:
-                for result in counted.count(await self._run(operations.send_batch(rest, self._policy))):
+                for result in await self._run(batches.send_batch(rest, self._policy, sending)):
                     yield result
 
         return results()
@@ -107,13 +109,7 @@ class AsyncClient:
         return AsyncResolutions(self, queue, cursor, follow=follow, sleep=sleep, page=page)
 
     async def _run(self, flow: Flow[T]) -> T:
-        try:
-            step = next(flow)
-            while True:
-                step = flow.send(await self._take(step))
-        except StopIteration as end:
-            found: T = end.value
-            return found
+        return await carried_out(flow, self._take)
 
     async def _take(self, step: Any) -> Answer | Lost | None:
         if not isinstance(step, Call):

@@ -8,7 +8,7 @@ from typing import Any, Self, TypeVar, Unpack
 
 import httpx2
 
-from reviewqueue_client import connection, operations
+from reviewqueue_client import batches, connection, operations
 from reviewqueue_client.exchange import Answer, Call, Flow, Lost, Policy
 from reviewqueue_client.models import FeedEntry, Item, ItemFields, Result
 from reviewqueue_client.version import __version__
@@ -47,37 +47,40 @@ class Client:
 
     def submit(
         self, queue: str, input: Any, output: Any, *, idempotency_key: str | None = None,  # noqa: A002
-        **more: Unpack[ItemFields],
+        timeout: float | None = None, **more: Unpack[ItemFields],
     ) -> Item:  # fmt: skip
         """Submit an item: `state` says whether a person will see it, `routing` which rule said so.
 
         It is sent again until there is an answer, always with the same key: it is stored once. Your own
         `idempotency_key` (1 to 255 printable ASCII characters) or `external_id` makes it once also across restarts.
-        Raises `Invalid`, `Conflict`, `TooLarge`, `NotJson`, `Unreachable`.
+        With `timeout`, nothing is sent again after so many seconds, and until then a full queue is waited for, however
+        often. Raises `Invalid`, `Conflict`, `TooLarge`, `QueueFull`, `NotJson`, `Unreachable`.
         """
         body = operations.item_members(queue, input, output, more)
-        return self._run(operations.submit(body, idempotency_key, self._policy))
+        return self._run(operations.submit(body, idempotency_key, self._policy, timeout))
 
     def submit_many(
         self, items: Iterable[Mapping[str, Any]], *, batch: int = 500,
-        progress: Callable[[int, int], object] | None = None,
+        progress: Callable[[int, int], object] | None = None, timeout: float | None = None,
     ) -> Iterator[Result]:  # fmt: skip
         """Submit any number of items, a result for each in their order. At most one batch is in memory.
 
-        `items` is read as the results are: nothing is sent before the first is asked for. `progress(done, failed)` is
-        called after each batch. Raises `Unreachable` and what is not about a single item; give items an `external_id`,
-        and all of them can be sent again.
+        `items` is read as the results are: nothing is sent before the first is asked for. Items for which their queue
+        has no room are sent again until it has: after `timeout` seconds of waiting, all pauses together, they are
+        `QueueFull` in their place; None waits for as long as it takes. `progress(done, failed)` is called after each
+        batch, and each time some of it was sent again. Raises `Unreachable` and what is not about a single item; give
+        items an `external_id`, and all of them can be sent again.
         """
-        batcher, counted = operations.Batcher(batch), operations.Progress(progress)
+        batcher, sending = batches.Batcher(batch), batches.Sending(progress, timeout)
 
         def results() -> Iterator[Result]:
             for item in items:
                 full = batcher.add(item)
                 if full is not None:
-                    yield from counted.count(self._run(operations.send_batch(full, self._policy)))
+                    yield from self._run(batches.send_batch(full, self._policy, sending))
             rest = batcher.rest()
             if rest:
-                yield from counted.count(self._run(operations.send_batch(rest, self._policy)))
+                yield from self._run(batches.send_batch(rest, self._policy, sending))
 
         return results()
 

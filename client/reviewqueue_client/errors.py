@@ -9,6 +9,7 @@ ReviewQueueError
 │   ├── TooLarge            413  the body or the item is over the limit
 │   ├── Invalid             422  something in the request is wrong; `errors` points at it
 │   ├── TooManyRequests     429  slow down
+│   │   └── QueueFull           more waits for people than the queue lets; nothing was stored
 │   └── Unavailable         502, 503, 504: the server, or a part of it, is down
 ├── Unreachable         no answer came, however often it was tried
 ├── NotJson             a value that JSON cannot hold without change
@@ -81,6 +82,9 @@ class Invalid(ApiError): ...
 class TooManyRequests(ApiError): ...
 
 
+class QueueFull(TooManyRequests): ...
+
+
 class Unavailable(ApiError): ...
 
 
@@ -88,6 +92,8 @@ OF_STATUS: dict[int, type[ApiError]] = {
     401: Unauthorized, 403: Forbidden, 404: NotFound, 409: Conflict, 413: TooLarge, 422: Invalid, 429: TooManyRequests,
     502: Unavailable, 503: Unavailable, 504: Unavailable,
 }  # fmt: skip
+OF_CODE: dict[str, type[ApiError]] = {"queue_full": QueueFull}
+"""Where the status does not say enough."""
 
 
 class Unreachable(ReviewQueueError):

@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 import random
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Awaitable, Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeAlias, TypeVar
 
-from reviewqueue_client.errors import OF_STATUS, ApiError, Fault, TooManyRequests, Unavailable, Unreachable
+from reviewqueue_client.errors import OF_CODE, OF_STATUS, ApiError, Fault, TooManyRequests, Unavailable, Unreachable
 
 T = TypeVar("T")
 
@@ -80,11 +80,24 @@ class Lost:
 Flow: TypeAlias = Generator[Call | Pause, Answer | Lost | None, T]
 
 
+async def carried_out(flow: Flow[T], take: Callable[[Call | Pause], Awaitable[Answer | Lost | None]]) -> T:
+    """What the operation gives; `take` does each of its steps."""
+    try:
+        step = next(flow)
+        while True:
+            step = flow.send(await take(step))
+    except StopIteration as end:
+        found: T = end.value
+        return found
+
+
 @dataclass(frozen=True)
 class Policy:
     """How often a request is sent again, and after how long."""
 
     retries: int = 5
+    held: bool = True
+    """Whether the server may keep a request until there is an answer. Else it is asked again and again."""
 
     def pause_seconds(self, attempt: int, retry_after: float | None) -> float:
         """Doubles with each attempt, and half of it is chance, so that many clients do not come back together."""
@@ -130,6 +143,18 @@ def patiently(call: Call, policy: Policy, *, until: float | None = None) -> Flow
         yield Pause(seconds)
 
 
+def with_room(call: Call, policy: Policy, *, until: float | None = None) -> Flow[Answer]:
+    """`exchange` that waits while there are too many requests, or too much waits in the queue; not after `until`."""
+    while True:
+        try:
+            return (yield from exchange(call, policy, until=until))
+        except TooManyRequests as error:
+            seconds = policy.pause_seconds(5, error.retry_after)
+            if until is not None and clock() + seconds >= until:
+                raise
+        yield Pause(seconds)
+
+
 def _may_repeat(call: Call, got: Answer | Lost | None, error: Exception) -> bool:
     if isinstance(got, Lost):
         return not got.hopeless and (call.repeatable or got.unsent)
@@ -158,7 +183,8 @@ def api_error(status: int, problem: Mapping[str, Any], retry_after: float | None
     faults = [Fault(str(each.get("pointer", "")), str(each.get("detail", ""))) for each in problem.get("errors") or ()]
     code = str(problem.get("code") or "http_error")
     detail = str(problem.get("detail") or problem.get("title") or "The answer has no problem details.")
-    return OF_STATUS.get(status, ApiError)(status, code, detail, faults, retry_after)
+    kind = OF_CODE.get(code) or OF_STATUS.get(status, ApiError)
+    return kind(status, code, detail, faults, retry_after)
 
 
 def _retry_after(text: str | None) -> float | None:

@@ -1,4 +1,4 @@
-"""Python values as JSON that says the same: nothing is turned into another type on the way. Pure."""
+"""Python values as JSON that says the same, and back: nothing is turned into another type on the way. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import fields, is_dataclass
 from enum import Enum
 from typing import Any
 
-from reviewqueue_client.errors import NotJson
+from reviewqueue_client.errors import NotJson, Unfit
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 DEEPEST = 64
@@ -48,10 +48,22 @@ def _members(value: Any, pointer: str) -> Any:
         return {each.name: getattr(value, each.name) for each in fields(value)}
     dump = getattr(value, "model_dump", None)
     if callable(dump) and not isinstance(value, type):
-        return dump(mode="json")
+        # By alias: these are the names that `remade`, and the model's own schema, go by.
+        return dump(mode="json", by_alias=True)
     raise NotJson(
         f"{pointer or '/'}: JSON has no {type(value).__name__}. Turn it into text, a number, a list or a dict."
     )
+
+
+def remade(value: Any, kind: type) -> Any:
+    """A plain value as a `kind`, if that is a Pydantic model; else as it is. Raises `Unfit` where it does not fit."""
+    validate = getattr(kind, "model_validate", None)
+    if validate is None:
+        return value
+    try:
+        return validate(value)
+    except ValueError as error:
+        raise Unfit(f"What was decided is no {kind.__qualname__}: {error}") from error
 
 
 def _key(key: Any, pointer: str) -> str:

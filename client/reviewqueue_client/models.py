@@ -79,7 +79,10 @@ class Resolution:
 
 @dataclass(frozen=True)
 class Item:
-    """An item. From `submit` its content is as it was sent; from everything else as the server has it."""
+    """An item. From `submit` its content is as it was sent; from everything else as the server has it.
+
+    `queue` is another than the one it was sent to where a full queue handed it on.
+    """
 
     id: str
     queue: str
@@ -96,6 +99,8 @@ class Item:
     expires_at: datetime | None = None
     expected_at: datetime | None = None
     """When an answer can be expected; only from `submit`."""
+    duplicate_of: str | None = None
+    """The earlier item whose resolution answered this one."""
     page: str | None = None
     """The path of its page for people."""
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
@@ -129,7 +134,7 @@ class Item:
             external_id=value.get("external_id"), confidence=value.get("confidence"), failure=value.get("failure"),
             submitted_at=_moment(value, "submitted_at"), due_at=_moment(value, "due_at"),
             expires_at=_moment(value, "expires_at"), expected_at=_moment(value, "expected_at"),
-            page=(value.get("links") or {}).get("page"), raw=value,
+            duplicate_of=value.get("duplicate_of"), page=(value.get("links") or {}).get("page"), raw=value,
         )  # fmt: skip
 
 
