@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from reviewqueue.core import trail
-from reviewqueue.core.access import Action, Actor, require
+from reviewqueue.core.access import Action, Actor, may, require
 from reviewqueue.core.db import read_session, write_session
 from reviewqueue.core.http import (
     actor,
@@ -29,7 +29,7 @@ from reviewqueue.errors import Invalid, NotFound
 from reviewqueue.intake.items import item_json
 from reviewqueue.models import Item, Queue
 from reviewqueue.models.states import ENDED, ActorKind, ItemState
-from reviewqueue.queues.catalog import find_queue, queues_or_refusal
+from reviewqueue.queues.catalog import find_queue, overflow_of, queues_or_refusal
 from reviewqueue.resolution import feed as resolutions
 
 blueprint = api_blueprint("delivery")
@@ -100,6 +100,10 @@ def _filter(session: Session, who: Actor) -> tuple[dict[str, str], list[Any]]:
     slug = arguments.get("queue")
     if slug is not None:
         heads = [find_queue(session=session, actor=who, slug=slug, action=Action.READ_ITEMS)]
+        if arguments.get("external_id"):
+            # It may have been handed on, and whoever asks by its id means that very item.
+            other = overflow_of(session, heads[0])
+            heads += [other] if other is not None and may(who, Action.READ_ITEMS, other.id) else []
     else:
         heads = queues_or_refusal(session=session, actor=who, action=Action.READ_ITEMS)
     slugs = {head.id: head.slug for head in heads}

@@ -11,11 +11,11 @@ from sqlalchemy.orm import Session
 
 from reviewqueue.core.access import Action, Actor, may
 from reviewqueue.errors import QueueFull
-from reviewqueue.models import Queue, Task
+from reviewqueue.models import Task
 from reviewqueue.models.base import table
 from reviewqueue.models.states import Intake, RoutingAction
 from reviewqueue.queues import routing
-from reviewqueue.queues.catalog import HEAD, Compiled, QueueHead, configuration, head_of
+from reviewqueue.queues.catalog import Compiled, QueueHead, configuration, overflow_of
 
 RETRY_AFTER = 60
 """Seconds that a program is asked to wait when the queue is full."""
@@ -77,7 +77,7 @@ def relieved(
             wanted, facts, item_id=item_id, failed=failed, stopped=placed.head.stopped
         )  # fmt: skip
         return replace(placed, route=route) if route.action is RoutingAction.AUTO_APPROVE else placed
-    other = None if limit.to is None else _other(session, actor, limit.to, facts, waiting, failed=failed)
+    other = _other(session, actor, placed.head, facts, waiting, failed=failed)
     if other is None:
         and_so = f", and {limit.to} cannot take this one" if limit.to else ""
         raise QueueFull(
@@ -90,13 +90,12 @@ def relieved(
 
 
 def _other(
-    session: Session, actor: Actor, slug: str, facts: Mapping[str, Any], waiting: Waiting, *, failed: bool
+    session: Session, actor: Actor, full: QueueHead, facts: Mapping[str, Any], waiting: Waiting, *, failed: bool
 ) -> tuple[QueueHead, Compiled] | None:
     """The queue that takes what is too much, if it may and can."""
-    row = session.execute(select(*HEAD).where(Queue.slug == slug)).one_or_none()
-    if row is None or row.intake is Intake.CLOSED or not may(actor, Action.SUBMIT_ITEMS, row.id):
+    head = overflow_of(session, full)
+    if head is None or head.intake is Intake.CLOSED or not may(actor, Action.SUBMIT_ITEMS, head.id):
         return None
-    head = head_of(row)
     compiled = configuration(session, head.id, head.version)
     limit = compiled.config.max_waiting
     if limit is not None and waiting.is_full(head.id, limit.tasks):

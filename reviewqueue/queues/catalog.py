@@ -156,6 +156,15 @@ def configuration(session: Session, queue_id: str, version: int) -> Compiled:
     return compiled
 
 
+def overflow_of(session: Session, head: QueueHead) -> QueueHead | None:
+    """The queue that takes what is too much for this one, by its present configuration. Asks no permission."""
+    limit = configuration(session, head.id, head.version).config.max_waiting
+    if limit is None or limit.to is None:
+        return None
+    row = session.execute(_BY_SLUG, {"slug": limit.to}).one_or_none()
+    return None if row is None else head_of(row)
+
+
 def versions(*, session: Session, actor: Actor, slug: str) -> list[QueueVersion]:
     """All versions, newest first. Needs the right to read the configuration."""
     head = find_queue(session=session, actor=actor, slug=slug, action=Action.READ_CONFIGURATION)

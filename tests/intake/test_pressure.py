@@ -88,6 +88,8 @@ def test_a_full_queue_hands_on_to_another_and_people_see_it_there(client, cast, 
     again = submit(2, external_id="two")
     assert (again.status_code, again.json["id"]) == (200, second["id"])
     assert submit(1, external_id="one").json["id"] == first["id"]
+    found = client.get("/api/v1/items?queue=intents&external_id=two", headers=cast.submitter.bearer).json["items"]
+    assert [one["queue"] for one in found] == ["more"], "whoever asks by its id finds it, too"
     batch = {"items": [item(2, external_id="two"), item(3, external_id="three"), item(4)]}
     told = client.post("/api/v1/items/batch", json=batch, headers=cast.submitter.bearer).json["results"]
     assert [result["status"] for result in told] == [200, 201, 201]
