@@ -123,3 +123,12 @@ def test_a_batch_answers_duplicates(client, cast, ask, transaction):
     with transaction() as session:
         assert session.scalars(select(Resolution.by).where(Resolution.revision == 1)).all().count("duplicate") == 2
         assert session.scalars(select(Item.duplicate_of).where(Item.duplicate_of.is_not(None))).all()
+
+
+def test_the_page_of_a_duplicate_leads_to_the_item_that_answered_it(app, client, cast, ask):
+    first = ask()
+    decide(client, cast.alice, verdict="approve")
+    browser = app.test_client()
+    browser.post("/login", data={"email": cast.lead.email, "password": cast.lead.password})
+    page = browser.get(f"/items/{ask()['id']}").text
+    assert f'href="/items/{first["id"]}"' in page
