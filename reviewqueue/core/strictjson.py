@@ -151,6 +151,12 @@ def _int(text: str) -> int:
 _DECODER = json.JSONDecoder(object_pairs_hook=_pairs, parse_constant=_constant, parse_float=_float, parse_int=_int)
 
 
+# On the way of every item: one match, and no call that Python makes, a member.
+_scan = _DECODER.scan_once  # type: ignore[attr-defined]
+_COLON = re.compile(r"[ \t\n\r]*:[ \t\n\r]*").match
+_MARK = re.compile(r"[ \t\n\r]*([,}])").match
+
+
 def _skip_space(text: str, at: int) -> int:
     if text[at : at + 1] not in " \t\n\r":
         return at
@@ -173,19 +179,22 @@ def _members(text: str, at: int) -> tuple[Document, int]:
         if text[at : at + 1] != '"':
             raise JSONDecodeError("Expecting property name enclosed in double quotes", text, at)
         key, at = scanstring(text, at + 1, True)
-        at = _skip_space(text, at)
-        if text[at : at + 1] != ":":
-            raise JSONDecodeError("Expecting ':' delimiter", text, at)
-        start = _skip_space(text, at + 1)
-        value, end = _DECODER.raw_decode(text, start)
+        colon = _COLON(text, at)
+        if colon is None:
+            raise JSONDecodeError("Expecting ':' delimiter", text, _skip_space(text, at))
+        start = colon.end()
+        try:
+            value, end = _scan(text, start)
+        except StopIteration as error:
+            raise JSONDecodeError("Expecting value", text, error.value) from None
         pairs.append((key, value))
         raw[key] = text[start:end]
-        at = _skip_space(text, end)
-        if text[at : at + 1] == "}":
-            return Document(_pairs(pairs), raw), at + 1
-        if text[at : at + 1] != ",":
-            raise JSONDecodeError("Expecting ',' delimiter", text, at)
-        at = _skip_space(text, at + 1)
+        mark = _MARK(text, end)
+        if mark is None:
+            raise JSONDecodeError("Expecting ',' delimiter", text, _skip_space(text, end))
+        if mark[1] == "}":
+            return Document(_pairs(pairs), raw), mark.end()
+        at = _skip_space(text, mark.end())
 
 
 def _listed(text: str, member: str) -> list[tuple[Document, str]]:

@@ -8,6 +8,7 @@ import re
 import secrets
 from typing import Any
 
+import orjson
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
@@ -76,7 +77,11 @@ def columns(
 
 def canonical(value: Any) -> str:
     """JSON with sorted keys and no white space: equal values give equal text."""
-    return _CANONICAL.encode(value)
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+    except TypeError:
+        # An integer of more than 64 bits.
+        return _CANONICAL.encode(value)
 
 
 def digest_of(value: Any, text: str | bytes) -> str:
