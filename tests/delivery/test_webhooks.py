@@ -15,62 +15,11 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from reviewqueue.core.db import clock, read_session, write_session
 from reviewqueue.core.http import API_PREFIX
 from reviewqueue.delivery import jobs
-from reviewqueue.delivery.webhooks import deliveries, sender, sending
+from reviewqueue.delivery.webhooks import deliveries, sending
 from reviewqueue.models import OutboxRow, Resolution, WebhookDelivery, WebhookEndpoint
 from reviewqueue.resolution import feed
 from tests.desk_steps import decide, submit
-from tests.fixtures.people import Cast
 from tests.fixtures.receivers import receiving
-
-
-@pytest.fixture
-def settings(settings: Any) -> Any:
-    object.__setattr__(settings, "webhook_allow", "127.0.0.1")
-    return settings
-
-
-@pytest.fixture(autouse=True)
-def brisk(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sender, "IDLE_FOR", 0.05)
-    monkeypatch.setattr(sender, "LOOK_EVERY", 0.02)
-
-
-class Hooks:
-    """Endpoints over REST, and what the relay and the job do, done at once."""
-
-    def __init__(self, app: Any, cast: Cast) -> None:
-        self.app, self.cast, self.client = app, cast, app.test_client()
-
-    def api(self, method: str, path: str, body: Any = None) -> Any:
-        address = f"{API_PREFIX}{path}"
-        return self.client.open(address, method=method, json=body, headers=self.cast.admin.bearer)
-
-    def listen(self, url: str, *events: str) -> Any:
-        answer = self.api("POST", "/queues/intents/webhooks", {"url": url, "events": list(events or ("*",))})
-        assert answer.status_code == 201, answer.text
-        return answer.json
-
-    def pass_on(self, *, send: bool = True) -> None:
-        with self.app.app_context():
-            with write_session() as session:
-                feed.number(session=session)
-            with write_session() as session:
-                deliveries.follow(session=session)
-            if send:
-                jobs.send_due(ref="", renew=lambda: None)
-
-    def due_again(self) -> None:
-        with self.app.app_context(), write_session() as session:
-            session.execute(update(WebhookDelivery).values(next_at=clock(), leased_until=None))
-
-    def log(self, endpoint: Any) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self.api("GET", f"/webhooks/{endpoint['id']}/deliveries").json["deliveries"]
-        return found
-
-
-@pytest.fixture
-def hooks(app: Any, cast: Cast) -> Hooks:
-    return Hooks(app, cast)
 
 
 def test_what_an_item_ends_with_arrives_signed(client, cast, hooks):
@@ -255,29 +204,6 @@ def test_whatever_a_receiver_does_an_attempt_ends_in_time(client, cast, hooks, m
         assert time.monotonic() - begun < 2.5
     [attempt] = hooks.log(endpoint)[0]["attempts"]
     assert attempt["status"] is None
-
-
-def test_a_slow_receiver_does_not_delay_another(client, cast, hooks, monkeypatch):
-    monkeypatch.setattr(sending, "SECONDS", 1.5)
-    with receiving(_hang) as slow, receiving() as quick:
-        hooks.listen(slow.url)
-        hooks.listen(quick.url)
-        for number in range(40):
-            submit(client, cast, number=number, confidence=0.99)
-        hooks.pass_on(send=False)
-        thread = threading.Thread(target=hooks.pass_on)
-        begun = time.monotonic()
-        thread.start()
-        while len(quick.came) < 40 and time.monotonic() - begun < 20:
-            time.sleep(0.01)
-        took = time.monotonic() - begun
-        monkeypatch.setattr(sender, "RUNS_FOR", 0.0)
-        assert len(set(quick.ids())) == 40
-        assert len(slow.came) < 40
-        assert took < 1.4, "before the slow one has answered for the first time"
-        hooks.api("PUT", f"/webhooks/{hooks.api('GET', '/queues/intents/webhooks').json['webhooks'][0]['id']}/enabled",
-                  {"enabled": False})  # fmt: skip
-        thread.join(60)
 
 
 def test_a_sender_that_is_killed_leaves_nothing_unsent(client, cast, hooks, app):
