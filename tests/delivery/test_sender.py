@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import pytest
-
 from reviewqueue.delivery.webhooks import sender
 from tests.desk_steps import submit
 from tests.fixtures.hooks import Hooks
@@ -64,7 +62,6 @@ def test_many_slow_receivers_leave_a_place_to_a_quick_one(client, cast, hooks):
     assert len(set(slow.ids())) == 9
 
 
-@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 def test_a_slow_receiver_does_not_delay_another(client, cast, hooks):
     with receiving() as quick, keeping_waiting() as (slow, answers):
         hooks.listen(slow.url)
