@@ -257,10 +257,14 @@ def duties() -> Any:
         Duty("number the feed", feed.number, 0.2, due=feed.UNNUMBERED),
         Duty("make webhook deliveries", deliveries.follow, 0.2, due=deliveries.BEHIND),
         Duty("call the webhook sender", deliveries.call_sender, 0.2, due=deliveries.UNCALLED),
-        Duty("forget old webhook deliveries", deliveries.sweep, 600, due=deliveries.OLD),
+        Duty(
+            "forget old webhook deliveries", deliveries.sweep, 600, due=deliveries.OLD, batch=deliveries.SWEPT_AT_ONCE
+        ),
         Duty("return expired claims", claims.return_expired, 1, due=claims.LEASE_OVER),
         Duty("expire items", endings.expire_items, 2, due=endings.EXPIRED),
-        Duty("forget old idempotency keys", idempotency.purge, 600, due=idempotency.OLD),
+        Duty(
+            "forget old idempotency keys", idempotency.purge, 600, due=idempotency.OLD, batch=idempotency.PURGED_AT_ONCE
+        ),
         Duty("forget ended sessions", sessions.sweep, 600, due=sessions.ENDED),
         Duty("forget old failed logins", throttle.sweep, 600, due=throttle.OLD),
         Duty("delete what exports left", exports.sweep, 600, writes=False),

@@ -48,6 +48,8 @@ class Duty:
     """Gives a row when there is something to do; None: there may always be. Reading holds nobody up, while on SQLite a
     transaction that writes holds up everybody else's, and would for as long as this process is frozen in it."""
     writes: bool = True
+    batch: int | None = None
+    """How much it does at once at most, by what it returns. After a full batch it goes on in the next round."""
 
 
 class Relay:
@@ -113,7 +115,9 @@ class Relay:
                 if duty.due is not None and not _anything(duty.due):
                     continue
                 with write_session() if duty.writes else read_session() as session:
-                    duty.act(session=session)
+                    done = duty.act(session=session)
+                if duty.batch is not None and done >= duty.batch:
+                    self._due[duty.name] = now
             except Exception:
                 log.exception("duty %s failed", duty.name)
 

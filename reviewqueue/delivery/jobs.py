@@ -12,12 +12,15 @@ from reviewqueue.delivery.webhooks import deliveries
 from reviewqueue.delivery.webhooks.sender import Sender
 from reviewqueue.intake.jobs import find_similar
 from reviewqueue.models import Item
+from reviewqueue.models.states import ItemState
 
 
 def on_queued(*, session: Session, refs: list[str]) -> None:
-    """What follows when items wait for a person: look for similar ones, and tell who listens."""
+    """What follows when items have a task: look for similar ones, and tell who listens of those that wait for it."""
     find_similar(session=session, refs=refs)
-    rows = session.execute(select(Item.id, Item.queue_id).where(Item.id.in_(refs))).all()
+    # Not those that passed and are audited beside: their programs wait for nobody.
+    waiting = Item.id.in_(refs), Item.state.in_((ItemState.QUEUED, ItemState.IN_REVIEW))
+    rows = session.execute(select(Item.id, Item.queue_id).where(*waiting)).all()
     deliveries.announce_queued(session, [(row.id, row.queue_id) for row in rows])
 
 

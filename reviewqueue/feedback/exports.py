@@ -20,6 +20,7 @@ from reviewqueue.core.db import clock, on_postgresql, read_session, write_sessio
 from reviewqueue.core.ids import new_id
 from reviewqueue.core.moments import iso
 from reviewqueue.core.strictjson import dumps
+from reviewqueue.delivery.webhooks import deliveries, events
 from reviewqueue.errors import Conflict, Fault, Faults, Invalid, NotFound, Unavailable
 from reviewqueue.feedback import formats, selection, storage
 from reviewqueue.feedback.records import VERSION
@@ -224,7 +225,7 @@ def _progress(export_id: str, shard_id: str, rows: int) -> bool:
 
 
 def finish_if_last(session: Session, export_id: str) -> None:
-    """When every shard is there: the manifest, and `ready`."""
+    """When every shard is there: the manifest, `ready`, and who listens is told."""
     export = _export(session, export_id, locks=True)
     shards = session.scalars(
         select(DatasetShard).where(DatasetShard.export_id == export_id).order_by(DatasetShard.number)
@@ -241,6 +242,7 @@ def finish_if_last(session: Session, export_id: str) -> None:
         .where(DatasetVersion.id == export_id)
         .values(state=ExportState.READY, rows_done=rows, manifest=manifest, finished_at=clock())
     )
+    deliveries.announce(session, export.queue_id, [(events.READY, f"msg_{export_id}_ready", export_id)])
     trail.record(
         session, SYSTEM, "dataset.ready", queue_id=export.queue_id, subject=export_id,
         facts={"number": export.number, "rows": rows, "files": [shard.sha256 for shard in shards]},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-from sqlalchemy import BigInteger, bindparam, delete, func, insert, select
+from sqlalchemy import BigInteger, bindparam, delete, func, insert, select, tuple_
 from sqlalchemy.orm import Session
 
 from reviewqueue.core.access import Actor
@@ -87,22 +87,18 @@ def save(session: Session, key: Key, status: int, answer: str) -> None:
     )
 
 
+PURGED_AT_ONCE = 1_000
+# Index ix_idempotency_key_created_at.
 OLD = (
-    select(IdempotencyKey.token_id, IdempotencyKey.route, IdempotencyKey.key)
-    .where(IdempotencyKey.created_at < clock(-KEPT_SECONDS))
-    .limit(1000)
+    select(_COLUMNS.token_id, _COLUMNS.route, _COLUMNS.key)
+    .where(_COLUMNS.created_at < clock(-KEPT_SECONDS))
+    .limit(PURGED_AT_ONCE)
 )
 
 
 def purge(*, session: Session) -> int:
     """Forget keys older than 30 days; returns how many, at most 1,000. A duty of the relay."""
     rows = session.execute(OLD).all()
-    for row in rows:
-        session.execute(
-            delete(IdempotencyKey).where(
-                IdempotencyKey.token_id == row.token_id,
-                IdempotencyKey.route == row.route,
-                IdempotencyKey.key == row.key,
-            )
-        )
+    whole = tuple_(_COLUMNS.token_id, _COLUMNS.route, _COLUMNS.key)
+    session.execute(delete(table(IdempotencyKey)).where(whole.in_([tuple(row) for row in rows])))
     return len(rows)

@@ -72,6 +72,14 @@ class Item(Base):
         Index("ix_item_queue_id_id", "queue_id", "id"),
         Index("ix_item_queue_id_state_id", "queue_id", "state", "id"),
         Index("ix_item_queue_id_similar_key", "queue_id", "similar_key"),
+        # What is known of somebody.
+        Index(
+            "ix_item_subject_id",
+            "subject",
+            "id",
+            postgresql_where=text("subject IS NOT NULL"),
+            sqlite_where=text("subject IS NOT NULL"),
+        ),
         Index(
             "ix_item_queue_id_input_sha256",
             "queue_id",

@@ -62,6 +62,20 @@ class WebhookDelivery(Base):
             postgresql_where=text("state = 'pending'"),
             sqlite_where=text("state = 'pending'"),
         ),
+        Index(
+            "ix_webhook_delivery_delivered",
+            "ended_at",
+            postgresql_where=text("state = 'delivered'"),
+            sqlite_where=text("state = 'delivered'"),
+        ),
+        # How many wait and how many were given up; what arrived is the most by far.
+        Index(
+            "ix_webhook_delivery_undelivered",
+            "endpoint_id",
+            "state",
+            postgresql_where=text("state <> 'delivered'"),
+            sqlite_where=text("state <> 'delivered'"),
+        ),
     )
 
 

@@ -8,7 +8,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from reviewqueue.feedback.api import FilterShape
 from reviewqueue.models.states import Risk
+from reviewqueue.openapi.exports import READY as FINISHED
+from reviewqueue.openapi.exports import ExportFile
 from reviewqueue.openapi.items import NEW, ROUTE, Route
 from reviewqueue.openapi.operations import Told
 from reviewqueue.openapi.parameters import ITEM, PATHS, QUEUE
@@ -48,6 +51,32 @@ class QueuedEvent(Told):
     data: QueuedData
 
 
+class ReadyExport(Told):
+    """An export of the queue that is there."""
+
+    id: UUID
+    number: int
+    """In its queue, from 1."""
+    format: str
+    filter: FilterShape
+    rows: int
+    files: list[ExportFile]
+    as_of: datetime
+    """It holds what was in force then."""
+    finished_at: datetime
+
+
+class ReadyData(Told):
+    queue: str
+    export: ReadyExport
+
+
+class ReadyEvent(Told):
+    type: str
+    timestamp: datetime
+    data: ReadyData
+
+
 class TestData(Told):
     queue: str
     title: str
@@ -56,7 +85,7 @@ class TestData(Told):
 
 class TestEvent(Told):
     type: str
-    timestamp: datetime | None
+    timestamp: datetime
     data: TestData
 
 
@@ -67,7 +96,7 @@ class Event:
     summary: str
     shape: type[Told]
     data: Mapping[str, Any]
-    timestamp: str | None = "2026-11-20T10:04:11.482Z"
+    timestamp: str = "2026-11-20T10:04:11.482Z"
 
     def example(self, name: str) -> dict[str, Any]:
         return {"type": name, "timestamp": self.timestamp, "data": self.data}
@@ -81,6 +110,13 @@ def _ended(event: str, state: str, **resolution: Any) -> dict[str, Any]:
 _QUEUED = {
     "queue": QUEUE, "id": ITEM, "external_id": "chat-1", "confidence": 0.42, "risk": "low", "model": "intents",
     "model_version": "7", "routing": ROUTE, "due_at": "2026-11-21T10:00:00.123Z", "metadata": {}, "test": False,
+}  # fmt: skip
+_READY = {
+    "queue": QUEUE,
+    "export": {
+        **{name: FINISHED[name] for name in ("id", "number", "format", "filter", "as_of", "finished_at")},
+        "rows": 61, "files": FINISHED["manifest"]["files"],
+    },
 }  # fmt: skip
 _PASSED = {"verdict": "approve", "output": NEW["output"], "by": "routing", "message": None}
 _NONE = {"verdict": None, "output": None, "message": None}
@@ -101,10 +137,10 @@ EVENTS: Mapping[str, Event] = {
     "item.cancelled": Event(
         "The program withdrew an item", EndedEvent, _ended("item.cancelled", "cancelled", by="cancelled", **_NONE)
     ),
+    "dataset.ready": Event("An export of the queue is there", ReadyEvent, _READY),
     "webhook.test": Event(
         "Somebody asked for a test", TestEvent,
         {"queue": QUEUE, "title": "Support intents", "endpoint": PATHS["endpoint_id"].example},
-        timestamp=None,
     ),
 }  # fmt: skip
 """Each type that `delivery.webhooks.events` knows."""

@@ -118,6 +118,16 @@ def test_a_duty_that_fails_stops_neither_the_others_nor_itself(app, redis_url):
         until(lambda: tried.count("good") > 2 and tried.count("failing") > 2)
 
 
+def test_a_duty_that_did_all_it_may_at_once_goes_on_before_its_time(app, redis_url):
+    batches, rounds = [1_000, 1_000, 999, 1_000], []
+    sweep = Duty("sweep", lambda session: batches.pop(0), 600, batch=1_000)
+    with running(app, redis_url, sweep, Duty("count", lambda session: rounds.append(None), 0)):
+        until(lambda: len(batches) == 1)
+        seen = len(rounds)
+        until(lambda: len(rounds) > seen + 3)
+    assert batches == [1_000]
+
+
 def holder() -> str | None:
     with read_session() as session:
         return session.scalar(select(RelayLease.holder).where(RelayLease.lease_until > clock()))

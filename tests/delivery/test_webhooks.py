@@ -9,68 +9,20 @@ import time
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from reviewqueue.core.db import clock, read_session, write_session
 from reviewqueue.core.http import API_PREFIX
 from reviewqueue.delivery import jobs
-from reviewqueue.delivery.webhooks import deliveries, sender, sending
+from reviewqueue.delivery.webhooks import deliveries, endpoints, sending
 from reviewqueue.models import OutboxRow, Resolution, WebhookDelivery, WebhookEndpoint
+from reviewqueue.queues.applying import apply
 from reviewqueue.resolution import feed
 from tests.desk_steps import decide, submit
-from tests.fixtures.people import Cast
+from tests.fixtures.people import INTENTS, OPERATOR
+from tests.fixtures.processes import until
 from tests.fixtures.receivers import receiving
-
-
-@pytest.fixture
-def settings(settings: Any) -> Any:
-    object.__setattr__(settings, "webhook_allow", "127.0.0.1")
-    return settings
-
-
-@pytest.fixture(autouse=True)
-def brisk(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sender, "IDLE_FOR", 0.05)
-    monkeypatch.setattr(sender, "LOOK_EVERY", 0.02)
-
-
-class Hooks:
-    """Endpoints over REST, and what the relay and the job do, done at once."""
-
-    def __init__(self, app: Any, cast: Cast) -> None:
-        self.app, self.cast, self.client = app, cast, app.test_client()
-
-    def api(self, method: str, path: str, body: Any = None) -> Any:
-        address = f"{API_PREFIX}{path}"
-        return self.client.open(address, method=method, json=body, headers=self.cast.admin.bearer)
-
-    def listen(self, url: str, *events: str) -> Any:
-        answer = self.api("POST", "/queues/intents/webhooks", {"url": url, "events": list(events or ("*",))})
-        assert answer.status_code == 201, answer.text
-        return answer.json
-
-    def pass_on(self, *, send: bool = True) -> None:
-        with self.app.app_context():
-            with write_session() as session:
-                feed.number(session=session)
-            with write_session() as session:
-                deliveries.follow(session=session)
-            if send:
-                jobs.send_due(ref="", renew=lambda: None)
-
-    def due_again(self) -> None:
-        with self.app.app_context(), write_session() as session:
-            session.execute(update(WebhookDelivery).values(next_at=clock(), leased_until=None))
-
-    def log(self, endpoint: Any) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self.api("GET", f"/webhooks/{endpoint['id']}/deliveries").json["deliveries"]
-        return found
-
-
-@pytest.fixture
-def hooks(app: Any, cast: Cast) -> Hooks:
-    return Hooks(app, cast)
 
 
 def test_what_an_item_ends_with_arrives_signed(client, cast, hooks):
@@ -113,11 +65,37 @@ def test_an_item_that_waits_is_told_of_once(client, cast, app, hooks):
         hooks.listen(receiver.url, "item.queued")
         item_id = submit(client, cast, number=1)["id"]
         for _ in range(2):
-            with app.app_context(), write_session() as session:
-                jobs.on_queued(session=session, refs=[item_id])
+            hooks.announce(item_id)
         hooks.pass_on()
     [body] = receiver.bodies()
     assert (body["type"], body["data"]["id"]) == ("item.queued", item_id)
+
+
+def test_a_disabled_endpoint_misses_nothing_not_even_items_that_wait(client, cast, app, hooks):
+    with receiving() as receiver:
+        endpoint = hooks.listen(receiver.url)
+        hooks.api("PUT", f"/webhooks/{endpoint['id']}/enabled", {"enabled": False})
+        waits = submit(client, cast, number=1)["id"]
+        submit(client, cast, number=2, confidence=0.99)
+        hooks.announce(waits)
+        hooks.pass_on()
+        assert receiver.came == []
+        hooks.api("PUT", f"/webhooks/{endpoint['id']}/enabled", {"enabled": True})
+        hooks.pass_on()
+    assert sorted(body["type"] for body in receiver.bodies()) == ["item.auto_approved", "item.queued"]
+
+
+def test_an_item_that_passed_is_not_told_of_as_waiting_though_its_audit_is(client, cast, app, hooks):
+    with app.app_context(), write_session() as session:
+        apply(session=session, actor=OPERATOR, document={**INTENTS, "audit": {"rate": 1.0}})
+    with receiving() as receiver:
+        hooks.listen(receiver.url)
+        passed, waits = submit(client, cast, number=1, confidence=0.99), submit(client, cast, number=2)
+        assert passed["state"] == "auto_approved"
+        hooks.announce(passed["id"], waits["id"])
+        hooks.pass_on()
+    told = {(body["type"], body["data"].get("id") or body["data"].get("item")) for body in receiver.bodies()}
+    assert told == {("item.auto_approved", passed["id"]), ("item.queued", waits["id"])}
 
 
 def test_a_failed_attempt_is_repeated_under_the_same_id_with_a_fresh_signature(client, cast, hooks):
@@ -257,29 +235,6 @@ def test_whatever_a_receiver_does_an_attempt_ends_in_time(client, cast, hooks, m
     assert attempt["status"] is None
 
 
-def test_a_slow_receiver_does_not_delay_another(client, cast, hooks, monkeypatch):
-    monkeypatch.setattr(sending, "SECONDS", 1.5)
-    with receiving(_hang) as slow, receiving() as quick:
-        hooks.listen(slow.url)
-        hooks.listen(quick.url)
-        for number in range(40):
-            submit(client, cast, number=number, confidence=0.99)
-        hooks.pass_on(send=False)
-        thread = threading.Thread(target=hooks.pass_on)
-        begun = time.monotonic()
-        thread.start()
-        while len(quick.came) < 40 and time.monotonic() - begun < 20:
-            time.sleep(0.01)
-        took = time.monotonic() - begun
-        monkeypatch.setattr(sender, "RUNS_FOR", 0.0)
-        assert len(set(quick.ids())) == 40
-        assert len(slow.came) < 40
-        assert took < 1.4, "before the slow one has answered for the first time"
-        hooks.api("PUT", f"/webhooks/{hooks.api('GET', '/queues/intents/webhooks').json['webhooks'][0]['id']}/enabled",
-                  {"enabled": False})  # fmt: skip
-        thread.join(60)
-
-
 def test_a_sender_that_is_killed_leaves_nothing_unsent(client, cast, hooks, app):
     with receiving() as receiver:
         hooks.listen(receiver.url)
@@ -392,3 +347,67 @@ def test_what_is_sent_to_an_endpoint_that_is_removed_meanwhile_is_forgotten(clie
         submit(client, cast, confidence=0.99)
         hooks.pass_on()
     assert removed == [204]
+
+
+FAILED = sending.Outcome(500, "no", 0.1)
+
+
+def _waiting_for_a_lock() -> int:
+    mine = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    with read_session() as session:
+        return session.execute(text(mine)).scalar_one()
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_removing_an_endpoint_waits_for_the_attempt_that_is_being_recorded(client, cast, hooks, app):
+    endpoint = hooks.listen("http://127.0.0.1:9/closed")
+    submit(client, cast, confidence=0.99)
+    hooks.pass_on(send=False)
+    answers: list[int] = []
+
+    def remove() -> None:
+        answers.append(hooks.api("DELETE", f"/webhooks/{endpoint['id']}").status_code)
+
+    remover = threading.Thread(target=remove)
+    with app.app_context():
+        with write_session() as session:
+            [parcel] = deliveries.lease(session, endpoint["id"], 1)
+        with write_session() as session:
+            deliveries.record(session, parcel, FAILED)
+            remover.start()
+            until(lambda: _waiting_for_a_lock() == 1, what="the removal")
+        remover.join(20)
+    assert answers == [204]
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_an_attempt_at_an_endpoint_that_is_being_removed_is_forgotten(client, cast, hooks, app):
+    endpoint = hooks.listen("http://127.0.0.1:9/closed")
+    item_id = submit(client, cast)["id"]
+    submit(client, cast, confidence=0.99)
+    hooks.pass_on(send=False)
+    with app.app_context(), write_session() as session:
+        [parcel] = deliveries.lease(session, endpoint["id"], 1)
+    done: list[str] = []
+
+    def record() -> None:
+        with app.app_context(), write_session() as session:
+            deliveries.record(session, parcel, FAILED)
+        done.append("recorded")
+
+    def announce() -> None:
+        hooks.announce(item_id)
+        done.append("announced")
+
+    threads = [threading.Thread(target=record), threading.Thread(target=announce)]
+    with app.app_context():
+        with write_session() as session:
+            endpoints.remove(session=session, actor=OPERATOR, endpoint_id=endpoint["id"])
+            for number, thread in enumerate(threads, 1):
+                thread.start()
+                until(lambda number=number: _waiting_for_a_lock() == number)
+        for thread in threads:
+            thread.join(20)
+        assert sorted(done) == ["announced", "recorded"]
+        with read_session() as session:
+            assert session.scalars(select(WebhookDelivery)).all() == []

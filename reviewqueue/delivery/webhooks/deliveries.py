@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import and_, delete, exists, func, insert, or_, select, update
+from sqlalchemy import Select, and_, delete, exists, func, insert, literal_column, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -62,7 +62,7 @@ def follow(*, session: Session) -> int:
     query = select(_endpoint.id, _endpoint.queue_id, _endpoint.position, _endpoint.events).where(_enabled)
     query = query.order_by(_endpoint.id)
     if on_postgresql(session):
-        query = query.with_for_update(skip_locked=True)
+        query = query.with_for_update(skip_locked=True, key_share=True)
     return sum(_follow(session, endpoint) for endpoint in session.execute(query).all())
 
 
@@ -71,13 +71,13 @@ def _follow(session: Session, endpoint: Any) -> int:
     if not rows:
         return 0
     wanted = [(feed.event_of(row.by, row.revision), row.id) for row in rows]
-    made = announce(session, endpoint, [(event, f"msg_{ref}", ref) for event, ref in wanted])
+    made = _announce(session, endpoint, [(event, f"msg_{ref}", ref) for event, ref in wanted])
     moved = update(table(WebhookEndpoint)).where(_endpoint.id == endpoint.id).values(position=rows[-1].position)
     session.execute(moved)
     return made
 
 
-def announce(session: Session, endpoint: Any, told: Iterable[tuple[str, str, str]]) -> int:
+def _announce(session: Session, endpoint: Any, told: Iterable[tuple[str, str, str]]) -> int:
     """A delivery for each (event, event id, ref) that the endpoint listens for; returns how many. One that is there
     already stays as it is."""
     listens = set(json.loads(endpoint.events))
@@ -100,28 +100,37 @@ def _make_statement(dialect: Any) -> Any:
 _MAKE = {True: _make_statement(postgresql), False: _make_statement(sqlite)}
 
 
-def announce_queued(session: Session, queue_ids: Sequence[tuple[str, str]]) -> None:
+def announce(session: Session, queue_id: str, told: Sequence[tuple[str, str, str]]) -> None:
+    """Tell the queue's endpoints of what is in no feed: (event, event id, ref) each. Safe to run twice.
+
+    Those that are disabled, too: they miss nothing, and are sent it once they are enabled.
+    """
+    listening = select(_endpoint.id, _endpoint.events).where(_endpoint.queue_id == queue_id).order_by(_endpoint.id)
+    if on_postgresql(session):
+        # One that is being removed is waited for, and is then not there.
+        listening = listening.with_for_update(read=True, key_share=True)
+    for endpoint in session.execute(listening).all():
+        _announce(session, endpoint, told)
+
+
+def announce_queued(session: Session, queued: Sequence[tuple[str, str]]) -> None:
     """Tell the endpoints of items that wait for a person: (item id, queue id) each. Safe to run twice."""
-    listening = session.execute(
-        select(_endpoint.id, _endpoint.queue_id, _endpoint.events).where(
-            _enabled, _endpoint.queue_id.in_({queue_id for _, queue_id in queue_ids})
-        )
-    ).all()
-    for endpoint in listening:
-        items = [item_id for item_id, queue_id in queue_ids if queue_id == endpoint.queue_id]
-        announce(session, endpoint, [(events.QUEUED, f"msg_{item_id}_queued", item_id) for item_id in items])
+    for queue_id in sorted({queue_id for _, queue_id in queued}):
+        items = [item_id for item_id, of_queue in queued if of_queue == queue_id]
+        announce(session, queue_id, [(events.QUEUED, f"msg_{item_id}_queued", item_id) for item_id in items])
 
 
 # -- to be sent -------------------------------------------------------------------------------------------------------
 
 _is_due = and_(
-    _delivery.state == DeliveryState.PENDING,
+    _delivery.state == literal_column("'pending'"),
     _delivery.next_at <= clock(),
     or_(_delivery.leased_until.is_(None), _delivery.leased_until < clock()),
 )
-# One that was given up calls nobody any more.
-_called = exists().where(table(OutboxRow).c.topic == SEND, table(OutboxRow).c.failed_at.is_(None))
-# Index ix_webhook_delivery_due, for each endpoint.
+_outbox = table(OutboxRow).c
+# One that was given up calls nobody any more. Index ix_outbox_due.
+_called = exists().where(_outbox.rq_queue == outbox.WEBHOOKS, _outbox.topic == SEND, _outbox.failed_at.is_(None))
+# Index ix_webhook_delivery_due, for each endpoint: its condition stands in the question in the same words.
 _has_due = exists().where(_delivery.endpoint_id == _endpoint.id, _is_due)
 UNCALLED = select(_endpoint.id).where(_sends, _has_due, ~_called).limit(1)
 
@@ -161,7 +170,9 @@ def lease(session: Session, endpoint_id: str, most: int) -> list[Parcel]:
         update(table(WebhookDelivery))
         .where(_delivery.id.in_(due))
         .values(leased_until=clock(LEASE_SECONDS), attempts=_delivery.attempts + 1)
-        .returning(_delivery.id, _delivery.attempts, _delivery.event, _delivery.event_id, _delivery.ref)
+        .returning(
+            _delivery.id, _delivery.attempts, _delivery.event, _delivery.event_id, _delivery.ref, _delivery.created_at
+        )
     ).all()
     if not rows:
         return []
@@ -171,7 +182,7 @@ def lease(session: Session, endpoint_id: str, most: int) -> list[Parcel]:
     secrets = tuple(endpoints.secrets_of(session, endpoint))
     parcels = []
     for row in sorted(rows, key=lambda row: str(row.id)):
-        body = events.body_of(session, row.event, row.ref, slug)
+        body = events.body_of(session, row.event, row.ref, slug, row.created_at)
         if body is None:
             _end(session, row.id, DeliveryState.DEAD)
             continue
@@ -181,7 +192,12 @@ def lease(session: Session, endpoint_id: str, most: int) -> list[Parcel]:
 
 def record(session: Session, parcel: Parcel, outcome: Outcome) -> None:
     """Note what came of an attempt, and when the next is due, if any. Nothing for an endpoint removed meanwhile."""
-    if session.execute(select(_delivery.id).where(_delivery.id == parcel.delivery_id)).first() is None:
+    there = select(_delivery.id).join_from(table(WebhookEndpoint), table(WebhookDelivery))
+    there = there.where(_delivery.id == parcel.delivery_id)
+    if on_postgresql(session):
+        # Whoever removes the endpoint waits for this, or this for them.
+        there = there.with_for_update(read=True, key_share=True)
+    if session.execute(there).first() is None:
         return
     session.execute(
         insert(WebhookAttempt).values(
@@ -230,7 +246,7 @@ def test(*, session: Session, actor: Actor, endpoint_id: str) -> str:
     if endpoint.disabled_at is not None:
         raise Conflict("The endpoint is disabled. Enable it first.", code="endpoint_disabled")
     event_id = f"msg_test_{new_id()}"
-    announce(session, endpoint, [(events.TEST, event_id, endpoint.id)])
+    _announce(session, endpoint, [(events.TEST, event_id, endpoint.id)])
     trail.record(session, actor, "webhook.tested", queue_id=endpoint.queue_id, subject=endpoint.id)
     made = select(_delivery.id).where(_delivery.endpoint_id == endpoint.id, _delivery.event_id == event_id)
     return str(session.execute(made).scalar_one())
@@ -288,28 +304,36 @@ def log(*, session: Session, actor: Actor, endpoint_id: str, before: str | None,
 
 
 def counts(session: Session, endpoint_ids: Sequence[str]) -> dict[str, dict[str, int]]:
-    """How many deliveries of each endpoint wait, and how many were given up."""
+    """How many deliveries of each endpoint wait, and how many were given up; not those that arrived: they are many."""
     found: dict[str, dict[str, int]] = {endpoint_id: {"pending": 0, "dead": 0} for endpoint_id in endpoint_ids}
-    rows = session.execute(
-        select(_delivery.endpoint_id, _delivery.state, func.count())
-        .where(_delivery.endpoint_id.in_(endpoint_ids), _delivery.state != DeliveryState.DELIVERED)
-        .group_by(_delivery.endpoint_id, _delivery.state)
-    )
-    for endpoint_id, state, count in rows:
+    for endpoint_id, state, count in session.execute(undelivered(endpoint_ids)):
         found[endpoint_id][str(state)] = count
     return found
 
 
+def undelivered(endpoint_ids: Sequence[str]) -> Select[Any]:
+    """Count by endpoint and state. Index ix_webhook_delivery_undelivered."""
+    return (
+        select(_delivery.endpoint_id, _delivery.state, func.count())
+        .where(_delivery.endpoint_id.in_(endpoint_ids), _delivery.state != literal_column("'delivered'"))
+        .group_by(_delivery.endpoint_id, _delivery.state)
+    )
+
+
+SWEPT_AT_ONCE = 1_000
+# Index ix_webhook_delivery_delivered.
 OLD = (
     select(_delivery.id)
-    .where(_delivery.state == DeliveryState.DELIVERED, _delivery.ended_at < clock(-KEPT_SECONDS))
-    .limit(1_000)
+    .where(_delivery.state == literal_column("'delivered'"), _delivery.ended_at < clock(-KEPT_SECONDS))
+    .limit(SWEPT_AT_ONCE)
 )
 
 
 def sweep(*, session: Session) -> int:
-    """Forget deliveries of more than 30 days ago that arrived; returns how many. A duty of the relay."""
-    old = list(session.scalars(OLD))
+    """Forget deliveries of more than 30 days ago that arrived; returns how many, at most 1,000. A duty of the relay."""
+    # Not one that somebody is having sent again at this moment.
+    some = OLD.with_for_update(skip_locked=True) if on_postgresql(session) else OLD
+    old = list(session.scalars(some))
     session.execute(delete(table(WebhookAttempt)).where(table(WebhookAttempt).c.delivery_id.in_(old)))
     session.execute(delete(table(WebhookDelivery)).where(_delivery.id.in_(old)))
     return len(old)

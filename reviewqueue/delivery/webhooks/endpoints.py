@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from reviewqueue.core import trail
 from reviewqueue.core.access import Action, Actor, may
-from reviewqueue.core.db import clock, database_now
+from reviewqueue.core.db import clock, database_now, on_postgresql
 from reviewqueue.core.ids import known_id, new_id
 from reviewqueue.core.moments import iso
 from reviewqueue.delivery.webhooks import addresses, events, signing
@@ -118,9 +118,15 @@ def rotate(*, session: Session, actor: Actor, endpoint_id: str) -> str:
 
 
 def remove(*, session: Session, actor: Actor, endpoint_id: str) -> None:
-    """Forget the endpoint with its deliveries; what has not been delivered never will be."""
+    """Forget the endpoint with its deliveries; what has not been delivered never will be. Raises `NotFound`."""
     endpoint = permitted(session=session, actor=actor, endpoint_id=endpoint_id)
     theirs = select(WebhookDelivery.id).where(WebhookDelivery.endpoint_id == endpoint.id)
+    if on_postgresql(session):
+        # Nobody adds a delivery from here on, nor an attempt: it would refer to what is about to go.
+        whole = select(WebhookEndpoint.id).where(WebhookEndpoint.id == endpoint.id).with_for_update()
+        if session.execute(whole).first() is None:
+            raise NotFound
+        session.execute(theirs.with_for_update())
     for statement in (
         delete(WebhookAttempt).where(WebhookAttempt.delivery_id.in_(theirs)),
         delete(WebhookDelivery).where(WebhookDelivery.endpoint_id == endpoint.id),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
@@ -11,23 +12,24 @@ from sqlalchemy.orm import Session
 from reviewqueue.core.moments import iso
 from reviewqueue.core.strictjson import Raw, spliced
 from reviewqueue.intake.items import item_json
-from reviewqueue.models import Item, Queue, Resolution
+from reviewqueue.models import DatasetShard, DatasetVersion, Item, Queue, Resolution
 from reviewqueue.models.base import table
 from reviewqueue.resolution import feed
 
-QUEUED, TEST = "item.queued", "webhook.test"
+QUEUED, READY, TEST = "item.queued", "dataset.ready", "webhook.test"
 OF_RESOLUTIONS = ("item.auto_approved", "item.resolved", "item.revised", "item.expired", "item.cancelled")
-TYPES = (QUEUED, *OF_RESOLUTIONS)
+TYPES = (QUEUED, *OF_RESOLUTIONS, READY)
 """What an endpoint may ask for; `*` is all of them, those of the future, too."""
 
 
-def body_of(session: Session, event: str, ref: str, slug: str) -> bytes | None:
-    """`{type, timestamp, data}`, the same with each attempt; None where what it told of is gone."""
+def body_of(session: Session, event: str, ref: str, slug: str, at: datetime) -> bytes | None:
+    """`{type, timestamp, data}`, the same with each attempt; None where what it told of is gone. `at` is when the
+    delivery was made."""
     found = _BODIES.get(event, _resolution)(session, ref, slug)
     if found is None:
         return None
     timestamp, data = found
-    return spliced({"type": event, "timestamp": timestamp, "data": data}).encode()
+    return spliced({"type": event, "timestamp": timestamp or iso(at), "data": data}).encode()
 
 
 def _resolution(session: Session, ref: str, slug: str) -> tuple[str | None, Mapping[str, Any]] | None:
@@ -46,11 +48,27 @@ def _queued(session: Session, ref: str, slug: str) -> tuple[str | None, Mapping[
     return iso(item.created_at), {"queue": slug, **{name: shown[name] for name in names}}
 
 
+def _ready(session: Session, ref: str, slug: str) -> tuple[str | None, Mapping[str, Any]] | None:
+    export = session.execute(select(DatasetVersion).where(DatasetVersion.id == ref)).scalar_one_or_none()
+    if export is None:
+        return None
+    shards = select(DatasetShard).where(DatasetShard.export_id == ref).order_by(DatasetShard.number)
+    files = [
+        {"name": shard.file, "bytes": shard.bytes, "rows": shard.rows_done, "sha256": shard.sha256}
+        for shard in session.scalars(shards)
+    ]
+    shown = {
+        "id": export.id, "number": export.number, "format": export.format, "filter": Raw(export.filter),
+        "rows": export.rows_done, "files": files, "as_of": iso(export.as_of), "finished_at": iso(export.finished_at),
+    }  # fmt: skip
+    return iso(export.finished_at), {"queue": slug, "export": shown}
+
+
 def _test(session: Session, ref: str, slug: str) -> tuple[str | None, Mapping[str, Any]] | None:
     title = session.execute(select(Queue.title).where(Queue.slug == slug)).scalar_one()
     return None, {"queue": slug, "title": title, "endpoint": ref}
 
 
 _BODIES: dict[str, Callable[[Session, str, str], tuple[str | None, Mapping[str, Any]] | None]] = {
-    QUEUED: _queued, TEST: _test,
+    QUEUED: _queued, READY: _ready, TEST: _test,
 }  # fmt: skip
