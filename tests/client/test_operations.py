@@ -41,7 +41,7 @@ def test_each_item_has_its_result_in_order(rq, app):
 
 
 def test_one_item_that_spoils_the_request_spoils_no_other(rq, app):
-    deep = json.loads("[" * 100 + "]" * 100)
+    deep = json.loads("[" * 63 + "]" * 63)
     sent = [item(number) for number in range(20)]
     sent[13] = item(13, metadata={"deep": deep})
     results = list(rq.submit_many(sent))
