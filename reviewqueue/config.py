@@ -64,6 +64,11 @@ class Settings:
         return self.database_url.startswith("sqlite")
 
     @property
+    def held_threads(self) -> int:
+        """How many threads of a web process may be held for long by one kind of request: a quarter, one at least."""
+        return max(1, self.web_threads // 4)
+
+    @property
     def exports_dir(self) -> Path:
         return self.data_dir / "exports"
 

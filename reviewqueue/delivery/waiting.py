@@ -73,8 +73,8 @@ class Waiters:
 
 
 def init_app(app: Flask) -> None:
-    """Give the process its places: a quarter of its threads, and one at least."""
-    app.extensions["reviewqueue_waiters"] = Waiters(max(1, app.config["SETTINGS"].web_threads // 4))
+    """Give the process its places."""
+    app.extensions["reviewqueue_waiters"] = Waiters(app.config["SETTINGS"].held_threads)
 
 
 def wait_for(item_id: str, seconds: float) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from flask import current_app
@@ -130,6 +131,7 @@ class _Checked:
     def failed(self) -> bool:
         return self.failure is not None
 
+    @cached_property
     def input_digest(self) -> str:
         """Equal for inputs that say the same."""
         return trail.digest_of(self.shape.input, self.input_text)
@@ -175,10 +177,8 @@ def prepare(
                 session, actor, placed, facts, item_id=item_id, failed=failed, waiting=waiting or Waiting(session)
             )
     if earlier is not None:
-        answer, state = (
-            Answer(ResolvedBy.DUPLICATE, earlier.verdict, earlier.output, earlier.reason),
-            ItemState.RESOLVED,
-        )
+        state = ItemState.RESOLVED
+        answer = Answer(ResolvedBy.DUPLICATE, earlier.verdict, earlier.output, earlier.reason)
         placed = replace(placed, route=replace(route, probability=0.0))
     else:
         state = _first_state(placed.route, placed.compiled)
@@ -196,7 +196,7 @@ def _earlier(session: Session, placed: Placed, item: _Checked) -> Earlier | None
         return None
     if item.shape.risk is Risk.HIGH and current_app.config["SETTINGS"].final_say:
         return None
-    return find_earlier(session, placed.head.id, placed.compiled, digest=item.input_digest(), output=item.output)
+    return find_earlier(session, placed.head.id, placed.compiled, digest=item.input_digest, output=item.output)
 
 
 def _check_size(body: Body[ItemShape]) -> None:
@@ -288,6 +288,6 @@ def _columns(
         "latency_ms": shape.latency_ms, "metadata": raw.get("metadata", "{}"), "test": shape.test,
         "supersedes": item.supersedes, "rule": route.rule, "rule_title": route.title, "action": route.action,
         "priority": route.priority, "audit_sample": route.audit_sample, "probability": route.probability,
-        "input_sha256": item.input_digest() if placed.compiled.config.duplicates else None,
+        "input_sha256": item.input_digest if placed.compiled.config.duplicates else None,
         "submitted_by": actor.label,
     }  # fmt: skip

@@ -14,9 +14,8 @@ RETRY_AFTER = 5
 
 
 def init_app(app: Flask) -> None:
-    """Give the process its places: a quarter of its threads, and one at least, so that streams never stop the rest."""
-    places = max(1, app.config["SETTINGS"].web_threads // 4)
-    app.extensions["reviewqueue_streams"] = BoundedSemaphore(places)
+    """Give the process its places, so that streams never stop the rest."""
+    app.extensions["reviewqueue_streams"] = BoundedSemaphore(app.config["SETTINGS"].held_threads)
 
 
 @contextmanager

@@ -24,7 +24,7 @@ from reviewqueue.intake.shapes import ItemShape
 from reviewqueue.models import Item, Queue, Task
 from reviewqueue.models.base import table
 from reviewqueue.models.states import ItemState
-from reviewqueue.queues.catalog import configuration
+from reviewqueue.queues.catalog import HEAD, head_of, overflow_of
 from reviewqueue.resolution.endings import RESOLUTION
 
 ITEM_QUEUED = "item.queued"
@@ -114,9 +114,9 @@ def stored_before(session: Session, actor: Actor, body: Body[ItemShape]) -> Any:
 
 def _places(session: Session, slug: str) -> list[str]:
     """The queue, and the one that takes what is too much for it."""
-    row = session.execute(select(Queue.id, Queue.version).where(Queue.slug == slug)).one_or_none()
-    limit = configuration(session, row.id, row.version).config.max_waiting if row else None
-    return [slug] if limit is None or limit.to is None else [slug, limit.to]
+    row = session.execute(select(*HEAD).where(Queue.slug == slug)).one_or_none()
+    other = overflow_of(session, head_of(row)) if row else None
+    return [slug] if other is None else [slug, other.slug]
 
 
 def _replayed(session: Session, row: Any) -> Answer:

@@ -107,7 +107,7 @@ def shapes() -> list[Shape]:
 
 
 def _shown(method: str, path: str, operation: Mapping[str, Any]) -> Shown:
-    responses = {status: _resolved(answer) for status, answer in operation["responses"].items()}
+    responses = {status: resolved(answer) for status, answer in operation["responses"].items()}
     content = operation.get("requestBody", {}).get("content", {})
     first: Mapping[str, Any] = next(iter(content.values()), {})
     needs = operation.get("security", document()["security"])
@@ -123,7 +123,7 @@ def _shown(method: str, path: str, operation: Mapping[str, Any]) -> Shown:
         parameters=[_parameter(parameter) for parameter in parameters],
         body=kind_of(first["schema"]) if first else (),
         media=list(content),
-        members=_members(_resolved(first["schema"])) if first else (),
+        members=_members(resolved(first["schema"])) if first else (),
         examples=list(_examples(first)),
         answers=[_answered(status, answer) for status, answer in responses.items() if "x-codes" not in answer],
         errors=[(status, answer["x-codes"]) for status, answer in responses.items() if "x-codes" in answer],
@@ -160,7 +160,8 @@ def _members(schema: Mapping[str, Any]) -> list[Row]:
     ]
 
 
-def _resolved(value: Mapping[str, Any]) -> Mapping[str, Any]:
+def resolved(value: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a reference of the document leads to; `value` where it is none."""
     if "$ref" not in value:
         return value
     found: Any = document()

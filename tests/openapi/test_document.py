@@ -18,8 +18,9 @@ from reviewqueue.delivery.webhooks import events
 from reviewqueue.openapi import problems
 from reviewqueue.openapi.document import document
 from reviewqueue.openapi.operations import Told
+from reviewqueue.openapi.reading import resolved
 from reviewqueue.openapi.schemas import name_of
-from tests.fixtures.described import check, path_of, resolved, validator
+from tests.fixtures.described import check, path_of, validator
 
 ROOT = Path(__file__).resolve().parents[2]
 AUTHORISATION = ROOT / "tests" / "architecture" / "authorisation.toml"
