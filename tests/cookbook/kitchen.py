@@ -81,7 +81,7 @@ class Kitchen:
         left, person = iter(decisions), Future[None]()
         with ThreadPoolExecutor(1) as desk, closing(Terminal(directory, self.environ)) as terminal:
             for step, after in zip(todo, [*todo[1:], None], strict=True):
-                if isinstance(after, pages.Desk):  # while the command before it waits
+                if isinstance(after, pages.Desk) and after.meanwhile:
                     person = desk.submit(self.decide, queue, next(left))
                 if isinstance(step, pages.File):
                     (directory / step.name).write_text(step.text, encoding="utf-8")
@@ -92,8 +92,10 @@ class Kitchen:
                         if person.done():
                             person.result()  # what failed at the desk says more
                         raise
-                else:
+                elif step.meanwhile:
                     person.result()
+                else:
+                    self.decide(queue, next(left))
 
 
 def prepared(page: Path, port: int) -> list[pages.Step]:

@@ -2,7 +2,8 @@
 
 - A `python` or `yaml` block is the file that the comment in its first line names.
 - An `sh` block is typed into the terminal of the page. A `text` or `json` block after it is what it prints.
-- A paragraph that begins with **In the desk:** asks for decisions of a person.
+- A paragraph that begins with **In the desk:** asks for decisions of a person: while the command before it runs when
+  what that prints is shown after the paragraph, else when it has ended.
 """
 
 from __future__ import annotations
@@ -35,11 +36,12 @@ class Command:
     printed: tuple[str, str] | None = None
 
 
-@dataclass(frozen=True)
+@dataclass
 class Desk:
-    """A person decides what waits."""
+    """A person decides what waits; `meanwhile` says that the command before cannot end without."""
 
     line: int
+    meanwhile: bool = False
 
 
 Step = File | Command | Desk
@@ -70,6 +72,8 @@ def steps(text: str) -> list[Step]:
             assert commands, f"line {line}: there is no command that could print this"
             assert commands[-1].printed is None, f"line {line}: the command before has its output already"
             commands[-1].printed = language, content
+            if isinstance(found[-1], Desk):
+                found[-1].meanwhile = True
     return found
 
 
