@@ -90,12 +90,16 @@ def digest_of(value: Any, text: str | bytes) -> str:
     Numbers that a float cannot tell from others count as they are written.
     """
     found = hashlib.sha256(canonical(value).encode())
-    for number in sorted(_LONG.findall(text if isinstance(text, bytes) else text.encode())):
-        found.update(number)
+    text = text if isinstance(text, bytes) else text.encode()
+    # Looking first whether there is one takes a tenth of the time.
+    if b"0" * 16 in text.translate(_DIGITS):
+        for number in sorted(_LONG.findall(text)):
+            found.update(number)
     return found.hexdigest()
 
 
 _LONG = re.compile(rb"[0-9][0-9.]{15,}(?:[eE][-+]?[0-9]+)?")
+_DIGITS = bytes(ord("0") if chr(byte) in "0123456789." else byte for byte in range(256))
 
 
 # json.dumps makes an encoder a call, which takes as long as the encoding.

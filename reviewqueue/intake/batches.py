@@ -8,14 +8,15 @@ from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Text, bindparam, func, select, true
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from reviewqueue.core import outbox, trail
 from reviewqueue.core.access import Actor
 from reviewqueue.core.bulk import insert_rows
-from reviewqueue.core.db import database_now
+from reviewqueue.core.db import database_now, on_postgresql
 from reviewqueue.core.http import Body, problem_json, status_of
 from reviewqueue.core.strictjson import Raw, spliced
 from reviewqueue.errors import Conflict, Error, Forbidden
@@ -32,6 +33,7 @@ from reviewqueue.models.states import ItemState
 from reviewqueue.queues.catalog import QueueHead
 
 ROUTE = "POST /items/batch"
+_item = table(Item).c
 ATTEMPTS = 5
 """How often a batch is stored anew when another request takes an `external_id` of it at the same moment."""
 
@@ -184,15 +186,35 @@ def _known(session: Session, items: Any) -> dict[tuple[str, Any], tuple[str, str
     for item in items:
         if item.columns["external_id"] is not None:
             wanted.setdefault(item.head.id, []).append(item.columns["external_id"])
-    columns = table(Item).c
     known = {}
     for queue_id, external_ids in wanted.items():
-        query = select(columns.id, columns.external_id, columns.body_sha256).where(
-            columns.queue_id == queue_id, columns.external_id.in_(external_ids)
-        )
-        for row in session.execute(query):
+        if on_postgresql(session):
+            found = session.execute(_KNOWN, {"queue_id": queue_id, "external_ids": external_ids})
+        else:
+            found = session.execute(
+                select(_item.id, _item.external_id, _item.body_sha256).where(
+                    _item.queue_id == queue_id, _item.external_id.in_(external_ids)
+                )
+            )
+        for row in found:
             known[queue_id, row.external_id] = (row.id, row.body_sha256)
     return known
+
+
+def _known_statement() -> Any:
+    """A look into uq_item_queue_id_external_id for each. Asked `IN (…)`, PostgreSQL compares every item of a queue that
+    has grown since its last ANALYZE with each of them."""
+    wanted = select(func.unnest(bindparam("external_ids", type_=ARRAY(Text))).label("external_id")).subquery("wanted")
+    found = (
+        select(_item.id, _item.external_id, _item.body_sha256)
+        .where(_item.queue_id == bindparam("queue_id"), _item.external_id == wanted.c.external_id)
+        .limit(1)
+        .lateral("found")
+    )
+    return select(found).select_from(wanted.join(found, true()))
+
+
+_KNOWN = _known_statement()
 
 
 def _store(session: Session, actor: Actor, items: list[Prepared], now: datetime) -> None:
