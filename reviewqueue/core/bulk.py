@@ -40,7 +40,7 @@ def insert_rows(session: Session, target: Table, rows: Sequence[Mapping[str, Any
 
 
 def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
-    """Values by column, of types that psycopg writes in C: an enum or a time takes it longer than all the rest of a row.
+    """Values by column, of types that psycopg writes in C: an enum or a time takes it longer than the rest of a row.
     Columns that are NULL throughout are left out: our tables have no defaults on the server."""
     found: dict[str, list[Any]] = {}
     for name in rows[0]:

@@ -19,8 +19,6 @@ import orjson
 from reviewqueue.errors import Fault, Malformed
 
 MAX_DEPTH = 64
-DEEPEST_LIST = 4 * MAX_DEPTH
-"""Of a list of documents: one that is too deep must not spoil the others."""
 _SPACE = re.compile(r"[ \t\n\r]*")
 # The string part also ends at the end of the text: were it able to fail, a hostile body would cost quadratic time.
 _BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
@@ -64,10 +62,12 @@ def parse_objects(text: str | bytes, member: str) -> list[tuple[Document | Malfo
     """An object with the one member `member`, a list of objects: each of them, or what is wrong with its characters,
     and its text. Raises `Malformed` for what is no such list."""
     text = _decoded(text)
-    _check_depth(text, DEEPEST_LIST)
     try:
         found = _listed(text, member)
-    except (JSONDecodeError, _Refused, ValueError, RecursionError) as error:
+    except RecursionError as error:
+        _check_depth(text)
+        raise _malformed(error) from None
+    except (JSONDecodeError, _Refused, ValueError) as error:
         raise _malformed(error) from None
     return [(_with_good_characters(document, part), part) for document, part in found]
 
@@ -103,18 +103,18 @@ def _decoded(text: str | bytes) -> str:
         raise Malformed(f"The body is not UTF-8: byte {error.start} cannot be read.", code="invalid_utf8") from None
 
 
-def _check_depth(text: str, most: int = MAX_DEPTH) -> None:
-    # Python's own scanner recurses: a deep body would end in RecursionError, or in a crash.
-    if text.count("[") + text.count("{") <= most:
+def _check_depth(text: str) -> None:
+    # Python's own scanner recurses, and so does who reads the value after us.
+    if text.count("[") + text.count("{") <= MAX_DEPTH:
         return
     depth = 0
     for match in _BRACKETS.finditer(text):
         mark = match.group()
         if mark in "[{":
             depth += 1
-            if depth > most:
+            if depth > MAX_DEPTH:
                 raise Malformed(
-                    f"The JSON is nested deeper than {most} levels, at character {match.start()}.", code="too_deep"
+                    f"The JSON is nested deeper than {MAX_DEPTH} levels, at character {match.start()}.", code="too_deep"
                 )
         elif mark in "]}":
             depth -= 1
@@ -158,12 +158,18 @@ def _plain_float(text: str) -> float:
     return number
 
 
+def _plain_int(text: str) -> int:
+    if text == "-0":
+        raise _NotPlain
+    return _int(text)
+
+
 class _NotPlain(Exception):
     """A number that would not be written as it was sent."""
 
 
 _plain = json.JSONDecoder(
-    object_pairs_hook=_pairs, parse_constant=_constant, parse_float=_plain_float, parse_int=_int
+    object_pairs_hook=_pairs, parse_constant=_constant, parse_float=_plain_float, parse_int=_plain_int
 ).scan_once  # type: ignore[attr-defined]
 
 

@@ -38,7 +38,7 @@ def record(
     `facts` stay for ever and hold nothing personal; `content` (names, addresses, typed text) goes into the erasable
     table under a fresh salt, and only its digest into the event.
     """
-    event = columns(actor, action, queue_id=queue_id, item_id=item_id, subject=subject, facts=facts)
+    event = columns(actor, new_id(), action, queue_id=queue_id, item_id=item_id, subject=subject, facts=facts)
     payload = salt = None
     if content:
         salt = secrets.token_hex(16)
@@ -53,6 +53,7 @@ def record(
 
 def columns(
     actor: Actor,
+    event_id: str,
     action: str,
     *,
     queue_id: str | None = None,
@@ -62,7 +63,7 @@ def columns(
 ) -> dict[str, Any]:
     """Of an event without content, but for its time: for those who insert many."""
     return {
-        "id": new_id(),
+        "id": event_id,
         "action": action,
         "actor_kind": actor.kind,
         "actor": actor.id,

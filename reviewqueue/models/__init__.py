@@ -8,7 +8,7 @@ from reviewqueue.models.background import OutboxRow, RelayLease
 from reviewqueue.models.base import Base, UtcDateTime
 from reviewqueue.models.datasets import DatasetShard, DatasetVersion
 from reviewqueue.models.imports import Import, ImportChunk, ImportFault
-from reviewqueue.models.items import IdempotencyKey, Item, OptOut
+from reviewqueue.models.items import IdempotencyKey, Item, ItemLikeness, OptOut
 from reviewqueue.models.people import LoginThrottle, Membership, Person, Token, TokenQueue, WebSession
 from reviewqueue.models.queues import Brake, Queue, QueueVersion
 from reviewqueue.models.tasks import Decision, Draft, PendingRelease, Resolution, Skip, Task
@@ -29,6 +29,7 @@ __all__ = [
     "ImportChunk",
     "ImportFault",
     "Item",
+    "ItemLikeness",
     "LoginThrottle",
     "Membership",
     "OptOut",
