@@ -248,7 +248,7 @@ def duties() -> Any:
     from reviewqueue.core.relay import Duty
     from reviewqueue.delivery.webhooks import deliveries
     from reviewqueue.feedback import exports
-    from reviewqueue.intake import idempotency
+    from reviewqueue.intake import idempotency, imports
     from reviewqueue.resolution import endings, feed
     from reviewqueue.review import claims
 
@@ -265,6 +265,7 @@ def duties() -> Any:
         Duty(
             "forget old idempotency keys", idempotency.purge, 600, due=idempotency.OLD, batch=idempotency.PURGED_AT_ONCE
         ),
+        Duty("give up imports that broke off", imports.give_up_silent, 300, due=imports.SILENT),
         Duty("forget ended sessions", sessions.sweep, 600, due=sessions.ENDED),
         Duty("forget old failed logins", throttle.sweep, 600, due=throttle.OLD),
         Duty("delete what exports left", exports.sweep, 600, writes=False),

@@ -1,4 +1,5 @@
-"""Keep what items say in a narrow table of its own, and let an outbox row carry many ids."""
+"""Keep what items say in a narrow table of its own; let an outbox row carry many ids, and imports tell when they last
+came in."""
 
 from __future__ import annotations
 
@@ -29,9 +30,11 @@ def upgrade() -> None:
     )
     op.drop_index("ix_item_queue_id_similar_key", table_name="item")
     op.add_column("outbox", sa.Column("refs", sa.Text(), nullable=True))
+    op.add_column("import", sa.Column("heard_at", sa.DateTime(timezone=True), nullable=True))
 
 
 def downgrade() -> None:
+    op.drop_column("import", "heard_at")
     op.drop_column("outbox", "refs")
     op.create_index("ix_item_queue_id_similar_key", "item", ["queue_id", "similar_key"])
     op.drop_table("item_likeness")

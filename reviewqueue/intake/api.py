@@ -115,7 +115,7 @@ def _received() -> str:
                 imports.keep(session=session, import_id=import_id, chunk=chunk)
     except (EOFError, OSError, HTTPException, zlib.error) as error:
         with write_session() as session:
-            imports.fail(session=session, import_id=import_id, why="The stream broke off. Send it again.")
+            imports.fail(session=session, import_id=import_id, why=imports.BROKEN_OFF)
             imports.call(session, import_id)
         raise BadRequest("The stream broke off. What came is stored: send it again, with external_ids.") from error
     with write_session() as session:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any
 
-from sqlalchemy import insert, select, text, update
+from sqlalchemy import func, insert, select, text, update
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import HTTPException
 
@@ -35,6 +35,7 @@ from reviewqueue.models.states import ImportState
 from reviewqueue.queues.catalog import find_queue
 
 STORE = "import.store"
+BROKEN_OFF = "The stream broke off. Send it again."
 CHUNKS_A_JOB = 8
 """A job is called for each so many chunks, so that several workers share a long stream."""
 CHUNK_LINES = 1_000
@@ -53,7 +54,7 @@ def begin(*, session: Session, actor: Actor, queue: str | None) -> str:
     session.execute(
         insert(Import).values(
             id=import_id, queue=queue, token_id=actor.token_id, requested_by=actor.label, state=ImportState.RECEIVING,
-            created_at=clock(),
+            created_at=clock(), heard_at=clock(),
         )
     )  # fmt: skip
     trail.record(session, actor, "import.begun", subject=import_id)
@@ -130,7 +131,7 @@ def keep(*, session: Session, import_id: str, chunk: Chunk) -> None:
         update(table(Import))
         .where(_import.id == import_id)
         .values(
-            chunks=_import.chunks + 1, bytes=_import.bytes + chunk.bytes,
+            heard_at=clock(), chunks=_import.chunks + 1, bytes=_import.bytes + chunk.bytes,
             lines=_import.lines + sum(1 for line in chunk.lines if line.strip()),
         )
     )  # fmt: skip
@@ -166,6 +167,20 @@ def fail(*, session: Session, import_id: str, why: str) -> None:
     ).one_or_none()
     if failed is not None:
         trail.record(session, SYSTEM, "import.failed", subject=import_id, content={"why": why[:2000]})
+
+
+SILENT_SECONDS = 3600
+"""After which a stream that has not ended is taken for broken off: the process that received it was killed."""
+SILENT = select(_import.id).where(
+    _import.state == ImportState.RECEIVING, func.coalesce(_import.heard_at, _import.created_at) < clock(-SILENT_SECONDS)
+)
+
+
+def give_up_silent(*, session: Session) -> None:
+    """A duty of the relay: fail imports whose stream nobody receives any more, and have stored what came."""
+    for import_id in session.scalars(SILENT).all():
+        fail(session=session, import_id=import_id, why=BROKEN_OFF)
+        call(session, import_id)
 
 
 # -- storing ----------------------------------------------------------------------------------------------------------

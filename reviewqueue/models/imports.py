@@ -32,6 +32,8 @@ class Import(Base):
     refused: Mapped[int] = mapped_column(default=0)
     error: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[Moment]
+    heard_at: Mapped[Moment | None]
+    """When the last chunk came in."""
     finished_at: Mapped[Moment | None]
 
     __table_args__ = (Index("ix_import_token_id_id", "token_id", "id"),)

@@ -10,15 +10,15 @@ import tracemalloc
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from reviewqueue.accounts import tokens
 from reviewqueue.core.background import run
-from reviewqueue.core.db import db, read_session, write_session
+from reviewqueue.core.db import clock, db, read_session, write_session
 from reviewqueue.intake import imports, jobs
 from reviewqueue.intake.jobs import store_import
-from reviewqueue.models import ImportChunk, Item, OutboxRow
+from reviewqueue.models import Import, ImportChunk, Item, OutboxRow
 from tests.fixtures.people import OPERATOR, item
 
 NDJSON = "application/x-ndjson"
@@ -258,3 +258,21 @@ def test_streams_hold_a_quarter_of_the_threads_at_most(client, cast, app, monkey
     places.release()
     assert send(client, cast, [item(1)]).status_code == 202
     assert send(client, cast, [item(1)]).status_code == 202, "its place is free again"
+
+
+def test_a_stream_whose_receiver_was_killed_is_given_up_and_what_came_is_stored(app, client, cast):
+    with app.app_context():
+        who = cast.submitter.actor
+        with write_session() as session:
+            runs = [imports.begin(session=session, actor=who, queue=None) for _ in range(2)]
+            chunk = imports.Chunk(0, 1, [json.dumps(item()).encode()])
+            for run_id in runs:
+                imports.keep(session=session, import_id=run_id, chunk=chunk)
+            forsaken = update(Import).where(Import.id == runs[0])
+            session.execute(forsaken.values(heard_at=clock(-imports.SILENT_SECONDS - 1)))
+        with write_session() as session:
+            imports.give_up_silent(session=session)
+    work(app)
+    given_up, live = (client.get(f"/api/v1/imports/{run_id}", headers=cast.submitter.bearer).json for run_id in runs)
+    assert (given_up["state"], given_up["error"], given_up["stored"]) == ("failed", imports.BROKEN_OFF, 1)
+    assert live["state"] == "receiving"
