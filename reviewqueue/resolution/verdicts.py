@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -65,6 +66,8 @@ def _derived(ai_output: Any, output: Any, view: str, *, started_blank: bool) -> 
         return Verdict.OVERRIDE
     if view == "text":
         survives = bool(_words(ai_output) & _words(output))
+    elif view == "multi_choice":
+        survives = bool(_members(ai_output) & _members(output))
     else:
         new = dict(leaves(output))
         survives = any(same(value, new.get(pointer, MISSING)) for pointer, value in leaves(ai_output))
@@ -84,6 +87,15 @@ def _contradiction(derived: Verdict) -> str:
 
 def _words(value: Any) -> set[str]:
     return {word.casefold() for _, leaf in leaves(value) if isinstance(leaf, str) for word in re.findall(r"\w+", leaf)}
+
+
+def _members(value: Any) -> set[tuple[str, str]]:
+    """Leaves by their place, whatever their index in a list: a label that stays may stand earlier."""
+    return {
+        (re.sub(r"/\d+(?=/|$)", "/*", pointer), json.dumps(leaf, sort_keys=True))
+        for pointer, leaf in leaves(value)
+        if leaf not in ([], {})
+    }
 
 
 def same(left: Any, right: Any) -> bool:

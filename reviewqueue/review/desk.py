@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,11 +19,14 @@ from reviewqueue.queues.schemas import property_schema
 from reviewqueue.resolution.verdicts import MISSING, same
 from reviewqueue.review import fields, shown
 from reviewqueue.review.decisions import Submission
+from reviewqueue.review.editors import Editor
+from reviewqueue.review.editors.multi_choice import MultiChoice
 from reviewqueue.review.fields import Part
 from reviewqueue.review.forms import DecisionForm
 from reviewqueue.review.workpiece import Workpiece
 
 MOST_DIGITS = 9
+SCRIPTS = {"multi_choice": "desk/multi_choice.js"}
 UNSENT = {"csrf_token", "spent_seconds", "verdict", "add"}
 """Names of the form that are no part of a draft."""
 
@@ -60,6 +63,8 @@ class Desk:
     rest: list[shown.Line] = field(default_factory=list)
     """Parts of the output that are not decided here."""
     part: Part | None = None
+    editor: Editor | None = None
+    """Of the types that have one of their own."""
     errors: list[str] = field(default_factory=list)
     output_errors: list[str] = field(default_factory=list)
 
@@ -83,6 +88,8 @@ class Desk:
     @property
     def changed(self) -> bool:
         """Whether the form differs from what the AI gave."""
+        if self.editor is not None:
+            return self.editor.changed
         if self.view == "choice":
             return self.chosen != self.ai_text
         if self.view == "text":
@@ -94,6 +101,16 @@ class Desk:
     def first(self) -> Part | None:
         """The field to look at first."""
         return fields.most_doubtful(self.part) if self.part else None
+
+    @property
+    def script(self) -> str | None:
+        """The static file that the browser needs for this type alone."""
+        return SCRIPTS.get(self.view)
+
+    @property
+    def tells_seen(self) -> bool:
+        """Whether there are parts, of which the browser says which were looked at."""
+        return self.part is not None or self.view == "multi_choice"
 
     @property
     def instructions_mark(self) -> str:
@@ -152,6 +169,8 @@ def _output_as_form(desk: Desk, output: Any) -> Iterable[tuple[str, str]]:
     value = output.get(name, MISSING) if name is not None and isinstance(output, dict) else output
     if value is MISSING:
         return []
+    if desk.editor is not None:
+        return desk.editor.as_form(value)
     if desk.part is not None:
         return fields.as_form(desk.part, value)
     if desk.view == "choice":
@@ -159,7 +178,7 @@ def _output_as_form(desk: Desk, output: Any) -> Iterable[tuple[str, str]]:
     return [("text", value)] if isinstance(value, str) else []
 
 
-# -- the three types --------------------------------------------------------------------------------------------------
+# -- the types --------------------------------------------------------------------------------------------------------
 
 
 def _fill_choice(desk: Desk) -> None:
@@ -220,7 +239,15 @@ def _fill_json(desk: Desk) -> None:
     fields.bind(desk.part, desk.data)
 
 
-_FILL = {"choice": _fill_choice, "text": _fill_text, "json": _fill_json}
+def _fill_editor(desk: Desk) -> None:
+    desk.editor = _EDITORS[desk.view](desk.work, desk.ai, desk.pointer)
+    desk.data = desk.data if desk.data is not None else _drafted(desk)
+    if desk.data is not None:
+        desk.editor.take(desk.data)
+
+
+_EDITORS: dict[str, Callable[[Workpiece, Any, str], Editor]] = {"multi_choice": MultiChoice}
+_FILL = {"choice": _fill_choice, "text": _fill_text, "json": _fill_json, **dict.fromkeys(_EDITORS, _fill_editor)}
 
 
 def _lines(text: str) -> str:
@@ -268,6 +295,8 @@ def _decided(desk: Desk, faults: Faults) -> Any:
     """The value that the form holds; the AI's own where nothing was changed."""
     if desk.part is not None:
         return fields.value_of(desk.part, faults)
+    if desk.editor is not None:
+        return desk.editor.decided(faults)
     if desk.view == "choice":
         return _chosen(desk, faults)
     if _lines(desk.text) == _lines(desk.ai_text):

@@ -1,0 +1,99 @@
+"""The view of a queue: how input and output are shown and edited, and what each type asks of the schemas. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from reviewqueue.core.http import Shape
+from reviewqueue.errors import Faults
+from reviewqueue.queues.schemas import choices, property_schema, resolved
+
+
+class View(Shape):
+    """How input and output are shown and edited."""
+
+    type: Literal["choice", "multi_choice", "text", "json"]
+    input: str | None = None
+    """The property of the input that is read; None: all of it."""
+    output: str | None = None
+    """The property of the output that is decided; None: all of it."""
+
+
+LABELLED = frozenset({"choice", "multi_choice"})
+"""Types whose output consists of labels: one may be missing."""
+
+
+def labels(view: View, schema: Mapping[str, Any]) -> list[Any]:
+    """The labels that the view offers, in schema order; empty where its type has none."""
+    if view.type == "choice":
+        return choices(schema, view.output)
+    if view.type == "multi_choice":
+        return _choices_of_elements(schema, view.output)
+    return []
+
+
+def _choices_of_elements(schema: Mapping[str, Any], name: str | None) -> list[Any]:
+    """The values that each element of a list may have."""
+    target = property_schema(schema, name)
+    elements = target.get("items") if isinstance(target, Mapping) and target.get("type") == "array" else None
+    return choices(resolved(elements, schema), None)
+
+
+# -- left out: what the schemas suggest -------------------------------------------------------------------------------
+
+
+def derived(output_schema: Mapping[str, Any], input_schema: Any) -> dict[str, Any]:
+    """How to show items of these schemas when the document does not say."""
+    kind, name = _derived_output(output_schema)
+    return {"type": kind, "output": name, "input": _only_text(input_schema)}
+
+
+def _derived_output(schema: Mapping[str, Any]) -> tuple[str, str | None]:
+    whole = property_schema(schema, None)
+    properties = whole.get("properties") if isinstance(whole, Mapping) else None
+    only = [next(iter(properties))] if isinstance(properties, Mapping) and len(properties) == 1 else []
+    for name in [None, *only]:
+        target = property_schema(schema, name)
+        if choices(schema, name):
+            return "choice", name
+        if not isinstance(target, Mapping):
+            continue
+        if target.get("type") == "string":
+            return "text", name
+        if target.get("uniqueItems") is True and _choices_of_elements(schema, name):
+            return "multi_choice", name
+    return "json", None
+
+
+def _only_text(schema: Any) -> str | None:
+    properties = schema.get("properties") if isinstance(schema, Mapping) else None
+    if isinstance(properties, Mapping) and len(properties) == 1:
+        name = next(iter(properties))
+        only = property_schema(schema, name)
+        if isinstance(only, Mapping) and only.get("type") == "string":
+            return str(name)
+    return None
+
+
+# -- given: whether the schemas fit -----------------------------------------------------------------------------------
+
+
+def check(view: View, schema: Mapping[str, Any], faults: Faults) -> None:
+    """Add a fault where the view does not fit the output schema."""
+    target = property_schema(schema, view.output)
+    if view.output is not None and not isinstance(target, Mapping):
+        faults.add("/view/output", f"output_schema has no property {view.output!r}")
+    elif wanted := _lacks(view, schema, target if isinstance(target, Mapping) else {}):
+        faults.add("/view", f"a {view.type} needs {wanted} in output_schema, at the property that view.output names")
+
+
+def _lacks(view: View, schema: Mapping[str, Any], target: Mapping[str, Any]) -> str | None:
+    """What the output would have to be, where it is not."""
+    if view.type == "choice":
+        return None if labels(view, schema) else "an enum"
+    if view.type == "multi_choice":
+        return None if labels(view, schema) else "type: array whose items have an enum"
+    if view.type == "text":
+        return None if target.get("type") == "string" else "type: string"
+    return None
