@@ -6,18 +6,22 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from reviewqueue.core.http import Shape
-from reviewqueue.errors import Faults
+from reviewqueue.core.strictjson import escape_pointer
+from reviewqueue.errors import Fault, Faults
+from reviewqueue.queues import candidates
 from reviewqueue.queues.schemas import choices, property_schema, resolved
 
 
 class View(Shape):
     """How input and output are shown and edited."""
 
-    type: Literal["choice", "multi_choice", "text", "json"]
+    type: Literal["choice", "multi_choice", "text", "json", "compare"]
     input: str | None = None
     """The property of the input that is read; None: all of it."""
     output: str | None = None
     """The property of the output that is decided; None: all of it."""
+    candidates: str | None = None
+    """With `compare`: the property of the input that holds what is compared; None: `candidates`."""
 
 
 LABELLED = frozenset({"choice", "multi_choice"})
@@ -81,6 +85,8 @@ def _only_text(schema: Any) -> str | None:
 
 def check(view: View, schema: Mapping[str, Any], faults: Faults) -> None:
     """Add a fault where the view does not fit the output schema."""
+    if view.candidates is not None and view.type != "compare":
+        faults.add("/view/candidates", "is for compare alone")
     target = property_schema(schema, view.output)
     if view.output is not None and not isinstance(target, Mapping):
         faults.add("/view/output", f"output_schema has no property {view.output!r}")
@@ -94,6 +100,31 @@ def _lacks(view: View, schema: Mapping[str, Any], target: Mapping[str, Any]) -> 
         return None if labels(view, schema) else "an enum"
     if view.type == "multi_choice":
         return None if labels(view, schema) else "type: array whose items have an enum"
+    if view.type == "compare":
+        return None if candidates.how(target) else "type: string (the best) or type: array of strings (a ranking)"
     if view.type == "text":
         return None if target.get("type") == "string" else "type: string"
     return None
+
+
+# -- one item ---------------------------------------------------------------------------------------------------------
+
+
+def reads_input(view: View) -> bool:
+    """Whether what an output may be depends on the item's input."""
+    return view.type == "compare"
+
+
+def faults_in_input(view: View, value: Any, pointer: str) -> list[Fault]:
+    """What the view needs of an input, beyond its schema."""
+    return candidates.faults_in(value, view.candidates, pointer) if view.type == "compare" else []
+
+
+def faults_in_output(view: View, value: Any, given: Any, pointer: str) -> list[Fault]:
+    """Where an output does not go with the input `given`, beyond its schema."""
+    place = pointer if view.output is None else f"{pointer}/{escape_pointer(view.output)}"
+    if view.output is not None:
+        if not isinstance(value, Mapping) or view.output not in value:
+            return []
+        value = value[view.output]
+    return candidates.faults_of_choice(value, given, view.candidates, place) if view.type == "compare" else []

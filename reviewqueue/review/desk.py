@@ -14,19 +14,21 @@ from reviewqueue.core import strictjson
 from reviewqueue.core.strictjson import escape_pointer
 from reviewqueue.errors import Fault, Faults, Invalid
 from reviewqueue.models.states import Verdict
+from reviewqueue.queues import candidates
 from reviewqueue.queues.configuration import Reason, offered_reasons
 from reviewqueue.queues.schemas import property_schema
 from reviewqueue.resolution.verdicts import MISSING, same
 from reviewqueue.review import fields, shown
 from reviewqueue.review.decisions import Submission
 from reviewqueue.review.editors import Editor
+from reviewqueue.review.editors.compare import Compare
 from reviewqueue.review.editors.multi_choice import MultiChoice
 from reviewqueue.review.fields import Part
 from reviewqueue.review.forms import DecisionForm
 from reviewqueue.review.workpiece import Workpiece
 
 MOST_DIGITS = 9
-SCRIPTS = {"multi_choice": "desk/multi_choice.js"}
+SCRIPTS = {"multi_choice": "desk/multi_choice.js", "compare": "desk/compare.js"}
 UNSENT = {"csrf_token", "spent_seconds", "verdict", "add"}
 """Names of the form that are no part of a draft."""
 
@@ -133,7 +135,7 @@ def desk_of(work: Workpiece, data: MultiDict[str, str] | None = None) -> Desk:
     elif name is not None:
         ai = given.get(name, MISSING) if isinstance(given, dict) else MISSING
     desk = Desk(
-        work=work, form=DecisionForm(), data=data, input=shown.input_shown(work.input, work.config.view.input), ai=ai,
+        work=work, form=DecisionForm(), data=data, input=shown.input_shown(*_read(work)), ai=ai,
         pointer="" if name is None else f"/{escape_pointer(name)}", reasons=offered_reasons(work.config),
     )  # fmt: skip
     if name is not None and isinstance(given, dict) and len(given) > 1:
@@ -141,6 +143,15 @@ def desk_of(work: Workpiece, data: MultiDict[str, str] | None = None) -> Desk:
     _FILL[desk.view](desk)
     desk.form = DecisionForm(desk.data) if desk.data is not None else DecisionForm()
     return desk
+
+
+def _read(work: Workpiece) -> tuple[Any, str | None]:
+    """The input without what the type's own part of the page shows, and the property that is read."""
+    view = work.config.view
+    if view.type == "compare" and isinstance(work.input, dict):
+        hidden = view.candidates or candidates.PROPERTY
+        return {key: value for key, value in work.input.items() if key != hidden}, view.input
+    return work.input, view.input
 
 
 def _output(work: Workpiece) -> Any:
@@ -246,7 +257,7 @@ def _fill_editor(desk: Desk) -> None:
         desk.editor.take(desk.data)
 
 
-_EDITORS: dict[str, Callable[[Workpiece, Any, str], Editor]] = {"multi_choice": MultiChoice}
+_EDITORS: dict[str, Callable[[Workpiece, Any, str], Editor]] = {"multi_choice": MultiChoice, "compare": Compare}
 _FILL = {"choice": _fill_choice, "text": _fill_text, "json": _fill_json, **dict.fromkeys(_EDITORS, _fill_editor)}
 
 

@@ -20,10 +20,10 @@ from reviewqueue.models import Queue
 from reviewqueue.models.states import QueueRole, SiteRole
 from reviewqueue.queues.applying import apply
 from reviewqueue.samples.items import invoices, replies, support
-from reviewqueue.samples.labelling import survey
+from reviewqueue.samples.labelling import answers, survey
 
 HERE = Path(__file__).parent
-QUEUES = ("support-intents", "reply-drafts", "invoices", "survey-topics")
+QUEUES = ("support-intents", "reply-drafts", "invoices", "survey-topics", "answer-pairs")
 PASSWORD = "demo-password"  # noqa: S105 - printed, for the sample people of a demonstration
 
 
@@ -75,6 +75,7 @@ def _items() -> Iterator[dict[str, Any]]:
     yield from replies()
     yield from invoices()
     yield from survey()
+    yield from answers()
 
 
 def banner(host: str, port: int) -> list[str]:

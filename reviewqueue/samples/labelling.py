@@ -14,6 +14,13 @@ _SURVEY = [
     ("Transfers arrive in seconds. Why is a paper statement five euros?", 6, {"speed": 0.86, "fees_abroad": 0.3}, {"price": 0.58}),
 ]  # fmt: skip
 
+_ANSWERS = [
+    ("Why is the sky blue?", ["Because the air scatters short waves, blue light, more than long ones, and so blue reaches us from all sides.", "The sky is blue because it mirrors the sea."], 0),
+    ("How do I take the square root of 2 by hand?", ["Guess 1.5. Take the mean of the guess and 2 divided by it: 1.4167. Once more: 1.4142. Each step doubles the digits that are right.", "Square roots of numbers that are no squares cannot be taken by hand. Use a calculator, or look it up in a table, which every good library has, and where you will find it to as many digits as you like.", "It is about 1.41."], None),
+    ("Can I freeze cooked rice?", ["Yes, for a month. Cool it fast, within an hour, and freeze it in flat portions.", "Yes! Rice is a wonderful thing, and freezing it is a wonderful idea. Leave it out over night so that it is quite cold, then freeze it."], 1),
+    ("What is a lease?", ["A contract by which one lets another use a thing for some time and for a price.", "A contract to use somebody else's thing for a time, for money, like a flat or a car."], None),
+]  # fmt: skip
+
 
 def survey() -> Iterator[dict[str, Any]]:
     """Items of `survey-topics`."""
@@ -24,4 +31,18 @@ def survey() -> Iterator[dict[str, Any]]:
             "parts": [{"pointer": f"/topics/{at}", "confidence": sure} for at, sure in enumerate(topics.values())],
             "alternatives": [{"output": {"topics": [topic]}, "confidence": sure} for topic, sure in others.items()],
             "model": "topics", "model_version": "2",
+        }  # fmt: skip
+
+
+def answers() -> Iterator[dict[str, Any]]:
+    """Items of `answer-pairs`; some with what a judging model prefers."""
+    for number, (question, texts, best) in enumerate(_ANSWERS, start=1):
+        ids = [f"{number}-{at}" for at in range(len(texts))]
+        models = ["writer-4", "writer-3", "writer-small"]
+        yield {
+            "queue": "answer-pairs", "external_id": f"pair-{number:04}", "model": "judge", "model_version": "1",
+            "input": {"question": question, "candidates": [
+                {"id": known, "output": text, "model": model} for known, text, model in zip(ids, texts, models, strict=False)
+            ]},
+            "output": None if best is None else {"best": ids[best]}, "confidence": None if best is None else 0.64,
         }  # fmt: skip

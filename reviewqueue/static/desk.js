@@ -272,7 +272,7 @@
 
   function verdict() {
     if (!changed()) return "approve";
-    if (desk.editor?.replaced) return desk.editor.replaced() ? "override" : "edit";
+    if (desk.editor?.replaced) return desk.editor.replaced() && !$(".rest") ? "override" : "edit";
     return desk.view === "choice" || $("[name=started_blank]").value ? "override" : "edit";
   }
 
@@ -283,6 +283,8 @@
     if (desk.asking) return reason() ? answerReason($("[name=reason]:checked")) : focusOn($("[name=reason]"));
     if (desk.lost) return $(".deck .primary")?.click();
     if (desk.view === "choice" && !$("[name=choice]:checked")) return say("Pick a label first.", "warning");
+    const missing = desk.editor?.missing?.();
+    if (missing) return say(missing, "warning");
     if (reasonDue(verdict())) return askReason(verdict());
     if (desk.tellsSeen && !desk.sure) {
       const unseen = $$(".doubtful[data-pointer]").filter((part) => !desk.seen.has(part.dataset.pointer));
@@ -412,6 +414,10 @@
     input.checked = true;
     focusOn(input);
     picked();
+    decideAtOnce();
+  }
+
+  function decideAtOnce() {
     if (Number(desk.main.dataset.undoSeconds) > 0 && !reasonDue(verdict())) decide();
   }
 
@@ -653,7 +659,7 @@
     mine.loading = true;
     import(data.editor).then((module) => {
       if (mine !== desk) return;
-      mine.editor = module.default({ $, $$, mark, typed, focusOn, select, open });
+      mine.editor = module.default({ $, $$, mark, typed, focusOn, select, open, decideAtOnce });
       mine.loading = false;
       begin(refused);
     }).catch(() => { say("A part of this page could not be loaded. It works without, by its buttons.", "warning"); });
@@ -668,12 +674,13 @@
     const first = $("#parts")?.dataset.first;
     // At phone width the page begins with what the AI saw; the field is selected all the same.
     const narrow = matchMedia("(max-width: 860px)").matches && !wrong && !desk.lost;
-    if (narrow) ($("[name=choice]:checked, #listed input") ?? $("#editor") ?? $$(".part").find((part) => part.dataset.pointer === first) ?? $(".part"))?.focus({ preventScroll: true });
+    if (narrow) ($("[name=choice]:checked, #listed input, [name=pick]") ?? $("#editor") ?? $$(".part").find((part) => part.dataset.pointer === first) ?? $(".part"))?.focus({ preventScroll: true });
     else if (desk.lost) focusOn($(".deck .primary"));
     else if (wrong) select(wrong);
     else if ($("#parts")) select($$(".part").find((part) => part.dataset.pointer === first) ?? $(".part"));
     else rest();
     if ($("#parts")) showParts();
+    desk.editor?.show?.();
     tellInstructions(data);
   }
 

@@ -18,6 +18,16 @@ TOPICS: dict[str, Any] = {
     }}},
 }  # fmt: skip
 
+BEST: dict[str, Any] = {
+    "name": "best", "routing": {"otherwise": "review"}, "view": {"type": "compare", "output": "best"},
+    "output_schema": {"type": "object", "required": ["best"], "properties": {"best": {"type": "string"}}},
+}  # fmt: skip
+ORDER: dict[str, Any] = {
+    "name": "order", "routing": {"otherwise": "review"}, "view": {"type": "compare"},
+    "output_schema": {"type": "array", "items": {"type": "string"}},
+}  # fmt: skip
+DRAFTS = [{"id": f"m{number}", "output": f"Draft {number}"} for number in range(3)]
+
 
 def opened(site: Any, document: dict[str, Any]) -> None:
     site.write(apply, document=document)
@@ -49,3 +59,33 @@ def test_labels_are_toggled_searched_and_saved_with_control_enter(site, page):
     assert verdicts(site) == [
         ("edit", {"topics": ["topic_4", "topic_9", "topic_17"]}), ("approve", {"topics": ["topic_4", "topic_2"]}),
     ]  # fmt: skip
+
+
+def drafts(page: Any) -> list[str]:
+    """The candidates in sight, by their ids."""
+    return [f"m{text.split()[-1]}" for text in page.locator(".candidate-text").all_inner_texts()]
+
+
+def test_the_best_is_picked_with_a_digit_and_candidates_are_ranked_by_digits(site, page):
+    for document in (BEST, ORDER):
+        opened(site, document)
+    for _ in range(2):
+        site.submit("best", {"best": "m1"}, given={"question": "Which?", "candidates": DRAFTS})
+        site.submit("order", ["m2", "m1", "m0"], given={"candidates": DRAFTS})
+    begin(page, "best")
+    wanted = drafts(page).index("m2") + 1
+    on(page, str(wanted))
+    on(page, "Control+Enter")
+    assert verdicts(site) == [("override", {"best": "m2"}), ("approve", {"best": "m1"})]
+    begin(page, "order")
+    order = drafts(page)
+    places = page.locator("#choices select")
+    for number in ("1", "2", "3"):
+        page.keyboard.press(number)
+    assert [places.nth(at).input_value() for at in range(3)] == ["", "", ""], "all taken back"
+    page.keyboard.press("Control+Enter")
+    assert "Give each a place" in page.inner_text("#draft-state")
+    for number in ("3", "1", "2"):
+        page.keyboard.press(number)
+    on(page, "Control+Enter")
+    assert verdicts(site)[2][1] == [order[2], order[0], order[1]]

@@ -35,6 +35,8 @@ LEAST = {"name": "q", "output_schema": {"enum": ["a", "b"]}, "routing": {}}
         ({"surprise": 1}, "/surprise"),
         ({"view": {"type": "choice", "output": "label"}}, "/view/output"),
         ({"view": {"type": "multi_choice"}}, "/view"),
+        ({"view": {"type": "compare"}}, "/view"),
+        ({"view": {"type": "choice", "candidates": "drafts"}}, "/view/candidates"),
     ],
 )
 def test_a_fault_is_refused_with_a_pointer_to_it(changes, pointer):
