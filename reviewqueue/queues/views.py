@@ -8,14 +8,14 @@ from typing import Any, Literal
 from reviewqueue.core.http import Shape
 from reviewqueue.core.strictjson import escape_pointer
 from reviewqueue.errors import Fault, Faults
-from reviewqueue.queues import candidates
+from reviewqueue.queues import candidates, messages
 from reviewqueue.queues.schemas import choices, property_schema, resolved
 
 
 class View(Shape):
     """How input and output are shown and edited."""
 
-    type: Literal["choice", "multi_choice", "text", "json", "compare"]
+    type: Literal["choice", "multi_choice", "text", "json", "compare", "chat"]
     input: str | None = None
     """The property of the input that is read; None: all of it."""
     output: str | None = None
@@ -102,6 +102,8 @@ def _lacks(view: View, schema: Mapping[str, Any], target: Mapping[str, Any]) -> 
         return None if labels(view, schema) else "type: array whose items have an enum"
     if view.type == "compare":
         return None if candidates.how(target) else "type: string (the best) or type: array of strings (a ranking)"
+    if view.type == "chat":
+        return None if messages.is_reply(target, schema) else "type: string, a message with content, or a list of them"
     if view.type == "text":
         return None if target.get("type") == "string" else "type: string"
     return None
@@ -117,7 +119,9 @@ def reads_input(view: View) -> bool:
 
 def faults_in_input(view: View, value: Any, pointer: str) -> list[Fault]:
     """What the view needs of an input, beyond its schema."""
-    return candidates.faults_in(value, view.candidates, pointer) if view.type == "compare" else []
+    if view.type == "compare":
+        return candidates.faults_in(value, view.candidates, pointer)
+    return messages.faults_in(value, view.input, pointer) if view.type == "chat" else []
 
 
 def faults_in_output(view: View, value: Any, given: Any, pointer: str) -> list[Fault]:

@@ -71,12 +71,13 @@ def _derived(ai_output: Any, output: Any, view: str, *, started_blank: bool) -> 
     else:
         new = dict(leaves(output))
         survives = any(same(value, new.get(pointer, MISSING)) for pointer, value in leaves(ai_output))
+        survives = survives or (view == "chat" and bool(_words(ai_output) & _words(output)))
     return Verdict.EDIT if survives else Verdict.OVERRIDE
 
 
 def _consistent(given: Verdict, derived: Verdict, view: str) -> bool:
     # A text is one leaf: changing a word of it may be called either.
-    return given is derived or (view == "text" and given is Verdict.OVERRIDE)
+    return given is derived or (view in {"text", "chat"} and given is Verdict.OVERRIDE)
 
 
 def _contradiction(derived: Verdict) -> str:

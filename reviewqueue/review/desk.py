@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,11 +14,12 @@ from reviewqueue.core import strictjson
 from reviewqueue.core.strictjson import escape_pointer
 from reviewqueue.errors import Fault, Faults, Invalid
 from reviewqueue.models.states import Verdict
-from reviewqueue.queues import candidates
+from reviewqueue.queues import candidates, messages
 from reviewqueue.queues.configuration import Reason, offered_reasons
 from reviewqueue.queues.schemas import property_schema
 from reviewqueue.resolution.verdicts import MISSING, same
 from reviewqueue.review import fields, shown
+from reviewqueue.review.conversation import Conversation, check_arguments, conversation, schemas_of_arguments, widen
 from reviewqueue.review.decisions import Submission
 from reviewqueue.review.editors import Editor
 from reviewqueue.review.editors.compare import Compare
@@ -65,6 +66,7 @@ class Desk:
     rest: list[shown.Line] = field(default_factory=list)
     """Parts of the output that are not decided here."""
     part: Part | None = None
+    conversation: Conversation | None = None
     editor: Editor | None = None
     """Of the types that have one of their own."""
     errors: list[str] = field(default_factory=list)
@@ -151,6 +153,10 @@ def _read(work: Workpiece) -> tuple[Any, str | None]:
     if view.type == "compare" and isinstance(work.input, dict):
         hidden = view.candidates or candidates.PROPERTY
         return {key: value for key, value in work.input.items() if key != hidden}, view.input
+    if view.type == "chat":
+        talk = {view.input or messages.PROPERTY, "tools"}
+        rest = work.input.items() if isinstance(work.input, dict) else ()
+        return {key: value for key, value in rest if key not in talk}, None
     return work.input, view.input
 
 
@@ -239,15 +245,24 @@ def _fill_text(desk: Desk) -> None:
         desk.text = desk.data["text"]
 
 
-def _fill_json(desk: Desk) -> None:
+def _fill_json(desk: Desk, schemas: Mapping[str, Any] | None = None) -> None:
     config = desk.work.config
     desk.part = fields.parts_of(
         property_schema(config.output_schema, config.view.output), config.output_schema, desk.ai,
         pointer=desk.pointer, title=shown.words(config.view.output or "output"),
-        confidences=desk.work.parts, doubtful_below=config.doubtful_below,
+        confidences=desk.work.parts, doubtful_below=config.doubtful_below, schemas=schemas,
     )  # fmt: skip
+    if desk.view == "chat":
+        widen(desk.part)
     desk.data = desk.data if desk.data is not None else _drafted(desk)
     fields.bind(desk.part, desk.data)
+
+
+def _fill_chat(desk: Desk) -> None:
+    work = desk.work
+    desk.conversation = conversation(work.input, work.config.view.input)
+    reply = None if desk.ai is MISSING else desk.ai
+    _fill_json(desk, schemas_of_arguments(reply, desk.pointer, work.input))
 
 
 def _fill_editor(desk: Desk) -> None:
@@ -258,7 +273,13 @@ def _fill_editor(desk: Desk) -> None:
 
 
 _EDITORS: dict[str, Callable[[Workpiece, Any, str], Editor]] = {"multi_choice": MultiChoice, "compare": Compare}
-_FILL = {"choice": _fill_choice, "text": _fill_text, "json": _fill_json, **dict.fromkeys(_EDITORS, _fill_editor)}
+_FILL = {
+    "choice": _fill_choice,
+    "text": _fill_text,
+    "json": _fill_json,
+    "chat": _fill_chat,
+    **dict.fromkeys(_EDITORS, _fill_editor),
+}
 
 
 def _lines(text: str) -> str:
@@ -305,7 +326,10 @@ def draft_of(desk: Desk) -> str:
 def _decided(desk: Desk, faults: Faults) -> Any:
     """The value that the form holds; the AI's own where nothing was changed."""
     if desk.part is not None:
-        return fields.value_of(desk.part, faults)
+        value = fields.value_of(desk.part, faults)
+        if desk.view == "chat":
+            check_arguments(value, desk.ai, desk.pointer, faults)
+        return value
     if desk.editor is not None:
         return desk.editor.decided(faults)
     if desk.view == "choice":

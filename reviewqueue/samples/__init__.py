@@ -20,10 +20,10 @@ from reviewqueue.models import Queue
 from reviewqueue.models.states import QueueRole, SiteRole
 from reviewqueue.queues.applying import apply
 from reviewqueue.samples.items import invoices, replies, support
-from reviewqueue.samples.labelling import answers, survey
+from reviewqueue.samples.labelling import answers, conversations, survey
 
 HERE = Path(__file__).parent
-QUEUES = ("support-intents", "reply-drafts", "invoices", "survey-topics", "answer-pairs")
+QUEUES = ("support-intents", "reply-drafts", "invoices", "survey-topics", "answer-pairs", "agent-replies")
 PASSWORD = "demo-password"  # noqa: S105 - printed, for the sample people of a demonstration
 
 
@@ -76,6 +76,7 @@ def _items() -> Iterator[dict[str, Any]]:
     yield from invoices()
     yield from survey()
     yield from answers()
+    yield from conversations()
 
 
 def banner(host: str, port: int) -> list[str]:

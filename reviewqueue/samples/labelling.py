@@ -21,6 +21,18 @@ _ANSWERS = [
     ("What is a lease?", ["A contract by which one lets another use a thing for some time and for a price.", "A contract to use somebody else's thing for a time, for money, like a flat or a car."], None),
 ]  # fmt: skip
 
+_TOOLS = [
+    {"name": "refund", "description": "Pay money back", "parameters": {"type": "object", "required": ["payment", "amount"], "properties": {"payment": {"type": "string"}, "amount": {"type": "number"}, "reason": {"enum": ["double", "faulty", "goodwill"]}}}},
+    {"name": "block_card", "description": "Block a card", "parameters": {"type": "object", "required": ["last_four"], "properties": {"last_four": {"type": "string"}, "send_new": {"type": "boolean"}}}},
+]  # fmt: skip
+_CONVERSATIONS: list[tuple[list[tuple[str, str]], str | None, list[tuple[str, dict[str, Any]]], dict[str, float]]] = [
+    ([("user", "You took 49.90 twice for my order, payments P-771 and P-772."), ("assistant", "I am sorry. May I pay one of them back?"), ("user", "Yes, please, the second one.")],
+     "Done: 49.90 is on its way back to you and arrives within three days.", [("refund", {"payment": "P-771", "amount": 49.9, "reason": "double"})], {"/tool_calls/0/args/payment": 0.38, "/tool_calls/0/args/amount": 0.97}),
+    ([("user", "I left my card in a taxi. It ends in 4410. I am at home until Friday.")],
+     "I have blocked the card that ends in 4410. A new one comes **before Friday**.", [("block_card", {"last_four": "4401", "send_new": True})], {"/tool_calls/0/args/last_four": 0.44, "/content": 0.6}),
+    ([("user", "Is there anything you can do about the fee? It was your fault.")], "Fees are in the terms.", [], {"/content": 0.35}),
+]  # fmt: skip
+
 
 def survey() -> Iterator[dict[str, Any]]:
     """Items of `survey-topics`."""
@@ -45,4 +57,18 @@ def answers() -> Iterator[dict[str, Any]]:
                 {"id": known, "output": text, "model": model} for known, text, model in zip(ids, texts, models, strict=False)
             ]},
             "output": None if best is None else {"best": ids[best]}, "confidence": None if best is None else 0.64,
+        }  # fmt: skip
+
+
+def conversations() -> Iterator[dict[str, Any]]:
+    """Items of `agent-replies`."""
+    for number, (turns, reply, calls, doubts) in enumerate(_CONVERSATIONS, start=1):
+        output: dict[str, Any] = {"content": reply}
+        if calls:
+            output["tool_calls"] = [{"name": name, "args": arguments} for name, arguments in calls]
+        yield {
+            "queue": "agent-replies", "external_id": f"talk-{number:04}", "model": "agent", "model_version": "5",
+            "input": {"messages": [{"role": role, "content": text} for role, text in turns], "tools": _TOOLS},
+            "output": output, "confidence": min(doubts.values()),
+            "parts": [{"pointer": pointer, "confidence": sure} for pointer, sure in doubts.items()],
         }  # fmt: skip

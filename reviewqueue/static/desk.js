@@ -228,7 +228,7 @@
       const differs = is !== was;
       const empty = (text) => saidOf(field, text) || "nothing";
       if (differs || part.classList.contains("changed")) {
-        $(".part-value", part).replaceChildren(...(differs ? [mark("del", empty(was)), " ", mark("ins", empty(is))] : [was ? empty(was) : mark("span", "not given")]));
+        $(".part-value", part).replaceChildren(...(differs && was && field.tagName === "TEXTAREA" ? diffed(was, is) : differs ? [mark("del", empty(was)), " ", mark("ins", empty(is))] : [was ? empty(was) : mark("span", "not given")]));
       }
       part.classList.toggle("changed", differs);
       part.classList.toggle("seen", desk.seen.has(part.dataset.pointer));
@@ -242,9 +242,11 @@
     $("#changes").hidden = was === is || !was;
     $("#editor").classList.toggle("changed", was !== is);
     if (was === is || !was) return;
-    const runs = wordDiff(was.match(/\s+|[\p{L}\p{N}_]+|[^\s\p{L}\p{N}_]/gu) ?? [], is.match(/\s+|[\p{L}\p{N}_]+|[^\s\p{L}\p{N}_]/gu) ?? []);
-    $("#diff").replaceChildren(...runs.map(([kind, part]) => kind === "same" ? part : mark(kind, part)));
+    $("#diff").replaceChildren(...diffed(was, is));
   }
+
+  const wordsOf = (text) => text.match(/\s+|[\p{L}\p{N}_]+|[^\s\p{L}\p{N}_]/gu) ?? [];
+  const diffed = (was, is) => wordDiff(wordsOf(was), wordsOf(is)).map(([kind, part]) => kind === "same" ? part : mark(kind, part));
 
   // Longest common run of words; what is alike at both ends is set aside first, and a huge middle is shown as replaced.
   function wordDiff(a, b) {
@@ -681,6 +683,7 @@
     else rest();
     if ($("#parts")) showParts();
     desk.editor?.show?.();
+    if (!narrow) $("#turns")?.lastElementChild?.scrollIntoView({ block: "nearest" });
     tellInstructions(data);
   }
 

@@ -89,3 +89,43 @@ def test_the_best_is_picked_with_a_digit_and_candidates_are_ranked_by_digits(sit
         page.keyboard.press(number)
     on(page, "Control+Enter")
     assert verdicts(site)[2][1] == [order[2], order[0], order[1]]
+
+
+REPLY: dict[str, Any] = {
+    "name": "reply", "routing": {"otherwise": "review"}, "view": {"type": "chat"}, "output_schema": {
+        "type": "object", "required": ["content"], "properties": {
+            "content": {"type": "string"}, "tool_calls": {"type": "array", "items": {"type": "object", "properties": {
+                "name": {"type": "string"}, "args": {"type": "object"},
+            }}},
+        },
+    },
+}  # fmt: skip
+
+
+def test_a_reply_and_its_calls_are_corrected_by_keys_and_nothing_in_them_runs(site, page):
+    opened(site, REPLY)
+    hostile = "<script>document.title='owned'</script> **bold** [x](javascript:alert(1))"
+    talk = [{"role": "user", "content": hostile}, *({"role": "assistant", "content": "word " * 99} for _ in range(9))]
+    call = {"name": "refund", "args": {"amount": 49.9, "payment": "P-1"}}
+    site.submit(
+        "reply", {"content": hostile, "tool_calls": [call]}, given={"messages": talk},
+        parts=[{"pointer": "/tool_calls/0/args/payment", "confidence": 0.3}],
+    )  # fmt: skip
+    begin(page, "reply")
+    assert page.evaluate("document.activeElement.dataset.pointer") == "/tool_calls/0/args/payment"
+    assert page.query_selector(".turn a, .turn script, .part-value a") is None
+    page.keyboard.press("Enter")
+    type_in(page, "P-2")
+    page.keyboard.press("Enter")
+    assert page.inner_text(".part:focus ins") == "P-2"
+    page.focus(".part[data-pointer='/content']")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Control+End")
+    page.keyboard.press("Enter")
+    type_in(page, "Bye")
+    page.keyboard.press("Escape")
+    assert page.inner_text(".part[data-pointer='/content'] ins").strip() == "Bye"
+    on(page, "Control+Enter")
+    call["args"] = {"amount": 49.9, "payment": "P-2"}
+    assert verdicts(site) == [("edit", {"content": hostile + "\nBye", "tool_calls": [call]})]
+    assert "owned" not in page.title()

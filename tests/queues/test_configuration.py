@@ -36,6 +36,7 @@ LEAST = {"name": "q", "output_schema": {"enum": ["a", "b"]}, "routing": {}}
         ({"view": {"type": "choice", "output": "label"}}, "/view/output"),
         ({"view": {"type": "multi_choice"}}, "/view"),
         ({"view": {"type": "compare"}}, "/view"),
+        ({"view": {"type": "chat"}}, "/view"),
         ({"view": {"type": "choice", "candidates": "drafts"}}, "/view/candidates"),
     ],
 )

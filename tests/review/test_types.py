@@ -40,6 +40,15 @@ ORDER: dict[str, Any] = {
     "name": "order", "routing": {"otherwise": "review"}, "view": {"type": "compare"},
     "output_schema": {"type": "array", "items": {"type": "string"}},
 }  # fmt: skip
+REPLY: dict[str, Any] = {
+    "name": "reply", "routing": {"otherwise": "review"}, "view": {"type": "chat"}, "output_schema": {
+        "type": "object", "required": ["content"], "properties": {
+            "content": {"type": ["string", "null"]}, "tool_calls": {"type": "array", "items": {
+                "type": "object", "properties": {"name": {"type": "string"}, "args": {"type": "object"}},
+            }},
+        },
+    },
+}  # fmt: skip
 DRAFTS = [
     {"id": "gpt-x", "output": "Yours truly", "model": "gpt-x"}, {"id": "llama", "output": "See you", "model": "llama"},
     {"id": "qwen", "output": {"text": "Bye", "tone": "<b>"}, "model": "qwen"},
@@ -165,3 +174,74 @@ def test_an_item_without_candidates_to_compare_is_refused(given, output, pointer
     compiled = Compiled(1, parse(BEST, final_say=True)[0], "")
     faults = [*compiled.validate_input(given), *compiled.validate_output(output, given=given)]
     assert pointer in [fault.pointer for fault in faults]
+
+
+HOSTILE = "<img src=x onerror=alert(1)> [go](javascript:alert(1)) ![](//evil.example/x.png) \u202e"
+TALK = [
+    {"role": "system", "content": HOSTILE},
+    {"role": "user", "content": [{"type": "text", "text": "Where is it?"}, {"type": "image_url"}]},
+    {"role": HOSTILE, "name": HOSTILE, "content": None, "tool_calls": [
+        {"type": "function", "function": {"name": "find_order", "arguments": '{"order": "A-17"}'}}, 7,
+        {"function": {"name": HOSTILE, "arguments": "{"}},
+    ]},
+    {"role": "tool", "content": {"found": HOSTILE}},
+]  # fmt: skip
+TOOLS = [{"type": "function", "function": {"name": "refund", "parameters": {"properties": {
+    "amount": {"type": "number"}, "urgent": {"type": "boolean"}, "why": {"type": "string"},
+}, "required": 7}}}, 7, {"name": "log", "parameters": {"properties": {
+    "level": {"enum": [{}], "type": {}}, "x": 1,
+}}}]  # fmt: skip
+
+
+def test_a_reply_is_rewritten_and_the_arguments_of_its_calls_are_fields(bench):
+    bench.open(REPLY)
+    output = {"content": "We refund you.", "tool_calls": [
+        {"name": "refund", "args": {"amount": 1.50, "urgent": True, "note": ["x"]}},
+        {"name": "log", "args": {"level": 3}},
+    ]}  # fmt: skip
+    for given in ({"messages": TALK, "tools": TOOLS}, {"messages": TALK}, {"messages": TALK}):
+        bench.put(REPLY, given, output, parts=[{"pointer": "/tool_calls/0/args/amount", "confidence": 0.21}])
+    page = bench.begin(REPLY)
+    assert "<img" not in page
+    assert 'href="javascript' not in page
+    assert all(text in page for text in ("Where is it?", "find_order", "A-17", "U+202E", "It may call"))
+    assert "0.21" in page.split('data-pointer="/tool_calls/0/args/amount"')[1][:1500]
+    assert 'data-pointer="/tool_calls/0/args/why"' in page, "the tool takes it, and the model left it out"
+    changes = {"f/content": "We refund you now.", "f/tool_calls/0/args/amount": "15.0"}
+    bench.alice.send("draft", **changes, **{"f/tool_calls/0/args/why": "late"})
+    assert "<ins> now</ins>" in bench.alice.page
+    bench.alice.send()
+    assert 'data-pointer="/tool_calls/0/args/why"' not in bench.alice.page
+    bench.alice.send(**{"gone": "f/tool_calls/0", "f/tool_calls/1/args/level": "4"})
+    bench.alice.send()
+    refund = {"name": "refund", "args": {"amount": 15.0, "urgent": True, "note": ["x"], "why": "late"}}
+    assert bench.decided == [
+        ("edit", {"content": "We refund you now.", "tool_calls": [refund, output["tool_calls"][1]]}),
+        ("edit", {"content": "We refund you.", "tool_calls": [{"name": "log", "args": {"level": 4}}]}),
+        ("approve", output),
+    ]  # fmt: skip
+
+
+def test_arguments_in_json_text_stay_json(bench):
+    function = {"type": "object", "properties": {"name": {"type": "string"}, "arguments": {"type": "string"}}}
+    queue = {**REPLY, "name": "openai", "output_schema": {"type": "object", "properties": {
+        "content": {"type": ["string", "null"]},
+        "tool_calls": {"type": "array", "items": {"type": "object", "properties": {"function": function}}},
+    }}}  # fmt: skip
+    bench.open(queue)
+    call = {"id": "c1", "type": "function", "function": {"name": "refund", "arguments": '{"amount": 1}'}}
+    bench.put(queue, {"messages": TALK}, {"content": None, "tool_calls": [call]})
+    bench.begin(queue)
+    refused = bench.alice.send(**{"f/tool_calls/0/function/arguments": '{"amount": '})
+    assert refused.status_code == 422
+    bench.alice.send(**{"f/tool_calls/0/function/arguments": '{"amount": 2}'})
+    call["function"] = {"name": "refund", "arguments": '{"amount": 2}'}
+    assert bench.decided == [("edit", {"content": None, "tool_calls": [call]})]
+
+
+def test_an_item_without_messages_is_refused():
+    compiled = Compiled(1, parse(REPLY, final_say=True)[0], "")
+    assert compiled.validate_input({"messages": TALK}) == []
+    cases = (({}, "/input/messages"), ([{"content": "x"}], "/input/0"), ({"messages": []}, "/input/messages"))
+    for given, pointer in cases:
+        assert [fault.pointer for fault in compiled.validate_input(given)] == [pointer]
