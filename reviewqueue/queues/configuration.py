@@ -205,7 +205,7 @@ def restored(document: str) -> QueueConfig:
 def _check(config: QueueConfig, faults: Faults, *, final_say: bool) -> None:
     schemas.check("/input_schema", config.input_schema, faults)
     schemas.check("/output_schema", config.output_schema, faults)
-    views.check(config.view, config.output_schema, faults)
+    views.check(config.view, config.output_schema, config.input_schema, faults)
     for index, rule in enumerate(config.routing.rules):
         routing.check(f"/routing/rules/{index}/when", rule.when, faults)
         if (

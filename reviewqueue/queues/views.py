@@ -8,23 +8,25 @@ from typing import Any, Literal
 from reviewqueue.core.http import Shape
 from reviewqueue.core.strictjson import escape_pointer
 from reviewqueue.errors import Fault, Faults
-from reviewqueue.queues import candidates, messages
+from reviewqueue.queues import candidates, messages, spans
 from reviewqueue.queues.schemas import choices, property_schema, resolved
 
 
 class View(Shape):
     """How input and output are shown and edited."""
 
-    type: Literal["choice", "multi_choice", "text", "json", "compare", "chat"]
+    type: Literal["choice", "multi_choice", "text", "json", "compare", "chat", "spans"]
     input: str | None = None
     """The property of the input that is read; None: all of it."""
     output: str | None = None
     """The property of the output that is decided; None: all of it."""
     candidates: str | None = None
     """With `compare`: the property of the input that holds what is compared; None: `candidates`."""
+    overlap: bool = False
+    """With `spans`: whether they may overlap."""
 
 
-LABELLED = frozenset({"choice", "multi_choice"})
+LABELLED = frozenset({"choice", "multi_choice", "spans"})
 """Types whose output consists of labels: one may be missing."""
 
 
@@ -34,6 +36,8 @@ def labels(view: View, schema: Mapping[str, Any]) -> list[Any]:
         return choices(schema, view.output)
     if view.type == "multi_choice":
         return _choices_of_elements(schema, view.output)
+    if view.type == "spans":
+        return spans.labels(property_schema(schema, view.output), schema)
     return []
 
 
@@ -83,8 +87,16 @@ def _only_text(schema: Any) -> str | None:
 # -- given: whether the schemas fit -----------------------------------------------------------------------------------
 
 
-def check(view: View, schema: Mapping[str, Any], faults: Faults) -> None:
-    """Add a fault where the view does not fit the output schema."""
+def check(view: View, schema: Mapping[str, Any], given: Any, faults: Faults) -> None:
+    """Add a fault where the view does not fit the output schema, or that of the input, `given`."""
+    if view.overlap and view.type != "spans":
+        faults.add("/view/overlap", "is for spans alone")
+    if (
+        view.type == "spans"
+        and view.input is None
+        and not (isinstance(given, Mapping) and given.get("type") == "string")
+    ):
+        faults.add("/view/input", "is required with spans, where the input is no text: the property that is")
     if view.candidates is not None and view.type != "compare":
         faults.add("/view/candidates", "is for compare alone")
     target = property_schema(schema, view.output)
@@ -102,6 +114,9 @@ def _lacks(view: View, schema: Mapping[str, Any], target: Mapping[str, Any]) -> 
         return None if labels(view, schema) else "type: array whose items have an enum"
     if view.type == "compare":
         return None if candidates.how(target) else "type: string (the best) or type: array of strings (a ranking)"
+    if view.type == "spans":
+        fits = labels(view, schema)
+        return None if fits else "type: array of objects with start and end, integers, and label, an enum,"
     if view.type == "chat":
         return None if messages.is_reply(target, schema) else "type: string, a message with content, or a list of them"
     if view.type == "text":
@@ -114,13 +129,15 @@ def _lacks(view: View, schema: Mapping[str, Any], target: Mapping[str, Any]) -> 
 
 def reads_input(view: View) -> bool:
     """Whether what an output may be depends on the item's input."""
-    return view.type == "compare"
+    return view.type in {"compare", "spans"}
 
 
 def faults_in_input(view: View, value: Any, pointer: str) -> list[Fault]:
     """What the view needs of an input, beyond its schema."""
     if view.type == "compare":
         return candidates.faults_in(value, view.candidates, pointer)
+    if view.type == "spans":
+        return spans.faults_in(value, view.input, pointer)
     return messages.faults_in(value, view.input, pointer) if view.type == "chat" else []
 
 
@@ -131,4 +148,6 @@ def faults_in_output(view: View, value: Any, given: Any, pointer: str) -> list[F
         if not isinstance(value, Mapping) or view.output not in value:
             return []
         value = value[view.output]
+    if view.type == "spans":
+        return spans.faults_of(value, given, view.input, place, overlap=view.overlap)
     return candidates.faults_of_choice(value, given, view.candidates, place) if view.type == "compare" else []

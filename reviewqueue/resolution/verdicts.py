@@ -66,8 +66,8 @@ def _derived(ai_output: Any, output: Any, view: str, *, started_blank: bool) -> 
         return Verdict.OVERRIDE
     if view == "text":
         survives = bool(_words(ai_output) & _words(output))
-    elif view == "multi_choice":
-        survives = bool(_members(ai_output) & _members(output))
+    elif view in {"multi_choice", "spans"}:
+        survives = bool(set(_units(ai_output)) & set(_units(output)))
     else:
         new = dict(leaves(output))
         survives = any(same(value, new.get(pointer, MISSING)) for pointer, value in leaves(ai_output))
@@ -90,13 +90,20 @@ def _words(value: Any) -> set[str]:
     return {word.casefold() for _, leaf in leaves(value) if isinstance(leaf, str) for word in re.findall(r"\w+", leaf)}
 
 
-def _members(value: Any) -> set[tuple[str, str]]:
-    """Leaves by their place, whatever their index in a list: a label that stays may stand earlier."""
-    return {
-        (re.sub(r"/\d+(?=/|$)", "/*", pointer), json.dumps(leaf, sort_keys=True))
-        for pointer, leaf in leaves(value)
-        if leaf not in ([], {})
-    }
+def _units(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
+    """What may survive of lists: leaves by their place, whatever their index, for a label that stays may stand earlier;
+    of a span, two of its start, end and label."""
+    if isinstance(value, dict) and value.keys() >= {"start", "end", "label"}:
+        for kept in (("start", "end"), ("start", "label"), ("end", "label")):
+            yield f"{place}/{'+'.join(kept)}", json.dumps([value[key] for key in kept])
+    elif isinstance(value, dict):
+        for key, element in value.items():
+            yield from _units(element, f"{place}/{escape_pointer(key)}")
+    elif isinstance(value, list):
+        for element in value:
+            yield from _units(element, f"{place}/*")
+    else:
+        yield place, json.dumps(value)
 
 
 def same(left: Any, right: Any) -> bool:

@@ -14,7 +14,7 @@ from reviewqueue.core import strictjson
 from reviewqueue.core.strictjson import escape_pointer
 from reviewqueue.errors import Fault, Faults, Invalid
 from reviewqueue.models.states import Verdict
-from reviewqueue.queues import candidates, messages
+from reviewqueue.queues import candidates, messages, spans
 from reviewqueue.queues.configuration import Reason, offered_reasons
 from reviewqueue.queues.schemas import property_schema
 from reviewqueue.resolution.verdicts import MISSING, same
@@ -26,10 +26,11 @@ from reviewqueue.review.editors.compare import Compare
 from reviewqueue.review.editors.multi_choice import MultiChoice
 from reviewqueue.review.fields import Part
 from reviewqueue.review.forms import DecisionForm
+from reviewqueue.review.marking import Marking, marking
 from reviewqueue.review.workpiece import Workpiece
 
 MOST_DIGITS = 9
-SCRIPTS = {"multi_choice": "desk/multi_choice.js", "compare": "desk/compare.js"}
+SCRIPTS = {"multi_choice": "desk/multi_choice.js", "compare": "desk/compare.js", "spans": "desk/spans.js"}
 UNSENT = {"csrf_token", "spent_seconds", "verdict", "add"}
 """Names of the form that are no part of a draft."""
 
@@ -67,6 +68,7 @@ class Desk:
     """Parts of the output that are not decided here."""
     part: Part | None = None
     conversation: Conversation | None = None
+    marking: Marking | None = None
     editor: Editor | None = None
     """Of the types that have one of their own."""
     errors: list[str] = field(default_factory=list)
@@ -117,6 +119,12 @@ class Desk:
         return self.part is not None or self.view == "multi_choice"
 
     @property
+    def first_row(self) -> Part | None:
+        """The row of a list to look at first: of the lowest confidence; None where none has one."""
+        rated = [row for row in self.part.children if row.confidence is not None] if self.part else []
+        return min(rated, key=lambda row: row.confidence or 0.0) if rated else None
+
+    @property
     def instructions_mark(self) -> str:
         """Changes with the instructions, so that the browser can tell that they are new."""
         return hashlib.sha256(self.work.config.instructions.encode()).hexdigest()[:12]
@@ -153,6 +161,9 @@ def _read(work: Workpiece) -> tuple[Any, str | None]:
     if view.type == "compare" and isinstance(work.input, dict):
         hidden = view.candidates or candidates.PROPERTY
         return {key: value for key, value in work.input.items() if key != hidden}, view.input
+    if view.type == "spans":
+        rest = work.input.items() if isinstance(work.input, dict) else ()
+        return {key: value for key, value in rest if key != view.input}, None
     if view.type == "chat":
         talk = {view.input or messages.PROPERTY, "tools"}
         rest = work.input.items() if isinstance(work.input, dict) else ()
@@ -265,6 +276,14 @@ def _fill_chat(desk: Desk) -> None:
     _fill_json(desk, schemas_of_arguments(reply, desk.pointer, work.input))
 
 
+def _fill_spans(desk: Desk) -> None:
+    config = desk.work.config
+    _fill_json(desk)
+    assert desk.part is not None
+    text = spans.text_in(desk.work.input, config.view.input) or ""
+    desk.marking = marking(text, config.labels, desk.ai, desk.part)
+
+
 def _fill_editor(desk: Desk) -> None:
     desk.editor = _EDITORS[desk.view](desk.work, desk.ai, desk.pointer)
     desk.data = desk.data if desk.data is not None else _drafted(desk)
@@ -278,6 +297,7 @@ _FILL = {
     "text": _fill_text,
     "json": _fill_json,
     "chat": _fill_chat,
+    "spans": _fill_spans,
     **dict.fromkeys(_EDITORS, _fill_editor),
 }
 

@@ -20,10 +20,12 @@ from reviewqueue.models import Queue
 from reviewqueue.models.states import QueueRole, SiteRole
 from reviewqueue.queues.applying import apply
 from reviewqueue.samples.items import invoices, replies, support
-from reviewqueue.samples.labelling import answers, conversations, survey
+from reviewqueue.samples.labelling import answers, conversations, notes, survey
 
 HERE = Path(__file__).parent
-QUEUES = ("support-intents", "reply-drafts", "invoices", "survey-topics", "answer-pairs", "agent-replies")
+QUEUES = (
+    "support-intents", "reply-drafts", "invoices", "survey-topics", "answer-pairs", "agent-replies", "names-in-notes",
+)  # fmt: skip
 PASSWORD = "demo-password"  # noqa: S105 - printed, for the sample people of a demonstration
 
 
@@ -77,6 +79,7 @@ def _items() -> Iterator[dict[str, Any]]:
     yield from survey()
     yield from answers()
     yield from conversations()
+    yield from notes()
 
 
 def banner(host: str, port: int) -> list[str]:

@@ -33,6 +33,14 @@ _CONVERSATIONS: list[tuple[list[tuple[str, str]], str | None, list[tuple[str, di
     ([("user", "Is there anything you can do about the fee? It was your fault.")], "Fees are in the terms.", [], {"/content": 0.35}),
 ]  # fmt: skip
 
+_NOTES = [
+    ("Called Ms Lindqvist on 3 October about order 44-210. She lives at 12 Mill Lane, Hove now and will tell Brightwater Energy herself. 👍",
+     [("Lindqvist", "person", 0.52), ("3 October", "date", 0.97), ("44-210", "number", 0.9), ("Mill Lane", "address", 0.41)]),
+    ("Dr. Osei says that the roof was mended by Müller & Söhne in August; the bill, M-204, went to his sister Ama.",
+     [("Dr. Osei", "person", 0.93), ("Müller", "person", 0.38), ("August", "date", 0.81), ("M-204", "number", 0.77)]),
+    ("No answer. Try again after the holidays.", []),
+]  # fmt: skip
+
 
 def survey() -> Iterator[dict[str, Any]]:
     """Items of `survey-topics`."""
@@ -71,4 +79,16 @@ def conversations() -> Iterator[dict[str, Any]]:
             "input": {"messages": [{"role": role, "content": text} for role, text in turns], "tools": _TOOLS},
             "output": output, "confidence": min(doubts.values()),
             "parts": [{"pointer": pointer, "confidence": sure} for pointer, sure in doubts.items()],
+        }  # fmt: skip
+
+
+def notes() -> Iterator[dict[str, Any]]:
+    """Items of `names-in-notes`."""
+    for number, (note, names) in enumerate(_NOTES, start=1):
+        places = [(note.index(words), words, label) for words, label, _ in names]
+        yield {
+            "queue": "names-in-notes", "external_id": f"note-{number:04}", "input": {"note": note},
+            "output": {"names": [{"start": at, "end": at + len(words), "label": label} for at, words, label in places]},
+            "parts": [{"pointer": f"/names/{at}", "confidence": sure} for at, (_, _, sure) in enumerate(names)],
+            "model": "names", "model_version": "8",
         }  # fmt: skip

@@ -353,7 +353,8 @@
     if (!desk || !part?.dataset.pointer) return;
     desk.seen.add(part.dataset.pointer);
     for (let group = part.closest("[data-group]"); group; group = group.parentElement.closest("[data-group]")) desk.seen.add(group.dataset.group);
-    if ($("#parts")) showParts(); else part.classList.add("seen");
+    part.classList.add("seen");
+    if ($("#parts")) showParts();
   }
 
   function open(part) {
@@ -521,7 +522,7 @@
     const act = desk.editor?.keys?.[key] ?? LETTERS[key];
     if (!act || (target.name === "reason" && key.startsWith("Arrow"))) return;
     event.preventDefault();
-    act();
+    act(event);
   });
 
   function enter(event) {
@@ -564,9 +565,7 @@
     const gone = target.closest(".remove");
     if (gone) {
       event.preventDefault();
-      gone.closest(".list-row").remove();
-      desk.rowsChanged = true;
-      return typed();
+      return removeRow(gone.closest(".list-row"));
     }
     const chosen = target.closest(".pick")?.querySelector("input");
     if (chosen) {
@@ -589,7 +588,12 @@
       "doubt-save": () => { $("#doubt").close(); desk.sure = true; decide(); },
     };
     if (button.hasAttribute("data-close")) { event.preventDefault(); return button.closest("dialog").close(); }
-    if (button.hasAttribute("data-add")) { event.preventDefault(); return addRow(button); }
+    if (button.hasAttribute("data-add")) {
+      event.preventDefault();
+      const row = addRow(button);
+      typed();
+      return open($(".part", row));
+    }
     if (acts[button.id]) { event.preventDefault(); return acts[button.id](); }
     if (button.type === "submit" && button.form?.id === "decision") { event.preventDefault(); send(button); }
   }
@@ -602,8 +606,13 @@
     const row = fresh.content.firstElementChild;
     $(".list-rows", button.parentElement).append(row);
     desk.rowsChanged = true;
+    return row;
+  }
+
+  function removeRow(row) {
+    row.remove();
+    desk.rowsChanged = true;
     typed();
-    open($(".part", row));
   }
 
   function startBlank() {
@@ -661,7 +670,7 @@
     mine.loading = true;
     import(data.editor).then((module) => {
       if (mine !== desk) return;
-      mine.editor = module.default({ $, $$, mark, typed, focusOn, select, open, decideAtOnce });
+      mine.editor = module.default({ $, $$, mark, typed, focusOn, select, open, decideAtOnce, addRow, removeRow, say });
       mine.loading = false;
       begin(refused);
     }).catch(() => { say("A part of this page could not be loaded. It works without, by its buttons.", "warning"); });
@@ -679,7 +688,7 @@
     if (narrow) ($("[name=choice]:checked, #listed input, [name=pick]") ?? $("#editor") ?? $$(".part").find((part) => part.dataset.pointer === first) ?? $(".part"))?.focus({ preventScroll: true });
     else if (desk.lost) focusOn($(".deck .primary"));
     else if (wrong) select(wrong);
-    else if ($("#parts")) select($$(".part").find((part) => part.dataset.pointer === first) ?? $(".part"));
+    else if ($("#parts") && !desk.editor?.rest) select($$(".part").find((part) => part.dataset.pointer === first) ?? $(".part"));
     else rest();
     if ($("#parts")) showParts();
     desk.editor?.show?.();

@@ -129,3 +129,64 @@ def test_a_reply_and_its_calls_are_corrected_by_keys_and_nothing_in_them_runs(si
     call["args"] = {"amount": 49.9, "payment": "P-2"}
     assert verdicts(site) == [("edit", {"content": hostile + "\nBye", "tool_calls": [call]})]
     assert "owned" not in page.title()
+
+
+NAMES: dict[str, Any] = {
+    "name": "names", "routing": {"otherwise": "review"},
+    "view": {"type": "spans", "input": "text", "output": "names", "overlap": True},
+    "output_schema": {"type": "object", "required": ["names"], "properties": {"names": {"type": "array", "items": {
+        "type": "object", "required": ["start", "end", "label"], "properties": {
+            "start": {"type": "integer"}, "end": {"type": "integer"}, "label": {"enum": ["person", "place"]},
+        },
+    }}}},
+}  # fmt: skip
+NOTE = "\U0001f44d <i>\r\nAda\u200b Lovelace met Bob in Ulm, e\u0301t\u00e9"
+
+
+def select_words(page: Any, words: str) -> None:
+    """As with the mouse: from the first letter to the last."""
+    page.evaluate(
+        """(words) => {
+            const run = [...document.querySelectorAll('#marked .run')].find((each) => each.textContent.includes(words));
+            const at = run.firstChild.data.indexOf(words), range = document.createRange();
+            range.setStart(run.firstChild, at);
+            range.setEnd(run.firstChild, at + words.length);
+            getSelection().removeAllRanges();
+            getSelection().addRange(range);
+        }""",
+        words,
+    )
+
+
+def test_spans_are_taken_by_keys_and_mouse_and_counted_in_code_points(site, page):
+    def span(words: str, label: str) -> dict[str, Any]:
+        return {"start": NOTE.index(words), "end": NOTE.index(words) + len(words), "label": label}
+
+    opened(site, NAMES)
+    given = [span("Ada", "place"), span("Bob", "person")]
+    for _ in range(2):
+        site.submit("names", {"names": given}, given={"text": NOTE}, parts=[
+            {"pointer": "/names/0", "confidence": 0.9}, {"pointer": "/names/1", "confidence": 0.3},
+        ])  # fmt: skip
+    begin(page, "names")
+    page.wait_for_function("() => document.activeElement.dataset.pointer === '/names/1'")
+    assert page.locator("#marked mark").all_inner_texts() == ["Adaplace", "Bobperson"]
+    page.keyboard.press("Delete")
+    page.keyboard.press("k")
+    page.keyboard.press("1")
+    page.keyboard.press("ArrowRight")
+    for _ in range(2):
+        page.keyboard.press("Shift+ArrowRight")
+    page.keyboard.press("1")
+    select_words(page, "Ulm")
+    page.keyboard.press("2")
+    select_words(page, "e\u0301t\u00e9")
+    page.click("#palette button >> nth=1")
+    assert page.locator("#diff del").all_inner_texts() == ["Ada · place", "Bob · person"]
+    assert page.locator("#marked .tag").count() == 4
+    on(page, "Control+Enter")
+    on(page, "Control+Enter")
+    assert page.evaluate("document.querySelector('#doubt')?.open ?? false") is False
+    wanted = [span("Ada", "person"), span("Ada\u200b Lovelace", "person"), span("Ulm", "place"),
+              span("e\u0301t\u00e9", "place")]  # fmt: skip
+    assert verdicts(site) == [("edit", {"names": wanted}), ("approve", {"names": given})]

@@ -37,6 +37,9 @@ LEAST = {"name": "q", "output_schema": {"enum": ["a", "b"]}, "routing": {}}
         ({"view": {"type": "multi_choice"}}, "/view"),
         ({"view": {"type": "compare"}}, "/view"),
         ({"view": {"type": "chat"}}, "/view"),
+        ({"view": {"type": "spans", "input": "text"}}, "/view"),
+        ({"view": {"type": "spans"}}, "/view/input"),
+        ({"view": {"type": "choice", "overlap": True}}, "/view/overlap"),
         ({"view": {"type": "choice", "candidates": "drafts"}}, "/view/candidates"),
     ],
 )

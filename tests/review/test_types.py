@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -48,6 +49,14 @@ REPLY: dict[str, Any] = {
             }},
         },
     },
+}  # fmt: skip
+NAMES: dict[str, Any] = {
+    "name": "names", "routing": {"otherwise": "review"}, "view": {"type": "spans", "input": "text", "output": "names"},
+    "output_schema": {"type": "object", "required": ["names"], "properties": {"names": {"type": "array", "items": {
+        "type": "object", "required": ["start", "end", "label"], "properties": {
+            "start": {"type": "integer"}, "end": {"type": "integer"}, "label": {"enum": ["person", "place"]},
+        },
+    }}}},
 }  # fmt: skip
 DRAFTS = [
     {"id": "gpt-x", "output": "Yours truly", "model": "gpt-x"}, {"id": "llama", "output": "See you", "model": "llama"},
@@ -245,3 +254,64 @@ def test_an_item_without_messages_is_refused():
     cases = (({}, "/input/messages"), ([{"content": "x"}], "/input/0"), ({"messages": []}, "/input/messages"))
     for given, pointer in cases:
         assert [fault.pointer for fault in compiled.validate_input(given)] == [pointer]
+
+
+NOTE = "<b>👍\r\nAda\u202e met Bob in Ulm"
+
+
+def span(words: str, label: str) -> dict[str, Any]:
+    return {"start": NOTE.index(words), "end": NOTE.index(words) + len(words), "label": label}
+
+
+def test_spans_are_rows_of_start_end_and_label_counted_in_code_points(bench):
+    bench.open(NAMES)
+    for _ in range(3):
+        bench.put(
+            NAMES, {"text": NOTE}, {"names": [span("Ada", "person"), span("Bob", "place")]},
+            parts=[{"pointer": "/names/1", "confidence": 0.33}],
+        )  # fmt: skip
+    page = bench.begin(NAMES)
+    assert re.search(r'<mark class="span c0">\s*<span class="run" data-at="6">Ada</span><span class="tag">person', page)
+    assert "&lt;b&gt;👍" in page
+    assert re.search(r'data-at="9" title="right-to-left override">U\+202E', page)
+    assert "0.33" in page.split('data-pointer="/names/1"')[1][:1500]
+    bench.alice.send("draft", add="rows")
+    bench.alice.send("draft", **{
+        "gone": "f/0", "f/1/label": '"person"', "f/n3/start": "22", "f/n3/end": "25", "f/n3/label": '"place"',
+    })  # fmt: skip
+    for change in ("<del>Ada · person</del>", "<del>Bob · place</del>", "<ins>Bob · person</ins>", "<ins>Ulm · place"):
+        assert change in bench.alice.page
+    bench.alice.send()
+    for broken in ({"f/0/end": "99"}, {"f/0/end": "20"}, {"f/0/start": "x", "f/0/label": "{"}):
+        assert bench.alice.send(**broken).status_code == 422
+        bench.alice.get(bench.alice.address.removesuffix("/decision"))
+    bench.alice.send(**{"gone": "f/0", "f/1/label": '"person"', "f/1/start": "16"})
+    bench.alice.send()
+    assert bench.decided == [
+        ("edit", {"names": [span("Bob", "person"), span("Ulm", "place")]}),
+        ("override", {"names": [span("ob", "person")]}),
+        ("approve", {"names": [span("Ada", "person"), span("Bob", "place")]}),
+    ]  # fmt: skip
+
+
+PERSON = {"label": "person"}
+
+
+@pytest.mark.parametrize(
+    ("spans", "overlap", "pointer"),
+    [
+        ([{"start": 0, "end": 4, **PERSON}, {"start": 3, "end": 5, **PERSON}], False, "/output/names/1"),
+        ([{"start": 0, "end": 4, **PERSON}, {"start": 3, "end": 5, **PERSON}], True, None),
+        ([{"start": 0, "end": 4, **PERSON}, {"start": 4, "end": 5, **PERSON}], False, None),
+        ([{"start": 0, "end": 4, "label": "person"}] * 2, True, "/output/names/1"),
+        ([{"start": -1, "end": 4, "label": "person"}], True, "/output/names/0/start"),
+        ([{"start": 4, "end": 4, "label": "person"}], True, "/output/names/0/end"),
+        ([{"start": 0, "end": len(NOTE) + 1, "label": "person"}], True, "/output/names/0/end"),
+    ],
+)
+def test_spans_that_cannot_be_are_refused(spans, overlap, pointer):
+    view = {**NAMES["view"], "overlap": overlap}
+    compiled = Compiled(1, parse({**NAMES, "view": view}, final_say=True)[0], "")
+    found = [fault.pointer for fault in compiled.validate_output({"names": spans}, given={"text": NOTE})]
+    assert found == ([] if pointer is None else [pointer])
+    assert [fault.pointer for fault in compiled.validate_input({"text": 7})] == ["/input/text"]
