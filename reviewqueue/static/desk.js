@@ -332,7 +332,8 @@
   }
 
   function askDoubt(unseen) {
-    const names = unseen.map((part) => `${$(".part-head label, .choice-name", part).firstChild.textContent.trim()} (${Number(part.dataset.confidence).toFixed(2)})`);
+    const nameOf = (element) => (element.firstChild ?? element).textContent.trim();
+    const names = unseen.map((part) => `${nameOf($(".quote, .part-head label, .choice-name", part))} (${Number(part.dataset.confidence).toFixed(2)})`);
     $("#doubt-text").textContent = `${names.join(", ")}: the model was not sure, and nobody has looked.`;
     $("#doubt").showModal();
     focusOn($("#doubt-look"));

@@ -171,10 +171,11 @@ def test_spans_are_taken_by_keys_and_mouse_and_counted_in_code_points(site, page
     begin(page, "names")
     page.wait_for_function("() => document.activeElement.dataset.pointer === '/names/1'")
     assert page.locator("#marked mark").all_inner_texts() == ["Adaplace", "Bobperson"]
+    weight = "performance.getEntries().reduce((sum, one) => sum + (one.decodedBodySize ?? 0), 0)"
+    assert 60_000 < page.evaluate(weight) <= 100 * 1024, "the heaviest of the types"
     page.keyboard.press("Delete")
     page.keyboard.press("k")
     page.keyboard.press("1")
-    page.keyboard.press("ArrowRight")
     for _ in range(2):
         page.keyboard.press("Shift+ArrowRight")
     page.keyboard.press("1")

@@ -20,6 +20,7 @@ from reviewqueue.models.states import QueueRole
 from reviewqueue.queues.applying import apply
 from reviewqueue.queues.catalog import Compiled
 from reviewqueue.queues.configuration import parse
+from tests.desk_steps import act, claim
 from tests.fixtures.noscript import Desk
 from tests.fixtures.people import OPERATOR, Cast
 
@@ -315,3 +316,25 @@ def test_spans_that_cannot_be_are_refused(spans, overlap, pointer):
     found = [fault.pointer for fault in compiled.validate_output({"names": spans}, given={"text": NOTE})]
     assert found == ([] if pointer is None else [pointer])
     assert [fault.pointer for fault in compiled.validate_input({"text": 7})] == ["/input/text"]
+
+
+def test_over_rest_a_decision_goes_with_the_items_input_too(bench, client, cast):
+    bench.open(NAMES)
+    bench.put(NAMES, {"text": NOTE}, {"names": []})
+    claim_id = claim(client, cast.alice, "names")["claim"]["id"]
+    beyond = {"start": 0, "end": len(NOTE) + 1, "label": "person"}
+    refused = act(client, cast.alice, claim_id, "decision", output={"names": [beyond]})
+    assert [fault["pointer"] for fault in refused.json["errors"]] == ["/output/names/0/end"]
+    assert act(client, cast.alice, claim_id, "decision", output={"names": [span("Ulm", "place")]}).status_code == 200
+
+
+def test_one_turn_of_several_is_edited(bench):
+    turn = {"type": "object", "properties": {"role": {"enum": ["assistant", "tool"]}, "content": {"type": "string"}}}
+    queue = {**REPLY, "name": "turns", "output_schema": {"type": "array", "items": turn}}
+    bench.open(queue)
+    turns = [{"role": "assistant", "content": "Let me see."}, {"role": "assistant", "content": "Its gone."}]
+    bench.put(queue, {"messages": TALK}, turns, parts=[{"pointer": "/1/content", "confidence": 0.4}])
+    page = bench.begin(queue)
+    assert "0.40" in page.split('data-pointer="/1/content"')[1][:1500]
+    bench.alice.send(**{"f/1/content": "It's gone."})
+    assert bench.decided == [("edit", [turns[0], {**turns[1], "content": "It's gone."}])]

@@ -116,8 +116,12 @@ export default ({ $, $$, mark, typed, focusOn, select, open, addRow, removeRow, 
   function move(by, event) {
     if (!words.length) return;
     const row = document.activeElement?.closest?.(".span-row"), span = row && spanOf(row);
-    const from = cursor?.head ?? (span ? words.findIndex((word) => word.end > span.start) - by : by > 0 ? -1 : words.length);
-    const head = Math.max(0, Math.min(words.length - 1, from + by));
+    if (span && !cursor) {
+      // From a row: its span is taken, and Shift goes on from there.
+      const ends = [words.findIndex((word) => word.end > span.start), words.findLastIndex((word) => word.start < span.end)];
+      cursor = { anchor: ends[by > 0 ? 0 : 1], head: ends[by > 0 ? 1 : 0] };
+    }
+    const head = Math.max(0, Math.min(words.length - 1, (cursor?.head ?? (by > 0 ? -1 : words.length)) + by));
     cursor = { anchor: event.shiftKey && cursor ? cursor.anchor : head, head };
     getSelection().removeAllRanges();
     focusOn(text);
