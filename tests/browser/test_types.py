@@ -140,7 +140,7 @@ NAMES: dict[str, Any] = {
         },
     }}}},
 }  # fmt: skip
-NOTE = "\U0001f44d <i>\r\nAda\u200b Lovelace met Bob in Ulm, e\u0301t\u00e9"
+NOTE = "\U0001f44d <i>\r\nAda\u200b Lovelace met Bob \U0001f44d in Ulm, e\u0301t\u00e9"
 
 
 def select_words(page: Any, words: str) -> None:
