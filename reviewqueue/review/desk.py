@@ -110,7 +110,9 @@ class Desk:
 
     @property
     def script(self) -> str | None:
-        """The static file that the browser needs for this type alone."""
+        """The static file that the browser needs for this type alone; none where it is edited as JSON text."""
+        if self.view == "spans" and self.part is not None and self.part.kind != "array":
+            return None
         return SCRIPTS.get(self.view)
 
     @property

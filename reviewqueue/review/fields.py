@@ -26,6 +26,9 @@ from reviewqueue.review.shown import Change, diff, words
 
 MAX_DEPTH = 6
 MAX_ROWS = 200
+"""Of a list that is drawn as rows; a longer one is JSON text."""
+MAX_SENT = 2000
+"""Rows that are read from a form: some may have been added."""
 _NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?")
 _SCALARS = {"string": str, "integer": int, "number": (int, float), "boolean": bool}
 
@@ -294,7 +297,7 @@ def _field(part: Part) -> Any:
 def _take_rows(part: Part, data: MultiDict[str, str]) -> None:
     if part.kind == "array" and part.rows_name in data:
         known = {row.key: row for row in part.children}
-        keys = list(dict.fromkeys(data.getlist(part.rows_name)))[:MAX_ROWS]
+        keys = list(dict.fromkeys(data.getlist(part.rows_name)))[:MAX_SENT]
         gone = set(data.getlist("gone"))
         wanted = [key for key in keys if key and re.fullmatch(r"\d+|n\d+", key) and f"{part.name}/{key}" not in gone]
         part.children = [known[key] if key in known else _fresh_row(part, key) for key in wanted]

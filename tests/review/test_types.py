@@ -338,3 +338,16 @@ def test_one_turn_of_several_is_edited(bench):
     assert "0.40" in page.split('data-pointer="/1/content"')[1][:1500]
     bench.alice.send(**{"f/1/content": "It's gone."})
     assert bench.decided == [("edit", [turns[0], {**turns[1], "content": "It's gone."}])]
+
+
+def test_more_spans_than_rows_are_edited_as_json(bench):
+    bench.open(NAMES)
+    text = "word " * 201
+    many = [{"start": 5 * at, "end": 5 * at + 4, "label": "person"} for at in range(201)]
+    bench.put(NAMES, {"text": text}, {"names": many})
+    page = bench.begin(NAMES)
+    assert 'name="f"' in page
+    assert page.count('class="tag"') == 201
+    assert "data-editor" not in page
+    bench.alice.send(f=json.dumps(many[1:]))
+    assert bench.decided == [("edit", {"names": many[1:]})]

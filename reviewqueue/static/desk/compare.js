@@ -14,8 +14,9 @@ export default ({ $, $$, mark, typed, focusOn, decideAtOnce }) => {
 
   const changed = () => said().join() !== proposed().join();
 
-  // The next free place; pressed again, it is free again, and those behind move up.
+  // The next free place; pressed again, it is free again, and those behind move up. Once all have one, it begins anew.
   function place(row) {
+    if (rows().every((each) => select(each).value)) for (const each of rows()) select(each).value = "";
     const was = Number(select(row).value);
     if (was) {
       select(row).value = "";
