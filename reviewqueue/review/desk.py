@@ -19,7 +19,7 @@ from reviewqueue.queues.configuration import Reason, offered_reasons
 from reviewqueue.queues.schemas import property_schema
 from reviewqueue.resolution.verdicts import MISSING, same
 from reviewqueue.review import fields, shown
-from reviewqueue.review.conversation import Conversation, check_arguments, conversation, schemas_of_arguments, widen
+from reviewqueue.review.chat import Chat, chat_of, check_arguments, schemas_of_arguments, widen
 from reviewqueue.review.decisions import Submission
 from reviewqueue.review.editors import Editor
 from reviewqueue.review.editors.compare import Compare
@@ -67,7 +67,7 @@ class Desk:
     rest: list[shown.Line] = field(default_factory=list)
     """Parts of the output that are not decided here."""
     part: Part | None = None
-    conversation: Conversation | None = None
+    chat: Chat | None = None
     marking: Marking | None = None
     editor: Editor | None = None
     """Of the types that have one of their own."""
@@ -273,7 +273,7 @@ def _fill_json(desk: Desk, schemas: Mapping[str, Any] | None = None) -> None:
 
 def _fill_chat(desk: Desk) -> None:
     work = desk.work
-    desk.conversation = conversation(work.input, work.config.view.input)
+    desk.chat = chat_of(work.input, work.config.view.input)
     reply = None if desk.ai is MISSING else desk.ai
     _fill_json(desk, schemas_of_arguments(reply, desk.pointer, work.input))
 

@@ -351,3 +351,28 @@ def test_more_spans_than_rows_are_edited_as_json(bench):
     assert "data-editor" not in page
     bench.alice.send(f=json.dumps(many[1:]))
     assert bench.decided == [("edit", {"names": many[1:]})]
+
+
+@pytest.mark.parametrize(
+    ("queue", "given", "typed", "answer"),
+    [
+        (TOPICS, {"text": "Hello"}, {"labels": ["", '"login"']}, {"topics": ["login"]}),
+        (ORDER, {"candidates": DRAFTS[:2]}, {"place/A": "1", "place/B": "2"}, None),
+        (REPLY, {"messages": TALK}, {"f/content": "By hand"}, {"content": "By hand"}),
+        (NAMES, {"text": NOTE}, {"rows": ["", "n1"], "f/n1/start": "6", "f/n1/end": "9", "f/n1/label": '"person"'},
+         {"names": [span("Ada", "person")]}),
+    ],
+    ids=lambda value: value["name"] if isinstance(value, dict) and "name" in value else "",
+)  # fmt: skip
+def test_where_the_ai_gave_nothing_people_begin_blank(bench, queue, given, typed, answer):
+    queue = {**queue, "on_invalid_output": "review"}
+    bench.open(queue)
+    bench.put(queue, given, None, failure={"code": "timeout"})
+    page = bench.begin(queue)
+    assert "The AI gave no usable output" in page
+    assert "proposed</span>" not in page
+    assert bench.alice.send(verdict="approve").status_code == 422
+    bench.alice.send(**typed)
+    [(verdict, output)] = bench.decided
+    assert verdict == "override"
+    assert output == answer or (answer is None and sorted(output) == ["gpt-x", "llama"])

@@ -37,7 +37,7 @@ class Turn:
 
 
 @dataclass(frozen=True)
-class Conversation:
+class Chat:
     turns: list[Turn]
     earlier: int
     """Turns before these, which are not shown."""
@@ -45,11 +45,11 @@ class Conversation:
     """Names of those that could be called."""
 
 
-def conversation(value: Any, name: str | None) -> Conversation:
+def chat_of(value: Any, name: str | None) -> Chat:
     """The last turns of an input's messages."""
     found = [message for message in messages.found_in(value, name) if isinstance(message, Mapping)]
     shown = found[-MOST_TURNS:]
-    return Conversation([_turn(each) for each in shown], len(found) - len(shown), list(messages.tools_in(value)))
+    return Chat([_turn(each) for each in shown], len(found) - len(shown), list(messages.tools_in(value)))
 
 
 def _turn(message: Mapping[str, Any]) -> Turn:
