@@ -15,9 +15,9 @@ def submit(client: FlaskClient, cast: Cast, **changes: Any) -> dict[str, Any]:
     return dict(answer.json)
 
 
-def claim(client: FlaskClient, who: Member) -> Any:
+def claim(client: FlaskClient, who: Member, queue: str = "intents") -> Any:
     """The claim's answer, None when nothing waits."""
-    answer = client.post("/api/v1/queues/intents/claims", headers=who.bearer)
+    answer = client.post(f"/api/v1/queues/{queue}/claims", headers=who.bearer)
     assert answer.status_code in {201, 204}, answer.json
     return answer.json if answer.status_code == 201 else None
 

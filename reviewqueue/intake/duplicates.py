@@ -31,8 +31,11 @@ class Earlier:
     reason: str | None
 
 
-def find_earlier(session: Session, queue_id: str, compiled: Compiled, *, digest: str, output: Any) -> Earlier | None:
-    """The newest answer of people to the input of that digest, within the queue's days; None where none fits `output`.
+def find_earlier(
+    session: Session, queue_id: str, compiled: Compiled, *, digest: str, given: Any, output: Any
+) -> Earlier | None:
+    """The newest answer of people to the input `given`, whose digest it is, within the queue's days; None where none
+    fits `output`.
 
     A correction answers whatever the AI says now; a rejection only the output that was rejected. Neither tests nor
     items of people who opted out answer others.
@@ -47,7 +50,7 @@ def find_earlier(session: Session, queue_id: str, compiled: Compiled, *, digest:
         rejected = same(json.loads(row.proposed), output)
         return Earlier(row.id, Verdict.REJECT, "null", row.reason) if rejected else None
     answer = json.loads(row.output)
-    if compiled.validate_output(answer):
+    if compiled.validate_output(answer, given=given):
         return None
     view = compiled.config.view.type
     judged = judge(

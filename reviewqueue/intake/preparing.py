@@ -197,7 +197,9 @@ def _earlier(session: Session, placed: Placed, item: _Checked) -> Earlier | None
         return None
     if item.shape.risk is Risk.HIGH and current_app.config["SETTINGS"].final_say:
         return None
-    return find_earlier(session, placed.head.id, placed.compiled, digest=item.input_digest, output=item.output)
+    return find_earlier(
+        session, placed.head.id, placed.compiled, digest=item.input_digest, given=item.shape.input, output=item.output
+    )
 
 
 def _check_size(body: Body[ItemShape]) -> None:
@@ -219,7 +221,7 @@ def _checked(session: Session, actor: Actor, compiled: Compiled, body: Body[Item
     elif failure is not None and not reviews_broken:
         faults.add("/failure", "is not accepted here: the queue refuses failed outputs (on_invalid_output: refuse)")
     elif failure is None:
-        broken = compiled.validate_output(output)
+        broken = compiled.validate_output(output, given=shape.input)
         if broken and reviews_broken:
             failure = spliced({"code": "invalid_output", "raw": Raw(output_text)})
             output, output_text = None, "null"

@@ -100,7 +100,8 @@ def _other(
     limit = compiled.config.max_waiting
     if limit is not None and waiting.is_full(head.id, limit.tasks):
         return None
-    if compiled.validate_input(facts["input"]) or (not failed and compiled.validate_output(facts["output"])):
+    given = facts["input"]
+    if compiled.validate_input(given) or (not failed and compiled.validate_output(facts["output"], given=given)):
         return None
     waiting.add(head.id)
     return head, compiled

@@ -162,10 +162,8 @@ def _waiting(session: Session, queue_id: str, new: Compiled) -> tuple[int, int]:
 
 def fits(compiled: Compiled, input_text: str, output_text: str) -> bool:
     """Whether an item satisfies a version's schemas. A failed output (null) fits any."""
-    output = json.loads(output_text)
-    return not compiled.validate_input(json.loads(input_text)) and (
-        output is None or not compiled.validate_output(output)
-    )
+    given, output = json.loads(input_text), json.loads(output_text)
+    return not compiled.validate_input(given) and (output is None or not compiled.validate_output(output, given=given))
 
 
 def difference(old: Any, new: Any, path: str = "") -> list[str]:

@@ -17,7 +17,7 @@ from reviewqueue.errors import Fault, NotFound
 from reviewqueue.models import Queue, QueueVersion
 from reviewqueue.models.base import table
 from reviewqueue.models.states import Intake
-from reviewqueue.queues import brakes, routing, schemas
+from reviewqueue.queues import brakes, routing, schemas, views
 from reviewqueue.queues.configuration import QueueConfig, restored
 
 
@@ -60,10 +60,14 @@ class Compiled:
         )
 
     def validate_input(self, value: Any, pointer: str = "/input") -> list[Fault]:
-        return schemas.faults_in(self._input, value, pointer)
+        """Where an input breaks its schema, or lacks what the view needs of it."""
+        return schemas.faults_in(self._input, value, pointer) or views.faults_in_input(self.config.view, value, pointer)
 
-    def validate_output(self, value: Any, pointer: str = "/output") -> list[Fault]:
-        return schemas.faults_in(self._output, value, pointer)
+    def validate_output(self, value: Any, *, given: Any, pointer: str = "/output") -> list[Fault]:
+        """Where an output breaks its schema, or does not go with the input `given`."""
+        return schemas.faults_in(self._output, value, pointer) or views.faults_in_output(
+            self.config.view, value, given, pointer
+        )
 
     def route(self, facts: Mapping[str, Any], *, item_id: str, failed: bool, stopped: bool) -> routing.Route:
         """Routing with the safeguards and the audit draw."""

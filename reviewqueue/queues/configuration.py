@@ -14,22 +14,13 @@ from reviewqueue.core import strictjson
 from reviewqueue.core.http import Shape, faults_of
 from reviewqueue.errors import Fault, Faults, Invalid
 from reviewqueue.models.states import RoutingAction, Verdict
-from reviewqueue.queues import routing, schemas
+from reviewqueue.queues import routing, schemas, views
+from reviewqueue.queues.views import View
 
 MAX_DOCUMENT_BYTES = 256 * 1024
 Slug = Annotated[str, pydantic.Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 Title = Annotated[str, pydantic.Field(min_length=1, max_length=200)]
 Code = Annotated[str, pydantic.Field(pattern=r"^[a-z0-9_]{1,100}$")]
-
-
-class View(Shape):
-    """How input and output are shown and edited."""
-
-    type: Literal["choice", "text", "json"]
-    input: str | None = None
-    """The property of the input that is read; None: all of it."""
-    output: str | None = None
-    """The property of the output that is decided; None: all of it."""
 
 
 class Rule(Shape):
@@ -145,7 +136,7 @@ class QueueConfig(Shape):
         filled = dict(document)
         filled.setdefault("title", filled.get("name") or "")
         if isinstance(filled.get("output_schema"), Mapping):
-            filled.setdefault("view", schemas.derived_view(filled["output_schema"], filled.get("input_schema")))
+            filled.setdefault("view", views.derived(filled["output_schema"], filled.get("input_schema")))
         if isinstance(filled.get("reasons"), list):
             filled["reasons"] = [
                 {"code": reason, "title": reason.replace("_", " ")} if isinstance(reason, str) else reason
@@ -161,8 +152,8 @@ class QueueConfig(Shape):
 
     @property
     def labels(self) -> list[Any]:
-        """The values of a `choice`, in schema order."""
-        return schemas.choices(self.output_schema, self.view.output)
+        """Of a view that has some, in schema order."""
+        return views.labels(self.view, self.output_schema)
 
 
 BUILT_IN_REASONS = (
@@ -178,7 +169,7 @@ def offered_reasons(config: QueueConfig) -> tuple[Reason, ...]:
     built_in = [
         reason
         for reason in BUILT_IN_REASONS
-        if reason.code not in own and (reason.code != "no_label_fits" or config.view.type == "choice")
+        if reason.code not in own and (reason.code != "no_label_fits" or config.view.type in views.LABELLED)
     ]
     return (*config.reasons, *built_in)
 
@@ -214,7 +205,7 @@ def restored(document: str) -> QueueConfig:
 def _check(config: QueueConfig, faults: Faults, *, final_say: bool) -> None:
     schemas.check("/input_schema", config.input_schema, faults)
     schemas.check("/output_schema", config.output_schema, faults)
-    schemas.check_view(config.view.type, config.view.output, config.output_schema, faults)
+    views.check(config.view, config.output_schema, config.input_schema, faults)
     for index, rule in enumerate(config.routing.rules):
         routing.check(f"/routing/rules/{index}/when", rule.when, faults)
         if (

@@ -145,7 +145,7 @@ def _count(
 ) -> None:
     found.items += 1
     fits = not compiled.validate_input(case.facts["input"])
-    failed = case.failed or bool(compiled.validate_output(case.facts["output"]))
+    failed = case.failed or bool(compiled.validate_output(case.facts["output"], given=case.facts["input"]))
     if not fits or (failed and compiled.config.on_invalid_output == "refuse"):
         found.unfit += 1
         route = routing.Route(RoutingAction.REFUSE, None, "Does not fit the schemas", 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -65,15 +66,18 @@ def _derived(ai_output: Any, output: Any, view: str, *, started_blank: bool) -> 
         return Verdict.OVERRIDE
     if view == "text":
         survives = bool(_words(ai_output) & _words(output))
+    elif view in {"multi_choice", "spans"}:
+        survives = bool(set(_units(ai_output)) & set(_units(output)))
     else:
         new = dict(leaves(output))
         survives = any(same(value, new.get(pointer, MISSING)) for pointer, value in leaves(ai_output))
+        survives = survives or (view == "chat" and bool(_words(ai_output) & _words(output)))
     return Verdict.EDIT if survives else Verdict.OVERRIDE
 
 
 def _consistent(given: Verdict, derived: Verdict, view: str) -> bool:
     # A text is one leaf: changing a word of it may be called either.
-    return given is derived or (view == "text" and given is Verdict.OVERRIDE)
+    return given is derived or (view in {"text", "chat"} and given is Verdict.OVERRIDE)
 
 
 def _contradiction(derived: Verdict) -> str:
@@ -84,6 +88,22 @@ def _contradiction(derived: Verdict) -> str:
 
 def _words(value: Any) -> set[str]:
     return {word.casefold() for _, leaf in leaves(value) if isinstance(leaf, str) for word in re.findall(r"\w+", leaf)}
+
+
+def _units(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
+    """What may survive of lists: leaves by their place, whatever their index, for a label that stays may stand earlier;
+    of a span, two of its start, end and label."""
+    if isinstance(value, dict) and value.keys() >= {"start", "end", "label"}:
+        for kept in (("start", "end"), ("start", "label"), ("end", "label")):
+            yield f"{place}/{'+'.join(kept)}", json.dumps([value[key] for key in kept])
+    elif isinstance(value, dict):
+        for key, element in value.items():
+            yield from _units(element, f"{place}/{escape_pointer(key)}")
+    elif isinstance(value, list):
+        for element in value:
+            yield from _units(element, f"{place}/*")
+    else:
+        yield place, json.dumps(value)
 
 
 def same(left: Any, right: Any) -> bool:

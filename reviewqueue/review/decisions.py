@@ -21,6 +21,7 @@ from reviewqueue.errors import AlreadyDecided, Conflict, Faults, GraceOver, Inva
 from reviewqueue.models import Decision, Draft, Item, PendingRelease, Task
 from reviewqueue.models.base import table
 from reviewqueue.models.states import ENDED, ActorKind, ItemState, TaskKind, TaskState, Verdict
+from reviewqueue.queues import views
 from reviewqueue.queues.catalog import Compiled, configuration
 from reviewqueue.queues.configuration import offered_reasons
 from reviewqueue.resolution import reading
@@ -120,7 +121,8 @@ def decide(*, session: Session, actor: Actor, claim_id: str, submission: Submiss
     if earlier is not None:
         return earlier
     try:
-        judged = checked(compiled, json.loads(task.output), submission)
+        given = _input_of(session, task) if views.reads_input(compiled.config.view) else None
+        judged = checked(compiled, given, json.loads(task.output), submission)
     except Invalid:
         # Of somebody who has lost the task, what they typed is kept first; the rules may have changed meanwhile, too.
         if claims.is_live(session, actor, task_id, fence):
@@ -144,15 +146,19 @@ def _locked_task(session: Session, task_id: str, actor: Actor) -> Any:
     return row
 
 
-def checked(compiled: Compiled, ai_output: Any, submission: Submission) -> Judged:
-    """What the submission amounts to. Raises `Invalid` with every fault."""
+def _input_of(session: Session, task: Any) -> Any:
+    return json.loads(session.execute(select(_item.input).where(_item.id == task.item_id)).scalar_one())
+
+
+def checked(compiled: Compiled, given: Any, ai_output: Any, submission: Submission) -> Judged:
+    """What the submission amounts to. `given` is the input, where the view reads it. Raises `Invalid` with them all."""
     faults = Faults()
     judged = judge(
         given=submission.verdict, ai_output=ai_output, output=submission.output, view=compiled.config.view.type,
         started_blank=submission.started_blank, faults=faults,
     )  # fmt: skip
     if judged.verdict in {Verdict.EDIT, Verdict.OVERRIDE} and not faults.found:
-        faults.found.extend(compiled.validate_output(judged.output))
+        faults.found.extend(compiled.validate_output(judged.output, given=given))
     _check_reason(compiled, judged.verdict, submission, faults)
     faults.raise_if_any("The decision cannot be taken like this.", code="invalid_decision")
     return judged

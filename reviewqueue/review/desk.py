@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,16 +14,23 @@ from reviewqueue.core import strictjson
 from reviewqueue.core.strictjson import escape_pointer
 from reviewqueue.errors import Fault, Faults, Invalid
 from reviewqueue.models.states import Verdict
+from reviewqueue.queues import candidates, messages, spans
 from reviewqueue.queues.configuration import Reason, offered_reasons
 from reviewqueue.queues.schemas import property_schema
 from reviewqueue.resolution.verdicts import MISSING, same
 from reviewqueue.review import fields, shown
+from reviewqueue.review.chat import Chat, chat_of, check_arguments, schemas_of_arguments, widen
 from reviewqueue.review.decisions import Submission
+from reviewqueue.review.editors import Editor
+from reviewqueue.review.editors.compare import Compare
+from reviewqueue.review.editors.multi_choice import MultiChoice
 from reviewqueue.review.fields import Part
 from reviewqueue.review.forms import DecisionForm
+from reviewqueue.review.marking import Marking, marking
 from reviewqueue.review.workpiece import Workpiece
 
 MOST_DIGITS = 9
+SCRIPTS = {"multi_choice": "desk/multi_choice.js", "compare": "desk/compare.js", "spans": "desk/spans.js"}
 UNSENT = {"csrf_token", "spent_seconds", "verdict", "add"}
 """Names of the form that are no part of a draft."""
 
@@ -60,6 +67,10 @@ class Desk:
     rest: list[shown.Line] = field(default_factory=list)
     """Parts of the output that are not decided here."""
     part: Part | None = None
+    chat: Chat | None = None
+    marking: Marking | None = None
+    editor: Editor | None = None
+    """Of the types that have one of their own."""
     errors: list[str] = field(default_factory=list)
     output_errors: list[str] = field(default_factory=list)
 
@@ -83,6 +94,8 @@ class Desk:
     @property
     def changed(self) -> bool:
         """Whether the form differs from what the AI gave."""
+        if self.editor is not None:
+            return self.editor.changed
         if self.view == "choice":
             return self.chosen != self.ai_text
         if self.view == "text":
@@ -94,6 +107,24 @@ class Desk:
     def first(self) -> Part | None:
         """The field to look at first."""
         return fields.most_doubtful(self.part) if self.part else None
+
+    @property
+    def script(self) -> str | None:
+        """The static file that the browser needs for this type alone; none where it is edited as JSON text."""
+        if self.view == "spans" and self.part is not None and self.part.kind != "array":
+            return None
+        return SCRIPTS.get(self.view)
+
+    @property
+    def tells_seen(self) -> bool:
+        """Whether there are parts, of which the browser says which were looked at."""
+        return self.part is not None or self.view == "multi_choice"
+
+    @property
+    def first_row(self) -> Part | None:
+        """The row of a list to look at first: of the lowest confidence; None where none has one."""
+        rated = [row for row in self.part.children if row.confidence is not None] if self.part else []
+        return min(rated, key=lambda row: row.confidence or 0.0) if rated else None
 
     @property
     def instructions_mark(self) -> str:
@@ -116,7 +147,7 @@ def desk_of(work: Workpiece, data: MultiDict[str, str] | None = None) -> Desk:
     elif name is not None:
         ai = given.get(name, MISSING) if isinstance(given, dict) else MISSING
     desk = Desk(
-        work=work, form=DecisionForm(), data=data, input=shown.input_shown(work.input, work.config.view.input), ai=ai,
+        work=work, form=DecisionForm(), data=data, input=shown.input_shown(*_read(work)), ai=ai,
         pointer="" if name is None else f"/{escape_pointer(name)}", reasons=offered_reasons(work.config),
     )  # fmt: skip
     if name is not None and isinstance(given, dict) and len(given) > 1:
@@ -124,6 +155,22 @@ def desk_of(work: Workpiece, data: MultiDict[str, str] | None = None) -> Desk:
     _FILL[desk.view](desk)
     desk.form = DecisionForm(desk.data) if desk.data is not None else DecisionForm()
     return desk
+
+
+def _read(work: Workpiece) -> tuple[Any, str | None]:
+    """The input without what the type's own part of the page shows, and the property that is read."""
+    view = work.config.view
+    if view.type == "compare" and isinstance(work.input, dict):
+        hidden = view.candidates or candidates.PROPERTY
+        return {key: value for key, value in work.input.items() if key != hidden}, view.input
+    if view.type == "spans":
+        rest = work.input.items() if isinstance(work.input, dict) else ()
+        return {key: value for key, value in rest if key != view.input}, None
+    if view.type == "chat":
+        talk = {view.input or messages.PROPERTY, "tools"}
+        rest = work.input.items() if isinstance(work.input, dict) else ()
+        return {key: value for key, value in rest if key not in talk}, None
+    return work.input, view.input
 
 
 def _output(work: Workpiece) -> Any:
@@ -152,6 +199,8 @@ def _output_as_form(desk: Desk, output: Any) -> Iterable[tuple[str, str]]:
     value = output.get(name, MISSING) if name is not None and isinstance(output, dict) else output
     if value is MISSING:
         return []
+    if desk.editor is not None:
+        return desk.editor.as_form(value)
     if desk.part is not None:
         return fields.as_form(desk.part, value)
     if desk.view == "choice":
@@ -159,7 +208,7 @@ def _output_as_form(desk: Desk, output: Any) -> Iterable[tuple[str, str]]:
     return [("text", value)] if isinstance(value, str) else []
 
 
-# -- the three types --------------------------------------------------------------------------------------------------
+# -- the types --------------------------------------------------------------------------------------------------------
 
 
 def _fill_choice(desk: Desk) -> None:
@@ -209,18 +258,50 @@ def _fill_text(desk: Desk) -> None:
         desk.text = desk.data["text"]
 
 
-def _fill_json(desk: Desk) -> None:
+def _fill_json(desk: Desk, schemas: Mapping[str, Any] | None = None) -> None:
     config = desk.work.config
     desk.part = fields.parts_of(
         property_schema(config.output_schema, config.view.output), config.output_schema, desk.ai,
         pointer=desk.pointer, title=shown.words(config.view.output or "output"),
-        confidences=desk.work.parts, doubtful_below=config.doubtful_below,
+        confidences=desk.work.parts, doubtful_below=config.doubtful_below, schemas=schemas,
     )  # fmt: skip
+    if desk.view == "chat":
+        widen(desk.part)
     desk.data = desk.data if desk.data is not None else _drafted(desk)
     fields.bind(desk.part, desk.data)
 
 
-_FILL = {"choice": _fill_choice, "text": _fill_text, "json": _fill_json}
+def _fill_chat(desk: Desk) -> None:
+    work = desk.work
+    desk.chat = chat_of(work.input, work.config.view.input)
+    reply = None if desk.ai is MISSING else desk.ai
+    _fill_json(desk, schemas_of_arguments(reply, desk.pointer, work.input))
+
+
+def _fill_spans(desk: Desk) -> None:
+    config = desk.work.config
+    _fill_json(desk)
+    assert desk.part is not None
+    text = spans.text_in(desk.work.input, config.view.input) or ""
+    desk.marking = marking(text, config.labels, desk.ai, desk.part)
+
+
+def _fill_editor(desk: Desk) -> None:
+    desk.editor = _EDITORS[desk.view](desk.work, desk.ai, desk.pointer)
+    desk.data = desk.data if desk.data is not None else _drafted(desk)
+    if desk.data is not None:
+        desk.editor.take(desk.data)
+
+
+_EDITORS: dict[str, Callable[[Workpiece, Any, str], Editor]] = {"multi_choice": MultiChoice, "compare": Compare}
+_FILL = {
+    "choice": _fill_choice,
+    "text": _fill_text,
+    "json": _fill_json,
+    "chat": _fill_chat,
+    "spans": _fill_spans,
+    **dict.fromkeys(_EDITORS, _fill_editor),
+}
 
 
 def _lines(text: str) -> str:
@@ -267,7 +348,12 @@ def draft_of(desk: Desk) -> str:
 def _decided(desk: Desk, faults: Faults) -> Any:
     """The value that the form holds; the AI's own where nothing was changed."""
     if desk.part is not None:
-        return fields.value_of(desk.part, faults)
+        value = fields.value_of(desk.part, faults)
+        if desk.view == "chat":
+            check_arguments(value, desk.ai, desk.pointer, faults)
+        return value
+    if desk.editor is not None:
+        return desk.editor.decided(faults)
     if desk.view == "choice":
         return _chosen(desk, faults)
     if _lines(desk.text) == _lines(desk.ai_text):

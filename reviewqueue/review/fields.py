@@ -22,10 +22,13 @@ from reviewqueue.core.strictjson import Number, escape_pointer
 from reviewqueue.errors import Faults, Malformed
 from reviewqueue.queues.schemas import choices, resolved
 from reviewqueue.resolution.verdicts import MISSING
-from reviewqueue.review.shown import words
+from reviewqueue.review.shown import Change, diff, words
 
 MAX_DEPTH = 6
 MAX_ROWS = 200
+"""Of a list that is drawn as rows; a longer one is JSON text."""
+MAX_SENT = 2000
+"""Rows that are read from a form: some may have been added."""
 _NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?")
 _SCALARS = {"string": str, "integer": int, "number": (int, float), "boolean": bool}
 
@@ -56,6 +59,8 @@ class Part:
     """A list's row to be added, under the key NEW and its depth."""
     control: Any = None
     """The WTForms field of a leaf."""
+    long: bool = False
+    """Whether a text is written on several lines."""
     errors: list[str] = field(default_factory=list)
     place: str = ""
     """JSON Pointer into the value as it now is: rows may have been removed before this one."""
@@ -77,6 +82,17 @@ class Part:
     @property
     def changed(self) -> bool:
         return _plain_lines(self.text) != _plain_lines(self.shown)
+
+    @property
+    def wide(self) -> bool:
+        """Whether it is a text for an editor of several lines."""
+        many = self.long or len(self.shown) > 60 or re.search(r"[\r\n]", self.shown)
+        return self.kind == "string" and bool(many)
+
+    @property
+    def changes(self) -> list[Change]:
+        """Of a text: what turns the AI's into what the form holds."""
+        return diff(_plain_lines(self.shown), _plain_lines(self.text))
 
     @property
     def label_of(self) -> dict[str, str]:
@@ -119,21 +135,25 @@ class _Given:
     root: Any
     confidences: Mapping[str, float | None]
     doubtful_below: float
+    schemas: Mapping[str, Any]
 
 
 def parts_of(
     schema: Any, root: Any, value: Any, *, pointer: str, title: str,
-    confidences: Mapping[str, float | None], doubtful_below: float,
+    confidences: Mapping[str, float | None], doubtful_below: float, schemas: Mapping[str, Any] | None = None,
 ) -> Part:  # fmt: skip
-    """The parts of `value` under `schema`, whose local references are into `root`. `pointer` is where it stands."""
-    given = _Given(root, confidences, doubtful_below)
+    """The parts of `value` under `schema`, whose local references are into `root`. `pointer` is where it stands.
+
+    `schemas` has, by pointer, those that take the place of what `schema` says there.
+    """
+    given = _Given(root, confidences, doubtful_below, schemas or {})
     return _part(given, schema, value, pointer, "f", title, required=True, depth=0)
 
 
 def _part(
     given: _Given, schema: Any, value: Any, pointer: str, name: str, title: str, *, required: bool, depth: int
 ) -> Part:
-    plain, nullable = _without_null(resolved(schema, given.root), given.root)
+    plain, nullable = _without_null(given.schemas.get(pointer) or resolved(schema, given.root), given.root)
     kind = _kind(plain, value, nullable=nullable, depth=depth)
     confidence = given.confidences.get(pointer)
     part = Part(
@@ -267,7 +287,7 @@ def _field(part: Part) -> Any:
     if part.options:
         options = [SelectChoice(value, label) for value, label in part.options]
         return SelectField(part.title, choices=options, validate_choice=False)
-    if part.kind == "raw" or (part.kind == "string" and (len(part.shown) > 60 or re.search(r"[\r\n]", part.shown))):
+    if part.kind == "raw" or part.wide:
         rows = min(12, max(2, part.shown.count("\n") + 1 + len(part.shown) // 60))
         return TextAreaField(part.title, render_kw={"rows": rows, "class": "mono" if part.kind == "raw" else ""})
     mode = {"integer": "numeric", "number": "decimal"}.get(part.kind, "text")
@@ -277,7 +297,7 @@ def _field(part: Part) -> Any:
 def _take_rows(part: Part, data: MultiDict[str, str]) -> None:
     if part.kind == "array" and part.rows_name in data:
         known = {row.key: row for row in part.children}
-        keys = list(dict.fromkeys(data.getlist(part.rows_name)))[:MAX_ROWS]
+        keys = list(dict.fromkeys(data.getlist(part.rows_name)))[:MAX_SENT]
         gone = set(data.getlist("gone"))
         wanted = [key for key in keys if key and re.fullmatch(r"\d+|n\d+", key) and f"{part.name}/{key}" not in gone]
         part.children = [known[key] if key in known else _fresh_row(part, key) for key in wanted]
@@ -297,7 +317,8 @@ def _renamed(part: Part, old: str, new: str) -> Part:
     return Part(
         swapped(part.pointer), swapped(part.name), part.title, part.kind, part.value, part.required, part.nullable,
         hint=part.hint, options=part.options, children=[_renamed(child, old, new) for child in part.children],
-        key=new if part.key == old else part.key, blank=_renamed(part.blank, old, new) if part.blank else None,
+        long=part.long, key=new if part.key == old else part.key,
+        blank=_renamed(part.blank, old, new) if part.blank else None,
     )  # fmt: skip
 
 

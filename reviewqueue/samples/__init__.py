@@ -1,4 +1,4 @@
-"""The sample installation of `reviewqueue demo`: three queues, the people of every role, and items to review."""
+"""The sample installation of `reviewqueue demo`: queues and items of every kind, people of every role."""
 
 from __future__ import annotations
 
@@ -20,9 +20,12 @@ from reviewqueue.models import Queue
 from reviewqueue.models.states import QueueRole, SiteRole
 from reviewqueue.queues.applying import apply
 from reviewqueue.samples.items import invoices, replies, support
+from reviewqueue.samples.labelling import answers, conversations, notes, survey
 
 HERE = Path(__file__).parent
-QUEUES = ("support-intents", "reply-drafts", "invoices")
+QUEUES = (
+    "support-intents", "reply-drafts", "invoices", "survey-topics", "answer-pairs", "agent-replies", "names-in-notes",
+)  # fmt: skip
 PASSWORD = "demo-password"  # noqa: S105 - printed, for the sample people of a demonstration
 
 
@@ -73,6 +76,10 @@ def _items() -> Iterator[dict[str, Any]]:
     yield from support()
     yield from replies()
     yield from invoices()
+    yield from survey()
+    yield from answers()
+    yield from conversations()
+    yield from notes()
 
 
 def banner(host: str, port: int) -> list[str]:

@@ -95,7 +95,7 @@
     desk.active = Date.now();
     const body = new URLSearchParams(new FormData($("#decision")));
     body.set("spent_seconds", desk.spent.toFixed(1));
-    if (desk.view === "json") {
+    if (desk.tellsSeen) {
       body.set("tells_seen", "1");
       body.delete("seen");
       for (const pointer of desk.seen) body.append("seen", pointer);
@@ -199,6 +199,7 @@
   const saidOf = (field, value) => field?.tagName === "SELECT" ? [...field.options].find((option) => option.value === value)?.text ?? value : value;
 
   function changed() {
+    if (desk.editor?.changed) return desk.editor.changed();
     if (desk.view === "choice") return !$("[name=choice]:checked")?.hasAttribute("data-proposed");
     if (desk.view === "text") { const text = $("#text"); return lines(text.value) !== lines(text.dataset.original); }
     return desk.rowsChanged || $$(".part").some((part) => lines(control(part).value) !== lines(part.dataset.original));
@@ -210,7 +211,8 @@
     if (button) button.textContent = changed() ? $("#decide").dataset.save : $("#decide").dataset.approve;
     if ($("#decide")?.dataset.save === "Save answer" && button) button.textContent = "Save answer";
     if (desk.view === "text") showDiff();
-    if (desk.view === "json") showParts();
+    if ($("#parts")) showParts();
+    desk.editor?.show?.();
   }
 
   function mark(kind, text) {
@@ -226,7 +228,7 @@
       const differs = is !== was;
       const empty = (text) => saidOf(field, text) || "nothing";
       if (differs || part.classList.contains("changed")) {
-        $(".part-value", part).replaceChildren(...(differs ? [mark("del", empty(was)), " ", mark("ins", empty(is))] : [was ? empty(was) : mark("span", "not given")]));
+        $(".part-value", part).replaceChildren(...(differs && was && field.tagName === "TEXTAREA" ? diffed(was, is) : differs ? [mark("del", empty(was)), " ", mark("ins", empty(is))] : [was ? empty(was) : mark("span", "not given")]));
       }
       part.classList.toggle("changed", differs);
       part.classList.toggle("seen", desk.seen.has(part.dataset.pointer));
@@ -240,9 +242,11 @@
     $("#changes").hidden = was === is || !was;
     $("#editor").classList.toggle("changed", was !== is);
     if (was === is || !was) return;
-    const runs = wordDiff(was.match(/\s+|[\p{L}\p{N}_]+|[^\s\p{L}\p{N}_]/gu) ?? [], is.match(/\s+|[\p{L}\p{N}_]+|[^\s\p{L}\p{N}_]/gu) ?? []);
-    $("#diff").replaceChildren(...runs.map(([kind, part]) => kind === "same" ? part : mark(kind, part)));
+    $("#diff").replaceChildren(...diffed(was, is));
   }
+
+  const wordsOf = (text) => text.match(/\s+|[\p{L}\p{N}_]+|[^\s\p{L}\p{N}_]/gu) ?? [];
+  const diffed = (was, is) => wordDiff(wordsOf(was), wordsOf(is)).map(([kind, part]) => kind === "same" ? part : mark(kind, part));
 
   // Longest common run of words; what is alike at both ends is set aside first, and a huge middle is shown as replaced.
   function wordDiff(a, b) {
@@ -270,6 +274,7 @@
 
   function verdict() {
     if (!changed()) return "approve";
+    if (desk.editor?.replaced) return desk.editor.replaced() && !$(".rest") ? "override" : "edit";
     return desk.view === "choice" || $("[name=started_blank]").value ? "override" : "edit";
   }
 
@@ -280,9 +285,11 @@
     if (desk.asking) return reason() ? answerReason($("[name=reason]:checked")) : focusOn($("[name=reason]"));
     if (desk.lost) return $(".deck .primary")?.click();
     if (desk.view === "choice" && !$("[name=choice]:checked")) return say("Pick a label first.", "warning");
+    const missing = desk.editor?.missing?.();
+    if (missing) return say(missing, "warning");
     if (reasonDue(verdict())) return askReason(verdict());
-    if (desk.view === "json" && !desk.sure) {
-      const unseen = $$(".part.doubtful").filter((part) => !desk.seen.has(part.dataset.pointer));
+    if (desk.tellsSeen && !desk.sure) {
+      const unseen = $$(".doubtful[data-pointer]").filter((part) => !desk.seen.has(part.dataset.pointer));
       if (unseen.length) return askDoubt(unseen);
     }
     send($("#decide"));
@@ -325,7 +332,8 @@
   }
 
   function askDoubt(unseen) {
-    const names = unseen.map((part) => `${$(".part-head label", part).textContent} (${Number(part.dataset.confidence).toFixed(2)})`);
+    const nameOf = (element) => (element.firstChild ?? element).textContent.trim();
+    const names = unseen.map((part) => `${nameOf($(".quote, .part-head label, .choice-name", part))} (${Number(part.dataset.confidence).toFixed(2)})`);
     $("#doubt-text").textContent = `${names.join(", ")}: the model was not sure, and nobody has looked.`;
     $("#doubt").showModal();
     focusOn($("#doubt-look"));
@@ -338,7 +346,7 @@
 
   function select(part) {
     if (!part) return;
-    focusOn(part);
+    focusOn(part.matches("label") ? $("input", part) : part);
     part.scrollIntoView({ block: "nearest" });
   }
 
@@ -346,7 +354,8 @@
     if (!desk || !part?.dataset.pointer) return;
     desk.seen.add(part.dataset.pointer);
     for (let group = part.closest("[data-group]"); group; group = group.parentElement.closest("[data-group]")) desk.seen.add(group.dataset.group);
-    showParts();
+    part.classList.add("seen");
+    if ($("#parts")) showParts();
   }
 
   function open(part) {
@@ -362,11 +371,13 @@
   }
 
   function rest() {
+    if (desk?.editor?.rest) return desk.editor.rest();
     if (desk?.view === "choice") focusOn($("#choices > .choice [name=choice]:checked") ?? $("#main")); else focusOn($("#editor") ?? desk?.part ?? $("#main"));
   }
 
   function step(by) {
-    if (desk.view === "choice") {
+    if (desk.editor?.step) desk.editor.step(by);
+    else if (desk.view === "choice") {
       const all = $$("#choices > .choice [name=choice]");
       const at = all.findIndex((input) => input.checked);
       const next = all[Math.max(0, Math.min(all.length - 1, at + by))];
@@ -378,9 +389,9 @@
   }
 
   function nextDoubtful() {
-    const all = $$(".part").filter((part) => part.dataset.confidence !== undefined && !desk.seen.has(part.dataset.pointer));
+    const all = $$("[data-pointer][data-confidence]").filter((part) => !desk.seen.has(part.dataset.pointer));
     all.sort((a, b) => a.dataset.confidence - b.dataset.confidence);
-    select(all[0] ?? $(".part.doubtful"));
+    select(all[0] ?? $(".doubtful[data-pointer]"));
   }
 
   function picked() {
@@ -399,6 +410,7 @@
       if (input) { if (desk.asking) answerReason(input); else { input.checked = true; typed(); } }
       return;
     }
+    if (desk.editor?.digit) return desk.editor.digit(key);
     if (desk.view !== "choice") return;
     const row = $$("#choices > .choice").find((choice) => $("kbd", choice)?.textContent === key);
     const input = row && $("[name=choice]", row);
@@ -406,6 +418,10 @@
     input.checked = true;
     focusOn(input);
     picked();
+    decideAtOnce();
+  }
+
+  function decideAtOnce() {
     if (Number(desk.main.dataset.undoSeconds) > 0 && !reasonDue(verdict())) decide();
   }
 
@@ -439,7 +455,10 @@
       next?.scrollIntoView({ block: "nearest" });
     } else if (event.key === "Enter") {
       if (event.repeat) return event.preventDefault();
-      if (shown[at]) {
+      if (shown[at] && desk.editor?.found) {
+        openSearch(false);
+        desk.editor.found(shown[at]);
+      } else if (shown[at]) {
         $("[name=choice]", shown[at]).checked = true;
         openSearch(false);
         picked();
@@ -459,7 +478,7 @@
     p: () => send($("#pause")),
     n: () => focusOn($("#comment")),
     m: () => { $(".message").open = true; focusOn($("#message")); },
-    d: () => desk.view === "json" && nextDoubtful(),
+    d: () => desk.tellsSeen && nextDoubtful(),
     "/": () => focusOn($("#search")),
     i: () => $("#show-instructions") && $("#instructions").showModal(),
     "?": () => $("#keys").showModal(),
@@ -484,6 +503,7 @@
       if (key === "Enter" && !finish && keysOn() && (target === document.body || target.id === "main") && $("#start")) { event.preventDefault(); send($("#start")); }
       return;
     }
+    if (desk.loading) return;
     if (finish) {
       event.preventDefault();
       return decide();
@@ -500,10 +520,10 @@
     if (key === "z" && $("#undo")) { event.preventDefault(); return send($("#undo")); }
     if (desk.lost) return;
     if (/^[1-9]$/.test(key)) { event.preventDefault(); return digit(key); }
-    const act = LETTERS[key];
+    const act = desk.editor?.keys?.[key] ?? LETTERS[key];
     if (!act || (target.name === "reason" && key.startsWith("Arrow"))) return;
     event.preventDefault();
-    act();
+    act(event);
   });
 
   function enter(event) {
@@ -513,6 +533,7 @@
     if (target.name === "reason") return desk.asking ? (reason() && answerReason($("[name=reason]:checked"))) : desk.view === "choice" && decide();
     if (target.matches("[name=gone]")) return target.click();
     if (target.matches(".part")) return open(target);
+    if (desk.editor?.enter?.(event)) return;
     if (desk.lost || desk.view === "choice") { if (keysOn()) decide(); }
   }
 
@@ -540,14 +561,12 @@
     if (!(target instanceof Element)) return;
     const button = target.closest("button, a");
     if (button?.id === "undo" || button?.id === "start") { event.preventDefault(); return send(button); }
-    if (!desk?.main) return;
+    if (!desk?.main || desk.loading) return; // until the editor is there, the form works by itself
     if (button) return clicked(button, event);
     const gone = target.closest(".remove");
     if (gone) {
       event.preventDefault();
-      gone.closest(".list-row").remove();
-      desk.rowsChanged = true;
-      return typed();
+      return removeRow(gone.closest(".list-row"));
     }
     const chosen = target.closest(".pick")?.querySelector("input");
     if (chosen) {
@@ -570,7 +589,12 @@
       "doubt-save": () => { $("#doubt").close(); desk.sure = true; decide(); },
     };
     if (button.hasAttribute("data-close")) { event.preventDefault(); return button.closest("dialog").close(); }
-    if (button.hasAttribute("data-add")) { event.preventDefault(); return addRow(button); }
+    if (button.hasAttribute("data-add")) {
+      event.preventDefault();
+      const row = addRow(button);
+      typed();
+      return open($(".part", row));
+    }
     if (acts[button.id]) { event.preventDefault(); return acts[button.id](); }
     if (button.type === "submit" && button.form?.id === "decision") { event.preventDefault(); send(button); }
   }
@@ -583,8 +607,13 @@
     const row = fresh.content.firstElementChild;
     $(".list-rows", button.parentElement).append(row);
     desk.rowsChanged = true;
+    return row;
+  }
+
+  function removeRow(row) {
+    row.remove();
+    desk.rowsChanged = true;
     typed();
-    open($(".part", row));
   }
 
   function startBlank() {
@@ -607,7 +636,7 @@
   addEventListener("focusin", (event) => {
     if (!desk?.main || !(event.target instanceof Element)) return;
     if (event.target.id === "search") { event.target.select(); filter(); }
-    const part = event.target.closest(".part");
+    const part = event.target.closest(".part, [data-pointer]");
     if (part?.dataset.pointer) { desk.part = part; look(part); }
     if (part && event.target !== part) part.classList.add("open");
   });
@@ -619,7 +648,7 @@
   addEventListener("pointermove", touched, { passive: true });
   addEventListener("pagehide", () => { if (desk?.dirty) navigator.sendBeacon?.(`${desk.claim}/draft`, formData()); });
   addEventListener("online", () => { if (desk?.dirty) saveDraft(); });
-  addEventListener("submit", (event) => { if (event.target.id === "decision") { event.preventDefault(); if (event.submitter) clicked(event.submitter, event); } });
+  addEventListener("submit", (event) => { if (event.target.id === "decision" && !desk?.loading) { event.preventDefault(); if (event.submitter) clicked(event.submitter, event); } });
 
   // -- a page begins ------------------------------------------------------------------------------------------------------------------
 
@@ -636,6 +665,20 @@
       input: now, active: now, spent: 0, seen: new Set($$("#decision > [name=seen]").map((input) => input.value)), reason: $("[name=reason]:checked"), rows: 0,
       rowsChanged: $("#decide span")?.textContent === "Save correction",
     };
+    desk.tellsSeen = "tellsSeen" in data;
+    if (!data.editor) return begin(refused);
+    const mine = desk;
+    mine.loading = true;
+    import(data.editor).then((module) => {
+      if (mine !== desk) return;
+      mine.editor = module.default({ $, $$, mark, typed, focusOn, select, open, decideAtOnce, addRow, removeRow, say });
+      mine.loading = false;
+      begin(refused);
+    }).catch(() => { say("A part of this page could not be loaded. It works without, by its buttons.", "warning"); });
+  }
+
+  function begin(refused) {
+    const data = desk.main.dataset;
     if (refused && !desk.lost) { desk.dirty = true; desk.saving = setTimeout(saveDraft, 700); } else if (!refused && restore()) return;
     if (desk.lost) for (const field of $$(".side textarea, .side input, .side select")) field.readOnly = true;
     if (desk.view === "choice") { const other = $("#others [name=choice]:checked"); if (other) { $("#search").value = $(".choice-name", other.closest(".choice")).textContent; $("#search").classList.add("picked"); } }
@@ -643,12 +686,14 @@
     const first = $("#parts")?.dataset.first;
     // At phone width the page begins with what the AI saw; the field is selected all the same.
     const narrow = matchMedia("(max-width: 860px)").matches && !wrong && !desk.lost;
-    if (narrow) ($("[name=choice]:checked") ?? $("#editor") ?? $$(".part").find((part) => part.dataset.pointer === first) ?? $(".part"))?.focus({ preventScroll: true });
+    if (narrow) ($("[name=choice]:checked, #listed input, [name=pick]") ?? $("#editor") ?? $$(".part").find((part) => part.dataset.pointer === first) ?? $(".part"))?.focus({ preventScroll: true });
     else if (desk.lost) focusOn($(".deck .primary"));
     else if (wrong) select(wrong);
-    else if (desk.view === "json") select($$(".part").find((part) => part.dataset.pointer === first) ?? $(".part"));
+    else if ($("#parts") && !desk.editor?.rest) select($$(".part").find((part) => part.dataset.pointer === first) ?? $(".part"));
     else rest();
-    if (desk.view === "json") showParts();
+    if ($("#parts")) showParts();
+    desk.editor?.show?.();
+    if (!narrow) $("#turns")?.lastElementChild?.scrollIntoView({ block: "nearest" });
     tellInstructions(data);
   }
 

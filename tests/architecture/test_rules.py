@@ -55,7 +55,7 @@ def test_a_template_never_marks_anything_as_safe(path: Path) -> None:
 
 
 def test_static_files_load_nothing_from_elsewhere() -> None:
-    paths = [*(PACKAGE / "static").glob("*.js"), *(PACKAGE / "static").glob("*.css")]
+    paths = [*(PACKAGE / "static").rglob("*.js"), *(PACKAGE / "static").rglob("*.css")]
     assert paths
     assert (
         lines_with(

@@ -34,6 +34,13 @@ LEAST = {"name": "q", "output_schema": {"enum": ["a", "b"]}, "routing": {}}
         ({"reviews": {"required": 2}}, "/reviews/required"),
         ({"surprise": 1}, "/surprise"),
         ({"view": {"type": "choice", "output": "label"}}, "/view/output"),
+        ({"view": {"type": "multi_choice"}}, "/view"),
+        ({"view": {"type": "compare"}}, "/view"),
+        ({"view": {"type": "chat"}}, "/view"),
+        ({"view": {"type": "spans", "input": "text"}}, "/view"),
+        ({"view": {"type": "spans"}}, "/view/input"),
+        ({"view": {"type": "choice", "overlap": True}}, "/view/overlap"),
+        ({"view": {"type": "choice", "candidates": "drafts"}}, "/view/candidates"),
     ],
 )
 def test_a_fault_is_refused_with_a_pointer_to_it(changes, pointer):
@@ -58,6 +65,8 @@ def test_yaml_that_json_could_not_say_is_refused(text):
     [
         ({"enum": ["a"]}, ("choice", None)),
         ({"properties": {"label": {"enum": ["a"]}}}, ("choice", "label")),
+        ({"type": "array", "uniqueItems": True, "items": {"enum": ["a"]}}, ("multi_choice", None)),
+        ({"type": "array", "items": {"enum": ["a"]}}, ("json", None)),
         ({"type": "string"}, ("text", None)),
         ({"properties": {"reply": {"type": "string"}}}, ("text", "reply")),
         ({"properties": {"a": {"type": "string"}, "b": {"type": "number"}}}, ("json", None)),

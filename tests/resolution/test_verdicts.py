@@ -28,6 +28,30 @@ def test_the_verdict_follows_from_the_change(output, view, verdict):
     assert (judged.verdict, faults.found) == (verdict, [])
 
 
+SPAN = {"start": 3, "end": 6, "label": "person"}
+
+
+@pytest.mark.parametrize(
+    ("view", "ai_output", "output", "verdict"),
+    [
+        ("multi_choice", {"topics": ["a", "b"]}, {"topics": ["b"]}, Verdict.EDIT),
+        ("multi_choice", {"topics": ["a", "b"]}, {"topics": ["c"]}, Verdict.OVERRIDE),
+        ("multi_choice", ["a"], [], Verdict.OVERRIDE),
+        ("spans", [{"start": 0, "end": 1, "label": "x"}, SPAN], [{**SPAN, "end": 9}], Verdict.EDIT),
+        ("spans", [SPAN], [{**SPAN, "end": 9, "label": "place"}], Verdict.OVERRIDE),
+        ("chat", {"content": "We are sorry."}, {"content": "Sorry about that."}, Verdict.EDIT),
+        ("chat", "We are sorry.", "No.", Verdict.OVERRIDE),
+        ("chat", {"content": "No", "calls": [1]}, {"content": "Yes", "calls": [1]}, Verdict.EDIT),
+        ("compare", {"best": "a"}, {"best": "b"}, Verdict.OVERRIDE),
+        ("compare", ["a", "b", "c"], ["a", "c", "b"], Verdict.EDIT),
+    ],
+)
+def test_what_survives_depends_on_the_type(view, ai_output, output, verdict):
+    faults = Faults()
+    judged = judge(given=None, ai_output=ai_output, output=output, view=view, started_blank=False, faults=faults)
+    assert (judged.verdict, faults.found) == (verdict, [])
+
+
 def test_a_fresh_start_is_an_override_even_where_parts_agree():
     faults = Faults()
     judged = judge(

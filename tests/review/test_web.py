@@ -21,7 +21,8 @@ from reviewqueue.models.states import TaskState
 from reviewqueue.queues.applying import apply
 from reviewqueue.resolution.endings import expire_items
 from reviewqueue.review.claims import return_expired
-from tests.fixtures.people import OPERATOR, Cast, Member, item
+from tests.fixtures.noscript import Desk
+from tests.fixtures.people import OPERATOR, Cast, item
 
 REPLIES: dict[str, Any] = {
     "name": "replies",
@@ -40,63 +41,6 @@ RECEIPTS: dict[str, Any] = {
     },
     "routing": {"otherwise": "review"},
 }  # fmt: skip
-
-
-class Desk:
-    """Somebody signed in, with a browser that runs no scripts: it fills in and sends the forms it is shown."""
-
-    def __init__(self, app: Any, member: Member) -> None:
-        self.client = app.test_client()
-        answer = self.client.post("/login", data={"email": member.email, "password": member.password})
-        assert answer.status_code == 303
-        self.page = ""
-        self.address = ""
-
-    def get(self, path: str) -> Any:
-        return self._read(self.client.get(path, follow_redirects=True))
-
-    def post(self, path: str, data: Any = None) -> Any:
-        return self._read(self.client.post(path, data=data or {}, follow_redirects=True))
-
-    def _read(self, answer: Any) -> Any:
-        self.page, self.address = answer.text, answer.request.path
-        return answer
-
-    def form(self) -> list[tuple[str, str]]:
-        """What the decision form would send, untouched."""
-        body = self.page[self.page.index('id="decision"') :]
-        body = re.sub(r"<template.*?</template>", "", body, flags=re.DOTALL)
-        found: list[tuple[str, str]] = []
-        fields = r"<input\b[^>]*>|<textarea\b([^>]*)>(.*?)</textarea>|<select\b.*?</select>"
-        for tag in re.finditer(fields, body, re.DOTALL):
-            found += _field(tag)
-        return found
-
-    def send(self, path: str = "decision", **changes: str) -> Any:
-        """Send the form with `changes`; a name that is not in it is added."""
-        sent = [(name, changes.pop(name, value)) for name, value in self.form() if changes.get(name) != "-"]
-        data: dict[str, list[str]] = {}
-        for name, value in [*sent, *changes.items()]:
-            data.setdefault(name, []).append(value)
-        return self.post(f"{self.address.removesuffix('/decision')}/{path}", data)
-
-
-def _field(tag: Any) -> list[tuple[str, str]]:
-    text = tag.group()
-    name = re.search(r'\bname="([^"]*)"', text)
-    if name is None:
-        return []
-    key = html.unescape(name[1])
-    if text.startswith("<textarea"):
-        # As a browser does: the first line end is not part of it, and lines are sent with CR LF.
-        return [(key, html.unescape(tag.group(2)).replace("\r\n", "\n").removeprefix("\n").replace("\n", "\r\n"))]
-    if text.startswith("<select"):
-        chosen = re.search(r'<option selected value="([^"]*)"', text) or re.search(r'<option value="([^"]*)"', text)
-        return [(key, html.unescape(chosen[1]))] if chosen else []
-    if re.search(r'type="(radio|checkbox)"', text) and " checked" not in text:
-        return []
-    value = re.search(r'\bvalue="([^"]*)"', text)
-    return [(key, html.unescape(value[1]) if value else "")]
 
 
 @pytest.fixture

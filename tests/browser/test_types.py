@@ -1,0 +1,193 @@
+"""The further task types in a real browser, with the keyboard alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from reviewqueue.queues.applying import apply
+from tests.browser.test_desk import begin, on, type_in, verdicts
+
+pytestmark = pytest.mark.browser
+
+TOPICS: dict[str, Any] = {
+    "name": "topics", "title": "Topics", "routing": {"otherwise": "review"},
+    "output_schema": {"type": "object", "required": ["topics"], "properties": {"topics": {
+        "type": "array", "uniqueItems": True, "items": {"enum": [f"topic_{number}" for number in range(30)]},
+    }}},
+}  # fmt: skip
+
+BEST: dict[str, Any] = {
+    "name": "best", "routing": {"otherwise": "review"}, "view": {"type": "compare", "output": "best"},
+    "output_schema": {"type": "object", "required": ["best"], "properties": {"best": {"type": "string"}}},
+}  # fmt: skip
+ORDER: dict[str, Any] = {
+    "name": "order", "routing": {"otherwise": "review"}, "view": {"type": "compare"},
+    "output_schema": {"type": "array", "items": {"type": "string"}},
+}  # fmt: skip
+DRAFTS = [{"id": f"m{number}", "output": f"Draft {number}"} for number in range(3)]
+
+
+def opened(site: Any, document: dict[str, Any]) -> None:
+    site.write(apply, document=document)
+    site.join("alice", document["name"])
+
+
+def test_labels_are_toggled_searched_and_saved_with_control_enter(site, page):
+    opened(site, TOPICS)
+    for _ in range(2):
+        site.submit(
+            "topics", {"topics": ["topic_4", "topic_2"]},
+            parts=[{"pointer": "/topics/0", "confidence": 0.9}, {"pointer": "/topics/1", "confidence": 0.2}],
+            alternatives=[{"output": {"topics": ["topic_9"]}, "confidence": 0.15}],
+        )  # fmt: skip
+    begin(page, "topics")
+    page.wait_for_function("() => document.activeElement.name === 'labels'")
+    assert page.evaluate("document.activeElement.value") == '"topic_2"', "the most doubtful is selected"
+    page.keyboard.press("Enter")
+    page.keyboard.press("3")
+    page.keyboard.press("/")
+    type_in(page, "topic 17")
+    page.keyboard.press("Enter")
+    assert page.inner_text("#diff").split() == ["topic_2", "topic_9", "topic_17"]
+    assert page.inner_text("#decide span") == "Save correction"
+    page.keyboard.press("1")
+    page.keyboard.press("1")
+    on(page, "Control+Enter")
+    on(page, "Control+Enter")
+    assert verdicts(site) == [
+        ("edit", {"topics": ["topic_4", "topic_9", "topic_17"]}), ("approve", {"topics": ["topic_4", "topic_2"]}),
+    ]  # fmt: skip
+
+
+def drafts(page: Any) -> list[str]:
+    """The candidates in sight, by their ids."""
+    return [f"m{text.split()[-1]}" for text in page.locator(".candidate-text").all_inner_texts()]
+
+
+def test_the_best_is_picked_with_a_digit_and_candidates_are_ranked_by_digits(site, page):
+    for document in (BEST, ORDER):
+        opened(site, document)
+    for _ in range(2):
+        site.submit("best", {"best": "m1"}, given={"question": "Which?", "candidates": DRAFTS})
+        site.submit("order", ["m2", "m1", "m0"], given={"candidates": DRAFTS})
+    begin(page, "best")
+    wanted = drafts(page).index("m2") + 1
+    on(page, str(wanted))
+    on(page, "Control+Enter")
+    assert verdicts(site) == [("override", {"best": "m2"}), ("approve", {"best": "m1"})]
+    begin(page, "order")
+    order = drafts(page)
+    places = page.locator("#choices select")
+    for number in ("1", "2", "1"):
+        page.keyboard.press(number)
+    assert [places.nth(at).input_value() for at in range(3)] == ["", "1", ""], "begun anew, and one taken back"
+    page.keyboard.press("Control+Enter")
+    assert "Give each a place" in page.inner_text("#draft-state")
+    for number in ("3", "1"):
+        page.keyboard.press(number)
+    on(page, "Control+Enter")
+    assert verdicts(site)[2][1] == [order[1], order[2], order[0]]
+
+
+REPLY: dict[str, Any] = {
+    "name": "reply", "routing": {"otherwise": "review"}, "view": {"type": "chat"}, "output_schema": {
+        "type": "object", "required": ["content"], "properties": {
+            "content": {"type": "string"}, "tool_calls": {"type": "array", "items": {"type": "object", "properties": {
+                "name": {"type": "string"}, "args": {"type": "object"},
+            }}},
+        },
+    },
+}  # fmt: skip
+
+
+def test_a_reply_and_its_calls_are_corrected_by_keys_and_nothing_in_them_runs(site, page):
+    opened(site, REPLY)
+    hostile = "<script>document.title='owned'</script> **bold** [x](javascript:alert(1))"
+    talk = [{"role": "user", "content": hostile}, *({"role": "assistant", "content": "word " * 99} for _ in range(9))]
+    call = {"name": "refund", "args": {"amount": 49.9, "payment": "P-1"}}
+    site.submit(
+        "reply", {"content": hostile, "tool_calls": [call]}, given={"messages": talk},
+        parts=[{"pointer": "/tool_calls/0/args/payment", "confidence": 0.3}],
+    )  # fmt: skip
+    begin(page, "reply")
+    assert page.evaluate("document.activeElement.dataset.pointer") == "/tool_calls/0/args/payment"
+    assert page.query_selector(".turn a, .turn script, .part-value a") is None
+    page.keyboard.press("Enter")
+    type_in(page, "P-2")
+    page.keyboard.press("Enter")
+    assert page.inner_text(".part:focus ins") == "P-2"
+    page.focus(".part[data-pointer='/content']")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Control+End")
+    page.keyboard.press("Enter")
+    type_in(page, "Bye")
+    page.keyboard.press("Escape")
+    assert page.inner_text(".part[data-pointer='/content'] ins").strip() == "Bye"
+    on(page, "Control+Enter")
+    call["args"] = {"amount": 49.9, "payment": "P-2"}
+    assert verdicts(site) == [("edit", {"content": hostile + "\nBye", "tool_calls": [call]})]
+    assert "owned" not in page.title()
+
+
+NAMES: dict[str, Any] = {
+    "name": "names", "routing": {"otherwise": "review"},
+    "view": {"type": "spans", "input": "text", "output": "names", "overlap": True},
+    "output_schema": {"type": "object", "required": ["names"], "properties": {"names": {"type": "array", "items": {
+        "type": "object", "required": ["start", "end", "label"], "properties": {
+            "start": {"type": "integer"}, "end": {"type": "integer"}, "label": {"enum": ["person", "place"]},
+        },
+    }}}},
+}  # fmt: skip
+NOTE = "\U0001f44d <i>\r\nAda\u200b Lovelace met Bob \U0001f44d in Ulm, e\u0301t\u00e9"
+
+
+def select_words(page: Any, words: str) -> None:
+    """As with the mouse: from the first letter to the last."""
+    page.evaluate(
+        """(words) => {
+            const run = [...document.querySelectorAll('#marked .run')].find((each) => each.textContent.includes(words));
+            const at = run.firstChild.data.indexOf(words), range = document.createRange();
+            range.setStart(run.firstChild, at);
+            range.setEnd(run.firstChild, at + words.length);
+            getSelection().removeAllRanges();
+            getSelection().addRange(range);
+        }""",
+        words,
+    )
+
+
+def test_spans_are_taken_by_keys_and_mouse_and_counted_in_code_points(site, page):
+    def span(words: str, label: str) -> dict[str, Any]:
+        return {"start": NOTE.index(words), "end": NOTE.index(words) + len(words), "label": label}
+
+    opened(site, NAMES)
+    given = [span("Ada", "place"), span("Bob", "person")]
+    for _ in range(2):
+        site.submit("names", {"names": given}, given={"text": NOTE}, parts=[
+            {"pointer": "/names/0", "confidence": 0.9}, {"pointer": "/names/1", "confidence": 0.3},
+        ])  # fmt: skip
+    begin(page, "names")
+    page.wait_for_function("() => document.activeElement.dataset.pointer === '/names/1'")
+    assert page.locator("#marked mark").all_inner_texts() == ["Adaplace", "Bobperson"]
+    weight = "performance.getEntries().reduce((sum, one) => sum + (one.decodedBodySize ?? 0), 0)"
+    assert 60_000 < page.evaluate(weight) <= 100 * 1024, "the heaviest of the types"
+    page.keyboard.press("Delete")
+    page.keyboard.press("k")
+    page.keyboard.press("1")
+    for _ in range(2):
+        page.keyboard.press("Shift+ArrowRight")
+    page.keyboard.press("1")
+    select_words(page, "Ulm")
+    page.keyboard.press("2")
+    select_words(page, "e\u0301t\u00e9")
+    page.click("#palette button >> nth=1")
+    assert page.locator("#diff del").all_inner_texts() == ["Ada · place", "Bob · person"]
+    assert page.locator("#marked .tag").count() == 4
+    on(page, "Control+Enter")
+    on(page, "Control+Enter")
+    assert page.evaluate("document.querySelector('#doubt')?.open ?? false") is False
+    wanted = [span("Ada", "person"), span("Ada\u200b Lovelace", "person"), span("Ulm", "place"),
+              span("e\u0301t\u00e9", "place")]  # fmt: skip
+    assert verdicts(site) == [("edit", {"names": wanted}), ("approve", {"names": given})]
