@@ -41,6 +41,8 @@ class Task(Base):
     escalated_by: Mapped[Ref | None]
     escalation_comment: Mapped[str | None] = mapped_column(Text)
     """What the person who handed it on wrote to the leads, or who reopened the item to whoever decides it next."""
+    sent_from: Mapped[Ref | None]
+    """The queue from which somebody sent it to this one. The item stays in its own: its program knows it there."""
     created_at: Mapped[Moment]
 
     __table_args__ = (

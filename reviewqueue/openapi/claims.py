@@ -12,7 +12,7 @@ from reviewqueue.models.states import Audience, Risk, TaskKind, Verdict
 from reviewqueue.openapi.items import NEW, RESOLUTION, Resolution
 from reviewqueue.openapi.operations import Answer, Operation, Tag, Told, json_body
 from reviewqueue.openapi.parameters import ITEM, PATHS, QUEUE, TASK
-from reviewqueue.review.shapes import DecisionShape, DraftShape, EscalationShape
+from reviewqueue.review.shapes import DecisionShape, DraftShape, EscalationShape, TransferShape
 
 
 class Lease(Told):
@@ -186,6 +186,15 @@ TAG = Tag(
             scope=Scope.REVIEW,
             body=json_body(EscalationShape, {"With a note": {"comment": "Is this a complaint?"}}, required=False),
             codes=("already_escalated", "no_lead", *LOST),
+        ),
+        Operation(
+            "POST", "/claims/{claim_id}/transfer", "send_task", "Send the task to another queue",
+            {204: Answer("The people of that queue get it.")},
+            "One that the person is a member of, or that `send_to` names. They judge it by their queue's rules; the "
+            "item stays in its own, and so does its answer.",
+            scope=Scope.REVIEW,
+            body=json_body(TransferShape, {"With a note": {"queue": "refunds", "comment": "Wants the money back."}}),
+            codes=("unknown_queue", "invalid_item", "intake_closed", "nobody_else", *LOST),
         ),
         Operation(
             "GET", "/claims/{claim_id}/draft", "read_draft", "Read one's draft",

@@ -130,6 +130,8 @@ class QueueConfig(Shape):
     timeout: Timeout | None = None
     max_waiting: MaxWaiting | None = None
     duplicates: Duplicates | None = None
+    send_to: tuple[Slug, ...] = pydantic.Field(default=(), strict=False, max_length=50)
+    """Queues to which reviewers may send an item, besides those that they are members of."""
     reasons: tuple[Reason, ...] = pydantic.Field(
         default=(), strict=False, max_length=50, json_schema_extra=_with_bare_codes
     )
@@ -228,6 +230,8 @@ def _check(config: QueueConfig, faults: Faults, *, final_say: bool) -> None:
                 "would pass items of high risk without a person: add risk != 'high' to its condition",
             )
     _check_overflow(config, faults)
+    if config.name in config.send_to:
+        faults.add(f"/send_to/{config.send_to.index(config.name)}", "must be another queue")
     codes = [reason.code for reason in config.reasons]
     for index, code in enumerate(codes):
         if code in codes[:index]:

@@ -13,10 +13,10 @@ from reviewqueue.core.moments import iso
 from reviewqueue.core.strictjson import Raw, raw, spliced
 from reviewqueue.errors import Fault, Invalid
 from reviewqueue.resolution.verdicts import MISSING
-from reviewqueue.review import claims, drafts, edge, workpiece
+from reviewqueue.review import claims, drafts, edge, handing, workpiece
 from reviewqueue.review.decisions import Submission, withdraw
 from reviewqueue.review.reopening import reopen
-from reviewqueue.review.shapes import DecisionShape, DraftShape, EscalationShape, ReopeningShape
+from reviewqueue.review.shapes import DecisionShape, DraftShape, EscalationShape, ReopeningShape, TransferShape
 
 blueprint = api_blueprint("review")
 
@@ -104,6 +104,17 @@ def escalate(claim_id: str) -> Response:
     body = read_body(EscalationShape)
     with write_session() as session:
         claims.escalate(session=session, actor=actor(), claim_id=claim_id, comment=body.shape.comment)
+    return Response(status=204)
+
+
+@blueprint.post("/claims/<claim_id>/transfer")
+def transfer(claim_id: str) -> Response:
+    """To the people of another queue."""
+    body = read_body(TransferShape)
+    with write_session() as session:
+        handing.send_to_queue(
+            session=session, actor=actor(), claim_id=claim_id, slug=body.shape.queue, comment=body.shape.comment
+        )
     return Response(status=204)
 
 

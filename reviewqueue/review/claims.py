@@ -450,7 +450,7 @@ def skip(*, session: Session, actor: Actor, claim_id: str) -> None:
     """
     task_id, fence = parse_claim_id(claim_id)
     _queue_of(session, actor, task_id)
-    task = _locked(session, task_id, fence, actor)
+    task = locked(session, task_id, fence, actor)
     session.execute(insert(Skip).values(task_id=task_id, person_id=actor.id, created_at=clock()))
     excluded = sorted({*json.loads(task.excluded), actor.id})
     skips = session.execute(select(func.count()).select_from(Skip).where(Skip.task_id == task_id)).scalar_one()
@@ -466,7 +466,9 @@ def skip(*, session: Session, actor: Actor, claim_id: str) -> None:
         excluded = sorted(set(excluded) - again)
         session.execute(delete(Skip).where(Skip.task_id == task_id, Skip.person_id.in_(again)))
         put_off = {"available_at": clock(PUT_OFF_SECONDS)}
-    _hand_on(session, task, audience=audience, excluded=excluded, **put_off)
+    # Whoever it was assigned to has said no.
+    assignee = None if task.assignee == actor.id else task.assignee
+    hand_on(session, task, audience=audience, excluded=excluded, assignee=assignee, **put_off)
     trail.record(
         session,
         actor,
@@ -485,12 +487,12 @@ def escalate(*, session: Session, actor: Actor, claim_id: str, comment: str | No
     """
     task_id, fence = parse_claim_id(claim_id)
     _queue_of(session, actor, task_id)
-    task = _locked(session, task_id, fence, actor)
+    task = locked(session, task_id, fence, actor)
     if task.audience is Audience.LEAD:
         raise Conflict("This task is with the leads already: decide it, or skip it.", code="already_escalated")
     if not people_with(session, task.queue_id, QueueRole.LEAD) - {actor.id}:
         raise Conflict("The queue has no other lead who could take it: decide it, or skip it.", code="no_lead")
-    _hand_on(
+    hand_on(
         session,
         task,
         audience=Audience.LEAD,
@@ -510,7 +512,7 @@ def escalate(*, session: Session, actor: Actor, claim_id: str, comment: str | No
     )
 
 
-def _locked(session: Session, task_id: str, fence: int, actor: Actor) -> Any:
+def locked(session: Session, task_id: str, fence: int, actor: Actor) -> Any:
     """The task's columns, its row locked until the end of the transaction. Raises `LeaseLost`."""
     query = select(_task.id, _task.queue_id, _task.item_id, _task.audience, _task.assignee, _task.excluded).where(
         *LIVE_CLAIM
@@ -522,14 +524,25 @@ def _locked(session: Session, task_id: str, fence: int, actor: Actor) -> Any:
     return row
 
 
-def _hand_on(session: Session, task: Any, *, audience: Audience, excluded: list[str], **values: Any) -> None:
-    assignee = None if audience is Audience.LEAD else task.assignee
+def hand_on(
+    session: Session,
+    task: Any,
+    *,
+    audience: Audience,
+    excluded: list[str],
+    assignee: str | None = None,
+    **values: Any,
+) -> None:
+    """Open the task for those who may take it now, available at once unless `values` say otherwise. `task` has the
+    columns of `locked`."""
+    assignee = None if audience is Audience.LEAD and task.audience is Audience.REVIEWER else assignee
     session.execute(
         update(Task)
         .where(Task.id == task.id)
         .values(
             state=TaskState.OPEN, last_holder=Task.holder, holder=None, lease_until=None, audience=audience,
             assignee=assignee, excluded=json.dumps(excluded),
-            lane=lane_of(audience=audience, assignee=assignee, excluded=excluded), **values,
+            lane=lane_of(audience=audience, assignee=assignee, excluded=excluded),
+            **{"available_at": clock(), **values},
         )
     )  # fmt: skip

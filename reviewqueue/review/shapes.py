@@ -42,6 +42,13 @@ class EscalationShape(Shape):
     """For the leads."""
 
 
+class TransferShape(Shape):
+    queue: Annotated[str, Field(min_length=1, max_length=63)]
+    """The queue's name."""
+    comment: Typed | None = None
+    """For whoever gets it there."""
+
+
 class DraftShape(Shape):
     body: dict[str, Any]
     """As a decision's members; kept as it is."""

@@ -20,10 +20,10 @@ from reviewqueue.core.access import Actor
 from reviewqueue.core.db import read_session, write_session
 from reviewqueue.core.http import actor, is_from_desk, signed_in, status_of
 from reviewqueue.core.ids import known_id
-from reviewqueue.errors import AlreadyDecided, Conflict, GraceOver, Invalid, LeaseLost
+from reviewqueue.errors import AlreadyDecided, Conflict, Fault, GraceOver, Invalid, LeaseLost
 from reviewqueue.models.states import ItemState
 from reviewqueue.queues.catalog import configuration, find_queue
-from reviewqueue.review import claims, drafts, edge, histories, workpiece
+from reviewqueue.review import claims, drafts, edge, handing, histories, workpiece
 from reviewqueue.review.decisions import withdraw
 from reviewqueue.review.desk import Desk, desk_of, draft_of, explain, submission_of
 from reviewqueue.review.reopening import reopen
@@ -212,7 +212,32 @@ def skip(claim_id: str) -> AnyResponse:
 def escalate(claim_id: str) -> AnyResponse:
     """Not my authority: to the leads, with the note; and on to the next."""
     comment = _typed().get("escalation") or _typed().get("comment")
-    return _hand_on(claim_id, claims.escalate, comment=(comment or "")[:20_000] or None)
+    return _hand_on(claim_id, claims.escalate, comment=_note(comment))
+
+
+@blueprint.get("/claims/<claim_id>/handing")
+@signed_in
+def hand_on(claim_id: str) -> AnyResponse:
+    """All the ways to hand a task on. The desk's script shows the same in a dialog."""
+    who = actor()
+    with read_session() as session:
+        work = workpiece.workpiece(session=session, actor=who, claim_id=claim_id)
+        if not work.live:
+            return _away(url_for("review.show", claim_id=claim_id))
+        targets = handing.targets(session=session, actor=who, here=work.queue, given=work.input, output=work.output)
+    return Response(render_template("review/handing.html", work=work, targets=targets))
+
+
+@blueprint.post("/claims/<claim_id>/transfer")
+@signed_in
+def transfer(claim_id: str) -> AnyResponse:
+    """To the people of another queue, with the note; and on to the next."""
+    form = _typed()
+    return _hand_on(claim_id, handing.send_to_queue, slug=form.get("queue", ""), comment=_note(form.get("note")))
+
+
+def _note(text: str | None) -> str | None:
+    return (text or "").strip()[:20_000] or None
 
 
 def _hand_on(claim_id: str, operation: Callable[..., None], **arguments: Any) -> AnyResponse:
@@ -224,10 +249,14 @@ def _hand_on(claim_id: str, operation: Callable[..., None], **arguments: Any) ->
             operation(session=session, actor=who, claim_id=claim_id, **arguments)
     except LeaseLost:
         return _away(url_for("review.show", claim_id=claim_id))
-    except Conflict as error:
-        flash(error.message, "warning")
+    except (Conflict, Invalid) as error:
+        flash(" ".join([error.message, *(_in_words(fault) for fault in getattr(error, "faults", ())[:3])]), "warning")
         return _away(url_for("review.show", claim_id=claim_id))
     return _next(who, slug)
+
+
+def _in_words(fault: Fault) -> str:
+    return f"{fault.pointer.lstrip('/').replace('/', ' › ')} {fault.detail}."
 
 
 @blueprint.post("/pause")

@@ -43,6 +43,8 @@ class Workpiece:
     audience: Audience
     escalated_by: str | None
     escalation_comment: str | None
+    sent_from: str | None
+    """The title of the queue from which somebody sent it here."""
     queue: QueueHead
     config: QueueConfig
     config_version: int
@@ -75,10 +77,11 @@ def workpiece(*, session: Session, actor: Actor, claim_id: str) -> Workpiece:
         select(
             Task.id, Task.queue_id, Task.item_id, Task.config_version, Task.kind, Task.audience, Task.fence,
             Task.holder, Task.last_holder, Task.state, Task.lease_until, Task.escalation_comment,
-            Person.name.label("escalated_by"),
+            Person.name.label("escalated_by"), Queue.title.label("sent_from"),
             clock().label("now"),
         )
         .outerjoin(Person, Person.id == Task.escalated_by)
+        .outerjoin(Queue, Queue.id == Task.sent_from)
         .where(Task.id == task_id)
     ).one_or_none()  # fmt: skip
     if task is None or fence > task.fence or (task.audience is Audience.LEAD and not _was_mine(actor, task)):
@@ -97,11 +100,11 @@ def workpiece(*, session: Session, actor: Actor, claim_id: str) -> Workpiece:
     return Workpiece(
         claim_id=claim_id, task_id=task_id, fence=fence, live=live, lease_until=task.lease_until,
         seconds_left=max(0.0, seconds), kind=task.kind, audience=task.audience, escalated_by=task.escalated_by,
-        escalation_comment=task.escalation_comment, queue=head, config=compiled.config,
+        escalation_comment=task.escalation_comment, sent_from=task.sent_from, queue=head, config=compiled.config,
         config_version=task.config_version, item=item, input=json.loads(item.input), output=json.loads(item.output),
         failure=json.loads(item.failure) if item.failure else None, alternatives=json.loads(item.alternatives or "[]"),
         parts={part["pointer"]: part.get("confidence") for part in parts}, metadata=json.loads(item.metadata_json),
-        why=why_flagged(item, task.kind, configuration(session, head.id, item.config_version).config),
+        why=why_flagged(item, task.kind, configuration(session, item.queue_id, item.config_version).config),
         draft=exact(draft) if draft else None, waiting=min(waiting, MOST_COUNTED),
         waiting_capped=waiting > MOST_COUNTED, oldest_at=oldest, similar=_similar(session, item),
     )  # fmt: skip

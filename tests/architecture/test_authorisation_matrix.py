@@ -73,6 +73,7 @@ BODIES: dict[str, Any] = {
     "PUT /api/v1/queues/<slug>/hold": {"why": "Wrong labels"},
     "PUT /api/v1/queues/<slug>/stop": {"why": "Wrong labels"},
     "POST /api/v1/exports": {"queue": "intents", "format": "jsonl"},
+    "POST /api/v1/claims/<claim_id>/transfer": {"queue": "elsewhere"},
     "PUT /api/v1/claims/<claim_id>/draft": {"body": {"comment": "so far"}},
     "POST /login": {"email": "nobody@example.com", "password": "wrong"},
     "POST /exports": {"queue": "intents", "format": "jsonl"},

@@ -400,3 +400,15 @@ def test_a_lost_lease_says_that_somebody_else_has_the_item_now(app, cast, alice,
     assert alice.send(text="Dear all").status_code == 409
     assert "somebody else has it now" in alice.page
     assert "Dear all" in alice.page
+
+
+def test_a_task_is_sent_to_another_queue_from_the_page_of_ways_to_hand_on(app, cast, alice, put):
+    put("receipts", {"total": 1.5}, input={"text": "A bill"})
+    alice.post("/queues/receipts/claims")
+    alice.get(f"{alice.address}/handing")
+    assert "Not to Intents" in alice.page
+    assert '<option value="replies">' not in alice.page, "it has no reply"
+    claim_address = alice.address.removesuffix("/handing")
+    alice.post(f"{claim_address}/transfer", {"queue": "intents"})
+    assert "does not fit the queue intents" in alice.page
+    assert alice.address == claim_address

@@ -1,0 +1,106 @@
+"""Operations that hand a task on by a person's choice: to another queue, or to themself at another time."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from reviewqueue.accounts.memberships import people_with
+from reviewqueue.core import trail
+from reviewqueue.core.access import Action, Actor, may
+from reviewqueue.errors import Conflict, Fault, Invalid
+from reviewqueue.models import Item, Queue
+from reviewqueue.models.states import Audience, Intake, QueueRole
+from reviewqueue.queues.catalog import HEAD, QueueHead, configuration, head_of
+from reviewqueue.review import claims
+
+
+@dataclass(frozen=True)
+class Target:
+    """A queue to which a task may be sent; `faults` say why its item does not fit there."""
+
+    slug: str
+    title: str
+    faults: list[Fault]
+
+
+def send_to_queue(*, session: Session, actor: Actor, claim_id: str, slug: str, comment: str | None = None) -> None:
+    """Hand the claimed task to the people of another queue, who judge it by that queue's rules.
+
+    The item stays in its own queue: its program finds it there, and in that feed its answer. Raises `LeaseLost`,
+    `NotFound`, `Invalid` for a queue to which the actor may not send or whose schemas the item does not satisfy, and
+    `Conflict` for one that takes nothing, or where nobody could take it.
+    """
+    task_id, fence = claims.parse_claim_id(claim_id)
+    here = claims.queue_of_claim(session=session, actor=actor, claim_id=claim_id)
+    task = claims.locked(session, task_id, fence, actor)
+    there = next((head for head in _open_to(session, actor, here) if head.slug == slug), None)
+    if there is None:
+        raise Invalid(
+            "The task cannot be sent there.",
+            [Fault("/queue", "is not another queue of yours, nor one that this queue's configuration names")],
+            code="unknown_queue",
+        )
+    require_fit(session, there, task.item_id)
+    move(session, task, here, there, escalated_by=actor.id, escalation_comment=comment)
+    trail.record(
+        session, actor, "task.sent", queue_id=here.id, item_id=task.item_id, subject=task_id,
+        facts={"fence": fence, "to": there.id, "version": there.version},
+        content={"comment": comment} if comment else None,
+    )  # fmt: skip
+
+
+def require_fit(session: Session, there: QueueHead, item_id: str) -> None:
+    """Raises `Invalid` with a pointer to each fault of the item in the eyes of that queue; `Conflict` where its intake
+    is closed."""
+    if there.intake is Intake.CLOSED:
+        raise Conflict(f"The queue {there.slug} takes no new items at the moment.", code="intake_closed")
+    item = session.execute(select(Item.input, Item.output).where(Item.id == item_id)).one()
+    if found := _misfits(session, there, json.loads(item.input), json.loads(item.output)):
+        raise Invalid(f"The item does not fit the queue {there.slug}.", found, code="invalid_item")
+
+
+def _misfits(session: Session, head: QueueHead, given: Any, output: Any) -> list[Fault]:
+    compiled = configuration(session, head.id, head.version)
+    found = compiled.validate_input(given)
+    if output is not None:
+        return found + compiled.validate_output(output)
+    if compiled.config.on_invalid_output != "review":
+        found.append(Fault("/output", "is null, and that queue takes no broken outputs"))
+    return found
+
+
+def move(session: Session, task: Any, here: QueueHead, there: QueueHead, **values: Any) -> None:
+    """Open the task in that queue, for its reviewers. Raises `Conflict` when nobody there could take it."""
+    excluded = json.loads(task.excluded)
+    if not people_with(session, there.id, QueueRole.REVIEWER, QueueRole.LEAD) - set(excluded):
+        raise Conflict(f"Nobody in the queue {there.slug} could take it.", code="nobody_else")
+    claims.hand_on(
+        session, task, audience=Audience.REVIEWER, excluded=excluded, queue_id=there.id,
+        config_version=there.version, sent_from=here.id, **values,
+    )  # fmt: skip
+
+
+def _open_to(session: Session, actor: Actor, here: QueueHead) -> list[QueueHead]:
+    """Other queues to which the actor may send: those they know, and those that the configuration names."""
+    named = configuration(session, here.id, here.version).config.send_to
+    known = [queue_id for queue_id in actor.memberships if may(actor, Action.SEE_QUEUE, queue_id)]
+    rows = session.execute(
+        select(*HEAD)
+        .where(Queue.slug.in_(named) | Queue.id.in_(known), Queue.archived_at.is_(None), Queue.id != here.id)
+        .order_by(Queue.title, Queue.slug)
+    )
+    return [head_of(row) for row in rows]
+
+
+def targets(*, session: Session, actor: Actor, here: QueueHead, given: Any, output: Any) -> list[Target]:
+    """Where the actor may send an item with that input and output; those that would not take it say why."""
+    return [
+        Target(head.slug, head.title, _misfits(session, head, given, output))
+        for head in _open_to(session, actor, here)
+        if head.intake is not Intake.CLOSED
+    ]
