@@ -23,7 +23,11 @@ def where(condition: str) -> dict[str, Any]:
 
 def upgrade() -> None:
     op.add_column("task", sa.Column("sent_from", ID, nullable=True))
+    op.create_index(
+        "ix_task_assignee", "task", ["assignee"], **where("assignee IS NOT NULL AND state IN ('open', 'claimed')")
+    )
 
 
 def downgrade() -> None:
+    op.drop_index("ix_task_assignee", table_name="task")
     op.drop_column("task", "sent_from")

@@ -26,6 +26,8 @@ class Action(StrEnum):
     REVIEW = "tasks.review"
     """Claim, decide, skip, escalate."""
     TAKE_ESCALATIONS = "tasks.take_escalations"
+    ASSIGN_TASKS = "tasks.assign"
+    """Give a task to a person, or take it back from them."""
     REOPEN_ITEMS = "items.reopen"
     """Have an item that has ended judged once more, by somebody else."""
     READ_HISTORY = "history.read"
@@ -76,6 +78,7 @@ QUEUE: Mapping[QueueRole, frozenset[Action]] = {
             Action.SEE_QUEUE,
             Action.REVIEW,
             Action.TAKE_ESCALATIONS,
+            Action.ASSIGN_TASKS,
             Action.REOPEN_ITEMS,
             Action.READ_ITEMS,
             Action.READ_HISTORY,
@@ -104,7 +107,9 @@ SCOPE: Mapping[Scope, frozenset[Action]] = {
         {Action.CONFIGURE_QUEUES, Action.READ_CONFIGURATION, Action.PULL_BRAKES, Action.SEE_QUEUE}
     ),
     Scope.METRICS: frozenset({Action.SEE_BACKGROUND}),
-    Scope.REVIEW: frozenset({Action.REVIEW, Action.TAKE_ESCALATIONS, Action.REOPEN_ITEMS, Action.SEE_QUEUE}),
+    Scope.REVIEW: frozenset(
+        {Action.REVIEW, Action.TAKE_ESCALATIONS, Action.ASSIGN_TASKS, Action.REOPEN_ITEMS, Action.SEE_QUEUE}
+    ),
 }
 """What a scope lets a token do. A service needs no more; a personal token also needs the person's right."""
 

@@ -31,7 +31,7 @@ class Task(Base):
     excluded: Mapped[Json] = mapped_column(default="[]")
     """JSON array of ids of people who have decided or skipped the item in this round."""
     lane: Mapped[str] = mapped_column(Text, default="")
-    """`review.lanes`: audience, assignee and excluded people as one word. Claims look lane by lane, so that
+    """`models.lanes`: audience, assignee and excluded people as one word. Claims look lane by lane, so that
     tasks a person may not take cost nothing to pass by."""
     holder: Mapped[Ref | None] = mapped_column(ForeignKey("person.id"))
     last_holder: Mapped[Ref | None]
@@ -69,6 +69,13 @@ class Task(Base):
             unique=True,
             postgresql_where=text("state = 'claimed'"),
             sqlite_where=text("state = 'claimed'"),
+        ),
+        # What is somebody's own: put off by them, or assigned to them.
+        Index(
+            "ix_task_assignee",
+            "assignee",
+            postgresql_where=text("assignee IS NOT NULL AND state IN ('open', 'claimed')"),
+            sqlite_where=text("assignee IS NOT NULL AND state IN ('open', 'claimed')"),
         ),
         Index(
             "ix_task_lease_until",

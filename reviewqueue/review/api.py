@@ -13,10 +13,18 @@ from reviewqueue.core.moments import iso
 from reviewqueue.core.strictjson import Raw, raw, spliced
 from reviewqueue.errors import Fault, Invalid
 from reviewqueue.resolution.verdicts import MISSING
-from reviewqueue.review import claims, drafts, edge, handing, workpiece
+from reviewqueue.review import assigning, claims, drafts, edge, handing, workpiece
 from reviewqueue.review.decisions import Submission, withdraw
 from reviewqueue.review.reopening import reopen
-from reviewqueue.review.shapes import DecisionShape, DraftShape, EscalationShape, ReopeningShape, TransferShape
+from reviewqueue.review.shapes import (
+    AssigneeShape,
+    DecisionShape,
+    DraftShape,
+    EscalationShape,
+    PostponementShape,
+    ReopeningShape,
+    TransferShape,
+)
 
 blueprint = api_blueprint("review")
 
@@ -115,6 +123,24 @@ def transfer(claim_id: str) -> Response:
         handing.send_to_queue(
             session=session, actor=actor(), claim_id=claim_id, slug=body.shape.queue, comment=body.shape.comment
         )
+    return Response(status=204)
+
+
+@blueprint.post("/claims/<claim_id>/postponement")
+def put_off(claim_id: str) -> Response:
+    """I get it again, later."""
+    body = read_body(PostponementShape)
+    with write_session() as session:
+        handing.put_off(session=session, actor=actor(), claim_id=claim_id, until=body.shape.until)
+    return Response(status=204)
+
+
+@blueprint.put("/tasks/<task_id>/assignee")
+def assign(task_id: str) -> Response:
+    """Give a task to a person, or to whoever comes first."""
+    body = read_body(AssigneeShape)
+    with write_session() as session:
+        assigning.assign(session=session, actor=actor(), task_id=known_id(task_id), person=body.shape.person)
     return Response(status=204)
 
 

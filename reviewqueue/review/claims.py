@@ -39,10 +39,10 @@ from reviewqueue.core.ids import known_id
 from reviewqueue.errors import Conflict, Forbidden, LeaseLost, NotFound
 from reviewqueue.models import Decision, Item, Queue, Skip, Task
 from reviewqueue.models.base import table
+from reviewqueue.models.lanes import lane_of, may_take
 from reviewqueue.models.states import Audience, QueueRole, TaskKind, TaskState
 from reviewqueue.queues.applying import fits
 from reviewqueue.queues.catalog import HEAD, QueueHead, configuration, head_of, queue_by_id
-from reviewqueue.review.lanes import lane_of, may_take
 
 SKIPS_BEFORE_ESCALATION = 3
 LANES_A_STATEMENT = 200
@@ -419,7 +419,9 @@ def _queue_of(session: Session, actor: Actor, task_id: str) -> QueueHead:
 
 def lost_lease(session: Session, actor: Actor, task_id: str) -> Conflict:
     """Why a claim no longer holds, in words for its former holder."""
-    row = session.execute(select(Task.state, Task.holder, Task.queue_id, Task.audience).where(Task.id == task_id)).one()
+    row = session.execute(
+        select(Task.state, Task.holder, Task.queue_id, Task.audience, Task.assignee).where(Task.id == task_id)
+    ).one()
     if row.state is TaskState.DONE:
         return LeaseLost("Your time on this task ran out, and somebody else has decided it. Your draft is kept.")
     if row.state is TaskState.CANCELLED:
@@ -428,6 +430,8 @@ def lost_lease(session: Session, actor: Actor, task_id: str) -> Conflict:
         return LeaseLost("Your time on this task ran out, and somebody else has it now. Your draft is kept.")
     if row.state is TaskState.OPEN and _has_skipped(session, actor, task_id):
         return LeaseLost("You have skipped this task: it goes to somebody else.", code="not_yours")
+    if row.assignee not in {None, actor.id}:
+        return LeaseLost("This task was given to somebody else. Your draft is kept.", code="not_yours")
     if row.audience is Audience.LEAD and not may(actor, Action.TAKE_ESCALATIONS, row.queue_id):
         return LeaseLost("This task is with the leads now. Your draft is kept.", code="not_yours")
     return LeaseLost("It went back to the queue: its time ran out, or you handed it back. Claim it again to go on.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select
@@ -12,11 +13,16 @@ from sqlalchemy.orm import Session
 from reviewqueue.accounts.memberships import people_with
 from reviewqueue.core import trail
 from reviewqueue.core.access import Action, Actor, may
+from reviewqueue.core.db import database_now
+from reviewqueue.core.moments import iso
 from reviewqueue.errors import Conflict, Fault, Invalid
 from reviewqueue.models import Item, Queue
 from reviewqueue.models.states import Audience, Intake, QueueRole
 from reviewqueue.queues.catalog import HEAD, QueueHead, configuration, head_of
 from reviewqueue.review import claims
+
+SOONEST, LATEST = timedelta(minutes=1), timedelta(days=366)
+"""Between which a follow-up lies."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +58,37 @@ def send_to_queue(*, session: Session, actor: Actor, claim_id: str, slug: str, c
         facts={"fence": fence, "to": there.id, "version": there.version},
         content={"comment": comment} if comment else None,
     )  # fmt: skip
+
+
+def put_off(*, session: Session, actor: Actor, claim_id: str, until: datetime) -> None:
+    """Have the claimed task again at `until`, and nobody else meanwhile.
+
+    Raises `LeaseLost`, `NotFound`, and `Invalid` for a moment that is less than a minute or more than a year away, or
+    when the item will have expired.
+    """
+    task_id, fence = claims.parse_claim_id(claim_id)
+    here = claims.queue_of_claim(session=session, actor=actor, claim_id=claim_id)
+    task = claims.locked(session, task_id, fence, actor)
+    expires = session.execute(select(Item.expires_at).where(Item.id == task.item_id)).scalar_one()
+    fault = _not_then(until, database_now(session), expires)
+    if fault is not None:
+        raise Invalid(f"The follow-up {fault}.", [Fault("/until", fault)], code="bad_follow_up")
+    claims.hand_on(
+        session, task, audience=task.audience, excluded=json.loads(task.excluded), assignee=actor.id,
+        available_at=until,
+    )  # fmt: skip
+    trail.record(
+        session, actor, "task.put_off", queue_id=here.id, item_id=task.item_id, subject=task_id,
+        facts={"fence": fence, "until": iso(until)},
+    )  # fmt: skip
+
+
+def _not_then(until: datetime, now: datetime, expires: datetime | None) -> str | None:
+    if not SOONEST <= until - now <= LATEST:
+        return "must be at least a minute and at most a year away"
+    if expires is not None and until >= expires:
+        return f"must come before the item expires, at {iso(expires)}"
+    return None
 
 
 def require_fit(session: Session, there: QueueHead, item_id: str) -> None:

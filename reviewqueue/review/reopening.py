@@ -14,9 +14,9 @@ from reviewqueue.core.db import clock, on_postgresql
 from reviewqueue.core.ids import new_id
 from reviewqueue.errors import Conflict, Fault, Invalid, NotFound
 from reviewqueue.models import Decision, Item, PendingRelease, Task
+from reviewqueue.models.lanes import lane_of
 from reviewqueue.models.states import ENDED, ActorKind, Audience, ItemState, QueueRole, TaskKind, TaskState
 from reviewqueue.queues.catalog import configuration, queue_by_id
-from reviewqueue.review.lanes import lane_of
 
 PRIORITY = 5
 """Of an appeal, at least: somebody waits for it who has been disappointed once."""

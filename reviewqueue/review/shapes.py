@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from reviewqueue.core.http import Shape
 from reviewqueue.models.states import Verdict
@@ -47,6 +47,16 @@ class TransferShape(Shape):
     """The queue's name."""
     comment: Typed | None = None
     """For whoever gets it there."""
+
+
+class PostponementShape(Shape):
+    until: Annotated[AwareDatetime, Field(strict=False)]
+    """When it is to come back, RFC 3339 with a time zone; at least a minute and at most a year away."""
+
+
+class AssigneeShape(Shape):
+    person: Annotated[str, Field(max_length=254)] | None
+    """Id or e-mail; null: whoever comes first."""
 
 
 class DraftShape(Shape):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
@@ -17,13 +18,13 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response as AnyResponse
 
 from reviewqueue.core.access import Actor
-from reviewqueue.core.db import read_session, write_session
+from reviewqueue.core.db import database_now, read_session, write_session
 from reviewqueue.core.http import actor, is_from_desk, signed_in, status_of
 from reviewqueue.core.ids import known_id
 from reviewqueue.errors import AlreadyDecided, Conflict, Fault, GraceOver, Invalid, LeaseLost
 from reviewqueue.models.states import ItemState
 from reviewqueue.queues.catalog import configuration, find_queue
-from reviewqueue.review import claims, drafts, edge, handing, histories, workpiece
+from reviewqueue.review import assigning, claims, drafts, edge, handing, histories, workpiece
 from reviewqueue.review.decisions import withdraw
 from reviewqueue.review.desk import Desk, desk_of, draft_of, explain, submission_of
 from reviewqueue.review.reopening import reopen
@@ -48,7 +49,17 @@ def home() -> str:
     with read_session() as session:
         cards = workpiece.home(session=session, actor=actor())
         undo = histories.last_undoable(session=session, actor=actor())
-    return render_template("review/home.html", cards=cards, undo=undo)
+        own = assigning.own(session=session, actor=actor())
+    return render_template("review/home.html", cards=cards, undo=undo, own=own)
+
+
+@blueprint.get("/tasks")
+@signed_in
+def tasks() -> str:
+    """What is mine: in my hands, assigned to me, put off."""
+    with read_session() as session:
+        mine = assigning.my_tasks(session=session, actor=actor())
+    return render_template("review/tasks.html", tasks=mine)
 
 
 @blueprint.get("/queues/<slug>")
@@ -225,7 +236,8 @@ def hand_on(claim_id: str) -> AnyResponse:
         if not work.live:
             return _away(url_for("review.show", claim_id=claim_id))
         targets = handing.targets(session=session, actor=who, here=work.queue, given=work.input, output=work.output)
-    return Response(render_template("review/handing.html", work=work, targets=targets))
+        people = assigning.colleagues(session=session, actor=who, task_id=work.task_id)
+    return Response(render_template("review/handing.html", work=work, targets=targets, people=people))
 
 
 @blueprint.post("/claims/<claim_id>/transfer")
@@ -234,6 +246,48 @@ def transfer(claim_id: str) -> AnyResponse:
     """To the people of another queue, with the note; and on to the next."""
     form = _typed()
     return _hand_on(claim_id, handing.send_to_queue, slug=form.get("queue", ""), comment=_note(form.get("note")))
+
+
+@blueprint.post("/claims/<claim_id>/postponement")
+@signed_in
+def put_off(claim_id: str) -> AnyResponse:
+    """To me again, in so many hours or on that day; and on to the next."""
+    form = _typed()
+    with read_session() as session:
+        until = _follow_up(database_now(session), form.get("hours", ""), form.get("day", ""))
+    return _hand_on(claim_id, handing.put_off, until=until)
+
+
+def _follow_up(now: datetime, hours: str, day: str) -> datetime:
+    """Days begin at midnight UTC. What cannot be read is now, which is refused."""
+    if hours.isascii() and hours.isdigit() and len(hours) < 6:
+        return now + timedelta(hours=int(hours))
+    try:
+        return datetime.combine(date.fromisoformat(day), time(), UTC)
+    except ValueError:
+        return now
+
+
+@blueprint.post("/claims/<claim_id>/assignment")
+@signed_in
+def give(claim_id: str) -> AnyResponse:
+    """The task in my hands, to a person; and on to the next."""
+    return _hand_on(claim_id, assigning.give, person=_typed().get("person", ""))
+
+
+@blueprint.post("/tasks/<task_id>/assignment")
+@signed_in
+def assign(task_id: str) -> AnyResponse:
+    """Give a task to a person, or to whoever comes first; back to its item."""
+    wanted, form = known_id(task_id), _typed()
+    try:
+        with write_session() as session:
+            assigning.assign(session=session, actor=actor(), task_id=wanted, person=form.get("person") or None)
+        flash("Given." if form.get("person") else "Left to whoever comes first.", "good")
+    except (Conflict, Invalid) as error:
+        flash(error.message, "warning")
+    item_id = form.get("item", "")
+    return _away(url_for("review.item", item_id=known_id(item_id)) if item_id else url_for("review.home"))
 
 
 def _note(text: str | None) -> str | None:
@@ -335,7 +389,8 @@ def item(item_id: str) -> str:
     """An item and its history. Opening it is an event, so this writes."""
     with write_session() as session:
         history = histories.item_history(session=session, actor=actor(), item_id=item_id)
+        work = assigning.work_on(session=session, actor=actor(), item_id=history.item.id)
     return render_template(
-        "review/item.html", history=history, item=history.item, lines=lines,
+        "review/item.html", history=history, work=work, item=history.item, lines=lines,
         input=input_shown(history.input, history.config.view.input),
     )  # fmt: skip

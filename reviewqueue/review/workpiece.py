@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import and_, bindparam, case, func, select, text
+from sqlalchemy import and_, bindparam, case, func, or_, select
 from sqlalchemy.orm import Session
 
 from reviewqueue.core.access import Action, Actor, may, require
@@ -246,7 +246,7 @@ def _card(session: Session, actor: Actor, head: Any) -> QueueCard:
     leads = may(actor, Action.TAKE_ESCALATIONS, head.id)
     some = (
         select(Task.created_at, Task.due, Task.priority, Task.audience)
-        .where(Task.queue_id == head.id, claims.OPEN, _for_me(leads=leads))
+        .where(Task.queue_id == head.id, claims.OPEN, *_for_me(actor, leads=leads))
         .limit(MOST_COUNTED + 1)
         .subquery()
     )
@@ -273,5 +273,14 @@ def _card(session: Session, actor: Actor, head: Any) -> QueueCard:
     )  # fmt: skip
 
 
-def _for_me(*, leads: bool) -> Any:
-    return text("1 = 1") if leads else Task.audience == Audience.REVIEWER
+def _for_me(actor: Actor, *, leads: bool) -> list[Any]:
+    """Conditions of what `actor` could claim now."""
+    return [
+        Task.available_at <= clock(),
+        or_(Task.lane == "", and_(or_(Task.assignee.is_(None), Task.assignee == actor.id), _not_excluded(actor))),
+        *([] if leads else [Task.audience == Audience.REVIEWER]),
+    ]
+
+
+def _not_excluded(actor: Actor) -> Any:
+    return ~Task.excluded.contains(actor.id, autoescape=True)

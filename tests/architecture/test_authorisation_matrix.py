@@ -74,6 +74,8 @@ BODIES: dict[str, Any] = {
     "PUT /api/v1/queues/<slug>/stop": {"why": "Wrong labels"},
     "POST /api/v1/exports": {"queue": "intents", "format": "jsonl"},
     "POST /api/v1/claims/<claim_id>/transfer": {"queue": "elsewhere"},
+    "POST /api/v1/claims/<claim_id>/postponement": {"until": "2100-01-01T00:00:00Z"},
+    "PUT /api/v1/tasks/<task_id>/assignee": {"person": None},
     "PUT /api/v1/claims/<claim_id>/draft": {"body": {"comment": "so far"}},
     "POST /login": {"email": "nobody@example.com", "password": "wrong"},
     "POST /exports": {"queue": "intents", "format": "jsonl"},
@@ -156,6 +158,9 @@ class Targets:
     def claim_id(self) -> str:
         found: str = self._claim()["id"]
         return found
+
+    def task_id(self) -> str:
+        return self.claim_id().partition(".")[0]
 
     def decision_id(self) -> str:
         claim = self._claim()

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
+from datetime import timedelta
 
-from reviewqueue.accounts import memberships
+import pytest
+from sqlalchemy import update
+
+from reviewqueue.accounts import memberships, people
+from reviewqueue.core.db import clock, database_now
+from reviewqueue.models import Item, Task
 from reviewqueue.models.states import QueueRole
 from reviewqueue.queues.applying import apply
 from tests.desk_steps import act, claim, decide, read, submit
@@ -66,8 +71,62 @@ def test_nothing_is_sent_where_it_does_not_fit_or_nobody_could_take_it(client, c
     assert act(client, cast.alice, held, "transfer", queue="refunds").json["code"] == "nobody_else"
 
 
-def test_whom_a_task_was_assigned_to_and_who_skips_it_leaves_it_to_others(client, cast):
+def test_what_is_put_off_comes_back_to_the_same_person_at_the_follow_up_and_not_before(client, cast, transaction):
     submit(client, cast)
     held = claim(client, cast.alice)["claim"]["id"]
-    assert act(client, cast.alice, held, "skip").status_code == 204
-    assert decide(client, cast.carol, verdict="approve")
+    for wrong in ("2020-01-01T00:00:00Z", "2999-01-01T00:00:00Z"):
+        assert act(client, cast.alice, held, "postponement", until=wrong).json["code"] == "bad_follow_up"
+    with transaction() as session:
+        until = database_now(session) + timedelta(hours=1)
+    assert act(client, cast.alice, held, "postponement", until=until.isoformat()).status_code == 204
+    assert claim(client, cast.alice) is None
+    with transaction() as session:
+        session.execute(update(Task).values(available_at=clock(-1)))
+    assert claim(client, cast.carol) is None
+    piece = claim(client, cast.alice)
+    assert act(client, cast.alice, piece["claim"]["id"], "skip").status_code == 204
+    assert claim(client, cast.carol) is not None, "who skips it leaves it to others"
+
+
+def test_a_follow_up_beyond_the_end_of_the_item_is_refused(client, cast, transaction):
+    submit(client, cast)
+    held = claim(client, cast.alice)["claim"]["id"]
+    with transaction() as session:
+        session.execute(update(Item).values(expires_at=clock(1800)))
+        until = database_now(session) + timedelta(hours=1)
+    refused = act(client, cast.alice, held, "postponement", until=until.isoformat())
+    assert "before the item expires" in refused.json["detail"]
+
+
+def assign(client, who, task_id, person):
+    return client.put(f"/api/v1/tasks/{task_id}/assignee", json={"person": person}, headers=who.bearer)
+
+
+def test_a_lead_gives_a_held_task_to_a_person_and_to_nobody_else(client, cast):
+    submit(client, cast)
+    held = claim(client, cast.alice)
+    task_id = held["task"]["id"]
+    assert assign(client, cast.alice, task_id, cast.carol.email).status_code == 403
+    assert assign(client, cast.bob, task_id, cast.olga.email).json["code"] == "cannot_take"
+    assert assign(client, cast.bob, task_id, cast.carol.email).status_code == 204
+    lost = act(client, cast.alice, held["claim"]["id"], "decision", output={"label": "refund"}, comment="mine")
+    assert (lost.status_code, lost.json["code"]) == (409, "not_yours")
+    assert claim(client, cast.alice) is None
+    assert claim(client, cast.carol)["task"]["id"] == task_id
+    assert assign(client, cast.bob, task_id, None).status_code == 204, "left in her hands"
+    decide(client, cast.carol, verdict="approve")
+    assert assign(client, cast.bob, task_id, cast.alice.id).json["code"] == "item_ended"
+
+
+@pytest.mark.parametrize("leaving", ["disabled", "removed"])
+def test_what_was_given_to_somebody_who_leaves_is_left_to_everybody(client, cast, transaction, leaving):
+    submit(client, cast)
+    held = claim(client, cast.bob)
+    assign(client, cast.bob, held["task"]["id"], cast.carol.id)
+    with transaction() as session:
+        if leaving == "disabled":
+            people.disable(session=session, actor=OPERATOR, person_id=cast.carol.id)
+        else:
+            membership = memberships.find_id(session, "intents", cast.carol.email, QueueRole.REVIEWER)
+            memberships.remove(session=session, actor=OPERATOR, slug="intents", membership_id=membership)
+    assert claim(client, cast.alice)["task"]["id"] == held["task"]["id"]

@@ -412,3 +412,28 @@ def test_a_task_is_sent_to_another_queue_from_the_page_of_ways_to_hand_on(app, c
     alice.post(f"{claim_address}/transfer", {"queue": "intents"})
     assert "does not fit the queue intents" in alice.page
     assert alice.address == claim_address
+
+
+def test_a_task_is_put_off_by_a_form_and_given_by_a_lead_on_its_page(app, cast, alice, put):
+    first = put("replies", {"reply": "Yes"}, input={"text": "One"}, external_id="first")
+    alice.post("/queues/replies/claims")
+    claim_address = alice.address
+    alice.get(f"{claim_address}/handing")
+    assert "Give to a person" not in alice.page, "she is no lead"
+    alice.post(f"{claim_address}/postponement", {"hours": "24"})
+    alice.get("/")
+    assert "1 put off" in alice.page
+    assert "Nothing waits for you now" in alice.page
+    alice.get("/tasks")
+    assert "first" in alice.page
+    assert "Take it now" in alice.page
+    bob = Desk(app, cast.bob)
+    bob.get(f"/items/{first}")
+    assert "Alice’s alone" in bob.page
+    task = re.search(r'action="(/tasks/[^"]+/assignment)"', bob.page)[1]
+    bob.post(task, {"item": first, "person": cast.bob.id})
+    bob.post("/queues/replies/claims")
+    bob.get(f"{bob.address}/handing")
+    bob.post(f"{bob.address.removesuffix('/handing')}/assignment", {"person": cast.alice.id})
+    alice.get("/tasks")
+    assert ">Review</button>" in alice.page
