@@ -73,6 +73,7 @@ def _add_blueprints(app: Flask) -> None:
     from reviewqueue.feedback import api as feedback_api
     from reviewqueue.feedback import web as feedback_web
     from reviewqueue.intake import api as intake_api
+    from reviewqueue.notices import web as notices_web
     from reviewqueue.openapi import api as openapi_api
     from reviewqueue.openapi import web as openapi_web
     from reviewqueue.queues import api as queues_api
@@ -86,6 +87,7 @@ def _add_blueprints(app: Flask) -> None:
         health.blueprint,
         review_web.blueprint,
         queues_web.blueprint,
+        notices_web.blueprint,
         feedback_web.blueprint,
         webhooks_web.blueprint,
         openapi_web.blueprint,
@@ -96,6 +98,7 @@ def _add_blueprints(app: Flask) -> None:
         feedback_api.blueprint, adapters_api.blueprint, openapi_api.blueprint,
     ]  # fmt: skip
     app.jinja_env.globals["brakes_pulled"] = queues_web.brakes_pulled
+    app.jinja_env.globals["unread_notices"] = notices_web.unread_notices
     for blueprint in html:
         app.register_blueprint(blueprint)
     for blueprint in apis:

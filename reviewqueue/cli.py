@@ -24,6 +24,8 @@ TOPICS = {
     "item.queued": Topic("reviewqueue.delivery.jobs.on_queued", batch=500),
     "import.store": Topic("reviewqueue.intake.jobs.store_import", long=True),
     "webhooks.send": Topic("reviewqueue.delivery.jobs.send_due", long=True),
+    "notice.mail": Topic("reviewqueue.notices.jobs.mail", long=True),
+    "task.follow_up": Topic("reviewqueue.review.jobs.remind"),
     "export.plan": Topic("reviewqueue.feedback.jobs.plan", long=True),
     "export.shard": Topic("reviewqueue.feedback.jobs.write_shard", long=True),
 }
@@ -162,8 +164,8 @@ def run_all(data_dir: Path, host: str, port: int, web_workers: int, *, banner: A
     )
     tree.add("relay", supervisor.own_command("relay"))
     # Sending waits for other people's servers: it must hold up nothing else, and nothing else it.
-    tree.add("worker", supervisor.own_command("worker", "--except", "webhooks"))
-    tree.add("sender", supervisor.own_command("worker", "--work", "webhooks"))
+    tree.add("worker", supervisor.own_command("worker", "--except", "webhooks,mail"))
+    tree.add("sender", supervisor.own_command("worker", "--work", "webhooks,mail"))
 
     def ready() -> None:
         wait_until_ready(url)
@@ -273,7 +275,7 @@ def duties() -> Any:
 
 @main.command()
 @click.option("--queues", "only", default="", help="Comma-separated review queues to work for; all by default.")
-@click.option("--work", default="", help="Comma-separated other work: exports, imports, maintenance, webhooks.")
+@click.option("--work", default="", help="Comma-separated other work: exports, imports, mail, maintenance, webhooks.")
 @click.option("--except", "without", default="", help="Comma-separated other work to leave to another worker.")
 @click.pass_obj
 def worker(data_dir: Path, only: str, work: str, without: str) -> None:

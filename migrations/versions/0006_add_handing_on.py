@@ -26,8 +26,46 @@ def upgrade() -> None:
     op.create_index(
         "ix_task_assignee", "task", ["assignee"], **where("assignee IS NOT NULL AND state IN ('open', 'claimed')")
     )
+    op.add_column("person", sa.Column("unmailed_since", MOMENT, nullable=True))
+    op.create_table(
+        "comment",
+        sa.Column("id", ID, nullable=False),
+        sa.Column("item_id", ID, nullable=False),
+        sa.Column("person_id", ID, nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("created_at", MOMENT, nullable=False),
+        sa.ForeignKeyConstraint(["item_id"], ["item.id"], name=op.f("fk_comment_item_id")),
+        sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_comment_person_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_comment")),
+    )
+    op.create_index("ix_comment_item_id_id", "comment", ["item_id", "id"])
+    kind = sa.Enum(
+        "mentioned", "replied", "assigned", "escalated", "follow_up", "reopening_asked",
+        name="notice_kind", native_enum=False, create_constraint=True, length=24,
+    )
+    op.create_table(
+        "notice",
+        sa.Column("id", ID, nullable=False),
+        sa.Column("person_id", ID, nullable=False),
+        sa.Column("kind", kind, nullable=False),
+        sa.Column("item_id", ID, nullable=False),
+        sa.Column("by_person", ID, nullable=True),
+        sa.Column("words", sa.Text(), nullable=True),
+        sa.Column("created_at", MOMENT, nullable=False),
+        sa.Column("read_at", MOMENT, nullable=True),
+        sa.Column("mailed_at", MOMENT, nullable=True),
+        sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_notice_person_id")),
+        sa.ForeignKeyConstraint(["item_id"], ["item.id"], name=op.f("fk_notice_item_id")),
+        sa.ForeignKeyConstraint(["by_person"], ["person.id"], name=op.f("fk_notice_by_person")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_notice")),
+    )
+    op.create_index("ix_notice_person_id_id", "notice", ["person_id", "id"])
+    op.create_index("ix_notice_unread", "notice", ["person_id"], **where("read_at IS NULL"))
 
 
 def downgrade() -> None:
+    op.drop_table("notice")
+    op.drop_table("comment")
+    op.drop_column("person", "unmailed_since")
     op.drop_index("ix_task_assignee", table_name="task")
     op.drop_column("task", "sent_from")

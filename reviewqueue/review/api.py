@@ -13,11 +13,12 @@ from reviewqueue.core.moments import iso
 from reviewqueue.core.strictjson import Raw, raw, spliced
 from reviewqueue.errors import Fault, Invalid
 from reviewqueue.resolution.verdicts import MISSING
-from reviewqueue.review import assigning, claims, drafts, edge, handing, workpiece
+from reviewqueue.review import assigning, claims, comments, drafts, edge, handing, workpiece
 from reviewqueue.review.decisions import Submission, withdraw
 from reviewqueue.review.reopening import reopen
 from reviewqueue.review.shapes import (
     AssigneeShape,
+    CommentShape,
     DecisionShape,
     DraftShape,
     EscalationShape,
@@ -183,3 +184,23 @@ def reopen_item(item_id: str) -> Response:
     with write_session() as session:
         task_id = reopen(session=session, actor=actor(), item_id=known_id(item_id), reason=body.shape.reason)
     return json_answer({"task": task_id}, 201)
+
+
+@blueprint.get("/items/<item_id>/comments")
+def read_comments(item_id: str) -> Response:
+    """What people said to each other about the item, oldest first."""
+    with read_session() as session:
+        rows = comments.listed(session=session, actor=actor(), item_id=known_id(item_id))
+    return json_answer(
+        {"comments": [{"id": row.id, "person": row.name, "body": row.body, "at": iso(row.created_at)} for row in rows]}
+    )
+
+
+@blueprint.post("/items/<item_id>/comments")
+def comment(item_id: str) -> Response:
+    """Say something about the item: 201 with who was told, and the words after an @ that mean nobody."""
+    body = read_body(CommentShape)
+    with write_session() as session:
+        said = comments.comment(session=session, actor=actor(), item_id=known_id(item_id), body=body.shape.body)
+    members = {"id": said.comment_id, "at": iso(said.created_at), "unknown": said.unknown}
+    return json_answer({**members, "mentioned": [person.name for person in said.mentioned]}, 201)

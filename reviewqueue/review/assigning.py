@@ -16,7 +16,8 @@ from reviewqueue.core.db import clock, on_postgresql
 from reviewqueue.errors import Fault, Invalid, ItemEnded, NotFound
 from reviewqueue.models import Item, Membership, Person, Queue, Task
 from reviewqueue.models.lanes import lane_of
-from reviewqueue.models.states import Audience, QueueRole, TaskState
+from reviewqueue.models.states import Audience, NoticeKind, QueueRole, TaskState
+from reviewqueue.notices import inbox
 from reviewqueue.review import claims
 
 UNFINISHED = (TaskState.OPEN, TaskState.CLAIMED)
@@ -60,6 +61,8 @@ def assign(*, session: Session, actor: Actor, task_id: str, person: str | None) 
         session, actor, "task.assigned" if chosen else "task.unassigned", queue_id=task.queue_id,
         item_id=task.item_id, subject=task_id, facts={"to": chosen, "was": task.assignee, "taken_from": task.holder},
     )  # fmt: skip
+    if chosen is not None and chosen != task.assignee:
+        inbox.tell(session, actor, [chosen], NoticeKind.ASSIGNED, item_id=task.item_id)
 
 
 def give(*, session: Session, actor: Actor, claim_id: str, person: str) -> None:

@@ -40,7 +40,8 @@ from reviewqueue.errors import Conflict, Forbidden, LeaseLost, NotFound
 from reviewqueue.models import Decision, Item, Queue, Skip, Task
 from reviewqueue.models.base import table
 from reviewqueue.models.lanes import lane_of, may_take
-from reviewqueue.models.states import Audience, QueueRole, TaskKind, TaskState
+from reviewqueue.models.states import Audience, NoticeKind, QueueRole, TaskKind, TaskState
+from reviewqueue.notices import inbox
 from reviewqueue.queues.applying import fits
 from reviewqueue.queues.catalog import HEAD, QueueHead, configuration, head_of, queue_by_id
 
@@ -494,7 +495,8 @@ def escalate(*, session: Session, actor: Actor, claim_id: str, comment: str | No
     task = locked(session, task_id, fence, actor)
     if task.audience is Audience.LEAD:
         raise Conflict("This task is with the leads already: decide it, or skip it.", code="already_escalated")
-    if not people_with(session, task.queue_id, QueueRole.LEAD) - {actor.id}:
+    leads = people_with(session, task.queue_id, QueueRole.LEAD) - {actor.id}
+    if not leads:
         raise Conflict("The queue has no other lead who could take it: decide it, or skip it.", code="no_lead")
     hand_on(
         session,
@@ -514,6 +516,7 @@ def escalate(*, session: Session, actor: Actor, claim_id: str, comment: str | No
         facts={"fence": fence},
         content={"comment": comment} if comment else None,
     )
+    inbox.tell(session, actor, leads, NoticeKind.ESCALATED, item_id=task.item_id, words=comment)
 
 
 def locked(session: Session, task_id: str, fence: int, actor: Actor) -> Any:

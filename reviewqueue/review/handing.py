@@ -11,16 +11,18 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from reviewqueue.accounts.memberships import people_with
-from reviewqueue.core import trail
-from reviewqueue.core.access import Action, Actor, may
-from reviewqueue.core.db import database_now
+from reviewqueue.core import outbox, trail
+from reviewqueue.core.access import SYSTEM, Action, Actor, may
+from reviewqueue.core.db import clock, database_now
 from reviewqueue.core.moments import iso
 from reviewqueue.errors import Conflict, Fault, Invalid
-from reviewqueue.models import Item, Queue
-from reviewqueue.models.states import Audience, Intake, QueueRole
+from reviewqueue.models import Item, Queue, Task
+from reviewqueue.models.states import Audience, Intake, NoticeKind, QueueRole, TaskState
+from reviewqueue.notices import inbox
 from reviewqueue.queues.catalog import HEAD, QueueHead, configuration, head_of
 from reviewqueue.review import claims
 
+FOLLOW_UP = "task.follow_up"
 SOONEST, LATEST = timedelta(minutes=1), timedelta(days=366)
 """Between which a follow-up lies."""
 
@@ -81,6 +83,19 @@ def put_off(*, session: Session, actor: Actor, claim_id: str, until: datetime) -
         session, actor, "task.put_off", queue_id=here.id, item_id=task.item_id, subject=task_id,
         facts={"fence": fence, "until": iso(until)},
     )  # fmt: skip
+    seconds = (until - database_now(session)).total_seconds()
+    outbox.append(session, FOLLOW_UP, rq_queue=outbox.review_queue(here.slug), ref=task_id, delay_seconds=seconds)
+
+
+def remind_of(*, session: Session, task_id: str) -> None:
+    """Tell whoever put the task off that it is due again, unless it was done, handed on or put off once more."""
+    row = session.execute(
+        select(Task.assignee, Task.item_id).where(
+            Task.id == task_id, Task.state == TaskState.OPEN, Task.assignee.is_not(None), Task.available_at <= clock()
+        )
+    ).one_or_none()
+    if row is not None:
+        inbox.tell(session, SYSTEM, [row.assignee], NoticeKind.FOLLOW_UP, item_id=row.item_id)
 
 
 def _not_then(until: datetime, now: datetime, expires: datetime | None) -> str | None:

@@ -30,6 +30,7 @@ from reviewqueue.models import (
 from reviewqueue.models.states import ActorKind, ItemState, Verdict
 from reviewqueue.queues.catalog import QueueHead, configuration, find_queue, queue_by_id
 from reviewqueue.queues.configuration import QueueConfig
+from reviewqueue.review.comments import said_about
 
 PAGE = 50
 
@@ -156,6 +157,7 @@ class ItemHistory:
     metadata: dict[str, Any]
     resolutions: list[Any]
     decisions: list[Any]
+    comments: list[Any]
     events: list[Event] | None
     """None for those who may not read the history."""
 
@@ -179,7 +181,7 @@ def item_history(*, session: Session, actor: Actor, item_id: str) -> ItemHistory
         failure=json.loads(item.failure) if item.failure else None, metadata=json.loads(item.metadata_json),
         resolutions=list(session.scalars(revisions)),
         decisions=_decisions(session, item.id) if may_read else [],
-        events=_events(session, item.id) if may_read else None,
+        comments=said_about(session, item.id), events=_events(session, item.id) if may_read else None,
     )  # fmt: skip
     trail.record(session, actor, "item.viewed", queue_id=item.queue_id, item_id=item.id)
     return history

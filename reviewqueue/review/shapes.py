@@ -67,3 +67,8 @@ class DraftShape(Shape):
 class ReopeningShape(Shape):
     reason: Annotated[str, Field(min_length=1, max_length=2000)]
     """Why; whoever decides next reads it."""
+
+
+class CommentShape(Shape):
+    body: Annotated[str, Field(min_length=1, max_length=10_000)]
+    """`@` and a name, or what stands before the @ of an e-mail, tells that person."""

@@ -24,7 +24,7 @@ from reviewqueue.core.ids import known_id
 from reviewqueue.errors import AlreadyDecided, Conflict, Fault, GraceOver, Invalid, LeaseLost
 from reviewqueue.models.states import ItemState
 from reviewqueue.queues.catalog import configuration, find_queue
-from reviewqueue.review import assigning, claims, drafts, edge, handing, histories, workpiece
+from reviewqueue.review import assigning, claims, comments, drafts, edge, handing, histories, workpiece
 from reviewqueue.review.decisions import withdraw
 from reviewqueue.review.desk import Desk, desk_of, draft_of, explain, submission_of
 from reviewqueue.review.reopening import reopen
@@ -381,6 +381,33 @@ def reopen_item(item_id: str) -> AnyResponse:
     except (Conflict, Invalid) as error:
         flash(error.message, "warning")
     return _away(url_for("review.item", item_id=wanted))
+
+
+@blueprint.get("/items/<item_id>/comments")
+@signed_in
+def conversation(item_id: str) -> str:
+    """What was said about an item, and what it is about. Opening it is an event, so this writes."""
+    with write_session() as session:
+        found = comments.conversation(session=session, actor=actor(), item_id=known_id(item_id))
+    shown = input_shown(json.loads(found.item.input), found.config.view.input)
+    return render_template("review/conversation.html", found=found, item=found.item, input=shown)
+
+
+@blueprint.post("/items/<item_id>/comments")
+@signed_in
+def comment(item_id: str) -> AnyResponse:
+    wanted = known_id(item_id)
+    try:
+        with write_session() as session:
+            said = comments.comment(session=session, actor=actor(), item_id=wanted, body=_typed().get("body", ""))
+    except Invalid as error:
+        flash(error.message, "warning")
+        return _away(url_for("review.conversation", item_id=wanted))
+    if said.mentioned:
+        flash(f"Told: {', '.join(person.name for person in said.mentioned)}.", "good")
+    if said.unknown:
+        flash(f"Nobody, or more than one, is called {', '.join('@' + word for word in said.unknown)}.", "warning")
+    return _away(f"{url_for('review.conversation', item_id=wanted)}#say")
 
 
 @blueprint.get("/items/<item_id>")

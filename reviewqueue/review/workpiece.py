@@ -22,6 +22,7 @@ from reviewqueue.queues import routing
 from reviewqueue.queues.catalog import QueueHead, configuration, queue_by_id
 from reviewqueue.queues.configuration import QueueConfig
 from reviewqueue.review import claims
+from reviewqueue.review.comments import said_about
 
 MOST_COUNTED = 10_000
 LOWEST = -(2**31)
@@ -65,6 +66,8 @@ class Workpiece:
     oldest_at: datetime | None
     similar: int
     """Other items of the queue that say nearly the same, at most 99."""
+    comments: list[Any]
+    """What people said about the item, oldest first."""
 
 
 def workpiece(*, session: Session, actor: Actor, claim_id: str) -> Workpiece:
@@ -107,6 +110,7 @@ def workpiece(*, session: Session, actor: Actor, claim_id: str) -> Workpiece:
         why=why_flagged(item, task.kind, configuration(session, item.queue_id, item.config_version).config),
         draft=exact(draft) if draft else None, waiting=min(waiting, MOST_COUNTED),
         waiting_capped=waiting > MOST_COUNTED, oldest_at=oldest, similar=_similar(session, item),
+        comments=said_about(session, item.id),
     )  # fmt: skip
 
 

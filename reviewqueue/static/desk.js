@@ -457,6 +457,7 @@
     s: () => send($("#skip")),
     e: () => { if ($("#escalate")) { $("#escalation").showModal(); focusOn($("#escalation-note")); } },
     h: handOn,
+    c: () => $("#say")?.click(),
     p: () => send($("#pause")),
     n: () => focusOn($("#comment")),
     m: () => { $(".message").open = true; focusOn($("#message")); },
