@@ -17,7 +17,7 @@ from reviewqueue.core.db import clock
 from reviewqueue.core.ids import new_id
 from reviewqueue.errors import Fault, Forbidden, Invalid, NotFound
 from reviewqueue.models import Comment, Item, Membership, Person, Task
-from reviewqueue.models.states import ActorKind, NoticeKind
+from reviewqueue.models.states import ActorKind, NoticeKind, TaskState
 from reviewqueue.notices import inbox
 from reviewqueue.queues.catalog import QueueHead, configuration, queue_by_id
 from reviewqueue.queues.configuration import QueueConfig
@@ -52,9 +52,9 @@ def comment(*, session: Session, actor: Actor, item_id: str, body: str) -> Comme
 
     Raises `NotFound`, `Forbidden`, `Invalid` for nothing or too much.
     """
+    places = _require(session, actor, item_id, Action.COMMENT)
     if actor.kind is not ActorKind.PERSON:
         raise Forbidden("Only people comment: use a personal token with the scope review.")
-    places = _require(session, actor, item_id, Action.COMMENT)
     body = body.strip()
     if not 0 < len(body) <= LONGEST:
         raise Invalid("Write something, up to 10,000 characters.", [Fault("/body", "must be 1 to 10,000 characters")])
@@ -137,6 +137,8 @@ class Conversation:
     people: list[Named]
     """Who can be mentioned."""
     may_comment: bool
+    held: str | None
+    """The claim on a task of the item that the reader holds."""
 
 
 def conversation(*, session: Session, actor: Actor, item_id: str) -> Conversation:
@@ -150,7 +152,18 @@ def conversation(*, session: Session, actor: Actor, item_id: str) -> Conversatio
         item=item, queue=queue_by_id(session, item.queue_id),
         config=configuration(session, item.queue_id, item.config_version).config, comments=said_about(session, item_id),
         people=people_of(session, places), may_comment=any(may(actor, Action.COMMENT, place) for place in places),
+        held=_held(session, actor, item_id),
     )  # fmt: skip
+
+
+def _held(session: Session, actor: Actor, item_id: str) -> str | None:
+    row = session.execute(
+        select(Task.id, Task.fence).where(
+            Task.item_id == item_id, Task.holder == actor.id, Task.state == TaskState.CLAIMED,
+            Task.lease_until > clock(),
+        )
+    ).first()  # fmt: skip
+    return f"{row.id}.{row.fence}" if row else None
 
 
 def listed(*, session: Session, actor: Actor, item_id: str) -> list[Any]:

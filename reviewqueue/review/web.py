@@ -407,7 +407,7 @@ def comment(item_id: str) -> AnyResponse:
         flash(f"Told: {', '.join(person.name for person in said.mentioned)}.", "good")
     if said.unknown:
         flash(f"Nobody, or more than one, is called {', '.join('@' + word for word in said.unknown)}.", "warning")
-    return _away(f"{url_for('review.conversation', item_id=wanted)}#say")
+    return _away(url_for("review.conversation", item_id=wanted))
 
 
 @blueprint.get("/items/<item_id>")
