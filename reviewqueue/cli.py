@@ -252,7 +252,7 @@ def duties() -> Any:
     from reviewqueue.feedback import exports
     from reviewqueue.intake import idempotency
     from reviewqueue.resolution import endings, feed
-    from reviewqueue.review import claims
+    from reviewqueue.review import claims, escalation
 
     return (
         Duty("settle decisions whose grace is over", endings.settle_due, 0.4, due=endings.GRACE_OVER),
@@ -263,6 +263,7 @@ def duties() -> Any:
             "forget old webhook deliveries", deliveries.sweep, 600, due=deliveries.OLD, batch=deliveries.SWEPT_AT_ONCE
         ),
         Duty("return expired claims", claims.return_expired, 1, due=claims.LEASE_OVER),
+        Duty("escalate beyond the leads", escalation.escalate_due, 1, due=escalation.OVERDUE, batch=escalation.BATCH),
         Duty("expire items", endings.expire_items, 2, due=endings.EXPIRED),
         Duty(
             "forget old idempotency keys", idempotency.purge, 600, due=idempotency.OLD, batch=idempotency.PURGED_AT_ONCE

@@ -23,6 +23,10 @@ def where(condition: str) -> dict[str, Any]:
 
 def upgrade() -> None:
     op.add_column("task", sa.Column("sent_from", ID, nullable=True))
+    op.add_column("task", sa.Column("escalates_at", MOMENT, nullable=True))
+    op.create_index(
+        "ix_task_escalates_at", "task", ["escalates_at"], **where("state = 'open' AND escalates_at IS NOT NULL")
+    )
     op.create_index(
         "ix_task_assignee", "task", ["assignee"], **where("assignee IS NOT NULL AND state IN ('open', 'claimed')")
     )
@@ -68,4 +72,6 @@ def downgrade() -> None:
     op.drop_table("comment")
     op.drop_column("person", "unmailed_since")
     op.drop_index("ix_task_assignee", table_name="task")
+    op.drop_index("ix_task_escalates_at", table_name="task")
+    op.drop_column("task", "escalates_at")
     op.drop_column("task", "sent_from")

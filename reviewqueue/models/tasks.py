@@ -41,6 +41,8 @@ class Task(Base):
     escalated_by: Mapped[Ref | None]
     escalation_comment: Mapped[str | None] = mapped_column(Text)
     """What the person who handed it on wrote to the leads, or who reopened the item to whoever decides it next."""
+    escalates_at: Mapped[Moment | None]
+    """When it goes on from the leads, along the chain; NULL while it is not with them, or nobody is beyond."""
     sent_from: Mapped[Ref | None]
     """The queue from which somebody sent it to this one. The item stays in its own: its program knows it there."""
     created_at: Mapped[Moment]
@@ -69,6 +71,13 @@ class Task(Base):
             unique=True,
             postgresql_where=text("state = 'claimed'"),
             sqlite_where=text("state = 'claimed'"),
+        ),
+        # What is to go on from the leads.
+        Index(
+            "ix_task_escalates_at",
+            "escalates_at",
+            postgresql_where=text("state = 'open' AND escalates_at IS NOT NULL"),
+            sqlite_where=text("state = 'open' AND escalates_at IS NOT NULL"),
         ),
         # What is somebody's own: put off by them, or assigned to them.
         Index(

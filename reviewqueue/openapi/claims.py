@@ -189,10 +189,10 @@ TAG = Tag(
         ),
         Operation(
             "POST", "/claims/{claim_id}/escalation", "escalate_task", "Not my authority: hand it to the leads",
-            {204: Answer("The leads get it.")},
+            {204: Answer("The leads get it; from a lead, the queue that `escalation` names.")},
             scope=Scope.REVIEW,
             body=json_body(EscalationShape, {"With a note": {"comment": "Is this a complaint?"}}, required=False),
-            codes=("already_escalated", "no_lead", *LOST),
+            codes=("already_escalated", "no_lead", "invalid_item", "intake_closed", "nobody_else", *LOST),
         ),
         Operation(
             "POST", "/claims/{claim_id}/transfer", "send_task", "Send the task to another queue",

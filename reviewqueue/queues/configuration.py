@@ -63,6 +63,15 @@ class Sla(Shape):
     due_minutes: Annotated[int, pydantic.Field(ge=1, le=525_600)] = 1440
 
 
+class Escalation(Shape):
+    """Who is beyond the queue's leads."""
+
+    to: Slug
+    """The queue whose people get what the leads have not decided, or send on."""
+    after_minutes: Annotated[int, pydantic.Field(ge=1, le=525_600)]
+    """How long a task waits for the leads."""
+
+
 class Timeout(Shape):
     after_hours: Annotated[float, pydantic.Field(gt=0, le=8760)]
     action: Literal["approve", "reject", "expire"]
@@ -124,6 +133,7 @@ class QueueConfig(Shape):
     on_invalid_output: Literal["refuse", "review"] = "refuse"
     reviews: Reviews = Reviews()
     sla: Sla = Sla()
+    escalation: Escalation | None = None
     lease_minutes: Annotated[float, pydantic.Field(gt=0, le=480)] = 10
     undo_seconds: Annotated[int, pydantic.Field(ge=0, le=600)] = 10
     """Grace of decisions made in the desk; those made over the API have none."""
@@ -232,6 +242,8 @@ def _check(config: QueueConfig, faults: Faults, *, final_say: bool) -> None:
     _check_overflow(config, faults)
     if config.name in config.send_to:
         faults.add(f"/send_to/{config.send_to.index(config.name)}", "must be another queue")
+    if config.escalation is not None and config.escalation.to == config.name:
+        faults.add("/escalation/to", "must be another queue")
     codes = [reason.code for reason in config.reasons]
     for index, code in enumerate(codes):
         if code in codes[:index]:

@@ -13,7 +13,7 @@ from reviewqueue.core.moments import iso
 from reviewqueue.core.strictjson import Raw, raw, spliced
 from reviewqueue.errors import Fault, Invalid
 from reviewqueue.resolution.verdicts import MISSING
-from reviewqueue.review import assigning, claims, comments, drafts, edge, handing, workpiece
+from reviewqueue.review import assigning, claims, comments, drafts, edge, escalation, handing, workpiece
 from reviewqueue.review.decisions import Submission, withdraw
 from reviewqueue.review.reopening import reopen
 from reviewqueue.review.shapes import (
@@ -112,7 +112,7 @@ def escalate(claim_id: str) -> Response:
     """Not my authority: to the leads."""
     body = read_body(EscalationShape)
     with write_session() as session:
-        claims.escalate(session=session, actor=actor(), claim_id=claim_id, comment=body.shape.comment)
+        escalation.escalate(session=session, actor=actor(), claim_id=claim_id, comment=body.shape.comment)
     return Response(status=204)
 
 

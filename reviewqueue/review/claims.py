@@ -40,8 +40,7 @@ from reviewqueue.errors import Conflict, Forbidden, LeaseLost, NotFound
 from reviewqueue.models import Decision, Item, Queue, Skip, Task
 from reviewqueue.models.base import table
 from reviewqueue.models.lanes import lane_of, may_take
-from reviewqueue.models.states import Audience, NoticeKind, QueueRole, TaskKind, TaskState
-from reviewqueue.notices import inbox
+from reviewqueue.models.states import Audience, QueueRole, TaskKind, TaskState
 from reviewqueue.queues.applying import fits
 from reviewqueue.queues.catalog import HEAD, QueueHead, configuration, head_of, queue_by_id
 
@@ -485,40 +484,6 @@ def skip(*, session: Session, actor: Actor, claim_id: str) -> None:
     )
 
 
-def escalate(*, session: Session, actor: Actor, claim_id: str, comment: str | None = None) -> None:
-    """ "Not my authority": the task goes to the queue's leads, with `comment`.
-
-    Raises `LeaseLost`, `NotFound`, and `Conflict` when the leads have it already, or there is none.
-    """
-    task_id, fence = parse_claim_id(claim_id)
-    _queue_of(session, actor, task_id)
-    task = locked(session, task_id, fence, actor)
-    if task.audience is Audience.LEAD:
-        raise Conflict("This task is with the leads already: decide it, or skip it.", code="already_escalated")
-    leads = people_with(session, task.queue_id, QueueRole.LEAD) - {actor.id}
-    if not leads:
-        raise Conflict("The queue has no other lead who could take it: decide it, or skip it.", code="no_lead")
-    hand_on(
-        session,
-        task,
-        audience=Audience.LEAD,
-        excluded=json.loads(task.excluded),
-        escalated_by=actor.id,
-        escalation_comment=comment,
-    )
-    trail.record(
-        session,
-        actor,
-        "task.escalated",
-        queue_id=task.queue_id,
-        item_id=task.item_id,
-        subject=task_id,
-        facts={"fence": fence},
-        content={"comment": comment} if comment else None,
-    )
-    inbox.tell(session, actor, leads, NoticeKind.ESCALATED, item_id=task.item_id, words=comment)
-
-
 def locked(session: Session, task_id: str, fence: int, actor: Actor) -> Any:
     """The task's columns, its row locked until the end of the transaction. Raises `LeaseLost`."""
     query = select(_task.id, _task.queue_id, _task.item_id, _task.audience, _task.assignee, _task.excluded).where(
@@ -542,7 +507,9 @@ def hand_on(
 ) -> None:
     """Open the task for those who may take it now, available at once unless `values` say otherwise. `task` has the
     columns of `locked`."""
-    assignee = None if audience is Audience.LEAD and task.audience is Audience.REVIEWER else assignee
+    if audience is Audience.LEAD and task.audience is Audience.REVIEWER:
+        assignee = None
+        values.setdefault("escalates_at", _beyond_the_leads(session, task.queue_id))
     session.execute(
         update(Task)
         .where(Task.id == task.id)
@@ -553,3 +520,10 @@ def hand_on(
             **{"available_at": clock(), **values},
         )
     )  # fmt: skip
+
+
+def _beyond_the_leads(session: Session, queue_id: str) -> Any:
+    """When a task that comes to the leads now goes on from them; NULL where the queue says nothing of it."""
+    head = queue_by_id(session, queue_id)
+    chain = configuration(session, head.id, head.version).config.escalation
+    return None if chain is None else clock(chain.after_minutes * 60.0)

@@ -133,7 +133,7 @@ def move(session: Session, task: Any, here: QueueHead, there: QueueHead, **value
         raise Conflict(f"Nobody in the queue {there.slug} could take it.", code="nobody_else")
     claims.hand_on(
         session, task, audience=Audience.REVIEWER, excluded=excluded, queue_id=there.id,
-        config_version=there.version, sent_from=here.id, **values,
+        config_version=there.version, sent_from=here.id, escalates_at=None, **values,
     )  # fmt: skip
 
 

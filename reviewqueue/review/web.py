@@ -24,7 +24,7 @@ from reviewqueue.core.ids import known_id
 from reviewqueue.errors import AlreadyDecided, Conflict, Fault, GraceOver, Invalid, LeaseLost
 from reviewqueue.models.states import ItemState
 from reviewqueue.queues.catalog import configuration, find_queue
-from reviewqueue.review import assigning, claims, comments, drafts, edge, handing, histories, workpiece
+from reviewqueue.review import assigning, claims, comments, drafts, edge, escalation, handing, histories, workpiece
 from reviewqueue.review.decisions import withdraw
 from reviewqueue.review.desk import Desk, desk_of, draft_of, explain, submission_of
 from reviewqueue.review.reopening import reopen
@@ -223,7 +223,7 @@ def skip(claim_id: str) -> AnyResponse:
 def escalate(claim_id: str) -> AnyResponse:
     """Not my authority: to the leads, with the note; and on to the next."""
     comment = _typed().get("escalation") or _typed().get("comment")
-    return _hand_on(claim_id, claims.escalate, comment=_note(comment))
+    return _hand_on(claim_id, escalation.escalate, comment=_note(comment))
 
 
 @blueprint.get("/claims/<claim_id>/handing")

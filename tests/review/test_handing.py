@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from reviewqueue.accounts import memberships, people
 from reviewqueue.core.db import clock, database_now
-from reviewqueue.models import Item, Task
+from reviewqueue.models import AuditEvent, Item, Task
 from reviewqueue.models.states import QueueRole
 from reviewqueue.queues.applying import apply
+from reviewqueue.review import escalation
 from tests.desk_steps import act, claim, decide, read, submit
 from tests.fixtures.people import INTENTS, OPERATOR
 
@@ -130,3 +131,46 @@ def test_what_was_given_to_somebody_who_leaves_is_left_to_everybody(client, cast
             membership = memberships.find_id(session, "intents", cast.carol.email, QueueRole.REVIEWER)
             memberships.remove(session=session, actor=OPERATOR, slug="intents", membership_id=membership)
     assert claim(client, cast.alice)["task"]["id"] == held["task"]["id"]
+
+
+def due(transaction):
+    with transaction() as session:
+        assert escalation.escalate_due(session=session) == 0, "not before its time"
+        session.execute(update(Task).where(Task.escalates_at.is_not(None)).values(escalates_at=clock(-1)))
+    with transaction() as session:
+        return escalation.escalate_due(session=session)
+
+
+def test_what_the_leads_leave_goes_on_along_the_chain_at_its_time(client, cast, refunds, transaction):
+    with transaction() as session:
+        chain = {"to": "refunds", "after_minutes": 30}
+        apply(session=session, actor=OPERATOR, document={**INTENTS, "escalation": chain})
+    item = submit(client, cast)
+    held = claim(client, cast.alice)["claim"]["id"]
+    assert act(client, cast.alice, held, "escalation", comment="A complaint").status_code == 204
+    assert due(transaction) == 1
+    assert claim(client, cast.bob) is None
+    piece = claim_there(client, cast.carol).json
+    assert (piece["item"]["id"], piece["task"]["audience"]) == (item["id"], "reviewer")
+    with transaction() as session:
+        events = session.scalars(select(AuditEvent.actor).where(AuditEvent.action == "task.escalated")).all()
+    assert sorted(events) == sorted([cast.alice.id, "system"])
+    act(client, cast.carol, piece["claim"]["id"], "decision", verdict="approve")
+    assert read(client, cast, item["id"])["state"] == "resolved"
+
+
+def test_a_lead_sends_on_at_once_and_what_does_not_fit_stays_with_the_leads(client, cast, refunds, transaction):
+    with transaction() as session:
+        chain = {"to": "refunds", "after_minutes": 30}
+        apply(session=session, actor=OPERATOR, document={**INTENTS, "escalation": chain})
+    submit(client, cast, number=1)
+    act(client, cast.alice, claim(client, cast.alice)["claim"]["id"], "escalation")
+    assert act(client, cast.bob, claim(client, cast.bob)["claim"]["id"], "escalation").status_code == 204
+    assert claim_there(client, cast.carol).status_code == 201
+    submit(client, cast, number=2, output={"label": "card_arrival"}, alternatives=[])
+    act(client, cast.alice, claim(client, cast.alice)["claim"]["id"], "escalation")
+    assert due(transaction) == 1
+    assert due(transaction) == 0, "tried once"
+    held = claim(client, cast.bob)["claim"]["id"]
+    assert act(client, cast.bob, held, "escalation").json["code"] == "invalid_item"
+    assert act(client, cast.bob, held, "decision", verdict="approve").status_code == 200
