@@ -63,11 +63,22 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["by_person"], ["person.id"], name=op.f("fk_notice_by_person")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_notice")),
     )
+    op.create_table(
+        "instructions_read",
+        sa.Column("person_id", ID, nullable=False),
+        sa.Column("queue_id", ID, nullable=False),
+        sa.Column("mark", sa.String(length=64), nullable=False),
+        sa.Column("read_at", MOMENT, nullable=False),
+        sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_instructions_read_person_id")),
+        sa.ForeignKeyConstraint(["queue_id"], ["queue.id"], name=op.f("fk_instructions_read_queue_id")),
+        sa.PrimaryKeyConstraint("person_id", "queue_id", name=op.f("pk_instructions_read")),
+    )
     op.create_index("ix_notice_person_id_id", "notice", ["person_id", "id"])
     op.create_index("ix_notice_unread", "notice", ["person_id"], **where("read_at IS NULL"))
 
 
 def downgrade() -> None:
+    op.drop_table("instructions_read")
     op.drop_table("notice")
     op.drop_table("comment")
     op.drop_column("person", "unmailed_since")

@@ -9,7 +9,7 @@ from reviewqueue.models.base import Base, UtcDateTime
 from reviewqueue.models.datasets import DatasetShard, DatasetVersion
 from reviewqueue.models.imports import Import, ImportChunk, ImportFault
 from reviewqueue.models.items import IdempotencyKey, Item, OptOut
-from reviewqueue.models.notices import Comment, Notice
+from reviewqueue.models.notices import Comment, InstructionsRead, Notice
 from reviewqueue.models.people import LoginThrottle, Membership, Person, Token, TokenQueue, WebSession
 from reviewqueue.models.queues import Brake, Queue, QueueVersion
 from reviewqueue.models.tasks import Decision, Draft, PendingRelease, Resolution, Skip, Task
@@ -30,6 +30,7 @@ __all__ = [
     "Import",
     "ImportChunk",
     "ImportFault",
+    "InstructionsRead",
     "Item",
     "LoginThrottle",
     "Membership",

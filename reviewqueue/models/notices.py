@@ -1,8 +1,8 @@
-"""What people say to each other about an item, and what each of them is told."""
+"""What people say to each other about an item, and what each of them is told or knows."""
 
 from __future__ import annotations
 
-from sqlalchemy import ForeignKey, Index, Text, text
+from sqlalchemy import ForeignKey, Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from reviewqueue.models.base import Base, Id, Moment, Ref, enumerated
@@ -49,3 +49,15 @@ class Notice(Base):
             sqlite_where=text("read_at IS NULL"),
         ),
     )
+
+
+class InstructionsRead(Base):
+    """Which instructions of a queue a person knows, so that others are shown to them once."""
+
+    __tablename__ = "instructions_read"
+
+    person_id: Mapped[Ref] = mapped_column(ForeignKey("person.id"), primary_key=True)
+    queue_id: Mapped[Ref] = mapped_column(ForeignKey("queue.id"), primary_key=True)
+    mark: Mapped[str] = mapped_column(String(64))
+    """SHA-256 of the text."""
+    read_at: Mapped[Moment]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -94,11 +93,6 @@ class Desk:
     def first(self) -> Part | None:
         """The field to look at first."""
         return fields.most_doubtful(self.part) if self.part else None
-
-    @property
-    def instructions_mark(self) -> str:
-        """Changes with the instructions, so that the browser can tell that they are new."""
-        return hashlib.sha256(self.work.config.instructions.encode()).hexdigest()[:12]
 
     @property
     def fixed_digits(self) -> bool:

@@ -24,7 +24,18 @@ from reviewqueue.core.ids import known_id
 from reviewqueue.errors import AlreadyDecided, Conflict, Fault, GraceOver, Invalid, LeaseLost
 from reviewqueue.models.states import ItemState
 from reviewqueue.queues.catalog import configuration, find_queue
-from reviewqueue.review import assigning, claims, comments, drafts, edge, escalation, handing, histories, workpiece
+from reviewqueue.review import (
+    assigning,
+    claims,
+    comments,
+    drafts,
+    edge,
+    escalation,
+    handing,
+    histories,
+    instructions,
+    workpiece,
+)
 from reviewqueue.review.decisions import withdraw
 from reviewqueue.review.desk import Desk, desk_of, draft_of, explain, submission_of
 from reviewqueue.review.reopening import reopen
@@ -166,7 +177,11 @@ def decide(claim_id: str) -> AnyResponse:
         return _again(who, desk, status=422)
     except Conflict as error:
         return _again(who, desk, lost=error, status=status_of(error))
-    return _next(who, desk.work.queue.slug)
+    slug = desk.work.queue.slug
+    if desk.work.knows_instructions is None:
+        with write_session() as session:
+            instructions.note_read(session=session, actor=who, slug=slug, version=desk.work.config_version)
+    return _next(who, slug)
 
 
 def _again(who: Actor, desk: Desk, *, lost: Conflict | None = None, status: int) -> Response:
@@ -311,6 +326,17 @@ def _hand_on(claim_id: str, operation: Callable[..., None], **arguments: Any) ->
 
 def _in_words(fault: Fault) -> str:
     return f"{fault.pointer.lstrip('/').replace('/', ' › ')} {fault.detail}."
+
+
+@blueprint.post("/queues/<slug>/instructions/reading")
+@signed_in
+def read_instructions(slug: str) -> AnyResponse:
+    """I know the instructions now; back to the task in my hands."""
+    with write_session() as session:
+        instructions.note_read(session=session, actor=actor(), slug=slug)
+    if is_from_desk():
+        return Response(status=204)
+    return _next(actor(), slug)
 
 
 @blueprint.post("/pause")

@@ -23,6 +23,7 @@ from reviewqueue.queues.catalog import QueueHead, configuration, queue_by_id
 from reviewqueue.queues.configuration import QueueConfig
 from reviewqueue.review import claims
 from reviewqueue.review.comments import said_about
+from reviewqueue.review.instructions import known_to
 
 MOST_COUNTED = 10_000
 LOWEST = -(2**31)
@@ -66,6 +67,8 @@ class Workpiece:
     oldest_at: datetime | None
     similar: int
     """Other items of the queue that say nearly the same, at most 99."""
+    knows_instructions: bool | None
+    """See `instructions.known_to`."""
     comments: list[Any]
     """What people said about the item, oldest first."""
 
@@ -111,6 +114,7 @@ def workpiece(*, session: Session, actor: Actor, claim_id: str) -> Workpiece:
         draft=exact(draft) if draft else None, waiting=min(waiting, MOST_COUNTED),
         waiting_capped=waiting > MOST_COUNTED, oldest_at=oldest, similar=_similar(session, item),
         comments=said_about(session, item.id),
+        knows_instructions=known_to(session, actor, head.id, compiled.config),
     )  # fmt: skip
 
 

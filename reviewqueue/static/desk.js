@@ -700,10 +700,12 @@
     return true;
   }
 
+  // Once by themselves when they changed; closing them says that they are known.
   function tellInstructions(data) {
-    const key = `instructions:${data.queue}`, known = kept.get(key);
-    kept.set(key, data.instructions);
-    if (known && known !== data.instructions && $("#show-instructions")) $("#instructions").showModal();
+    if (!data.instructions || !$("#show-instructions")) return;
+    const body = new URLSearchParams({ csrf_token: $("[name=csrf_token]").value });
+    $("#instructions").addEventListener("close", () => { ask(data.instructions, body).catch(() => { /* shown again with the next item */ }); }, { once: true });
+    $("#instructions").showModal();
   }
 
   setInterval(tick, 1000);

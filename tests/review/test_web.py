@@ -437,3 +437,20 @@ def test_a_task_is_put_off_by_a_form_and_given_by_a_lead_on_its_page(app, cast, 
     bob.post(f"{bob.address.removesuffix('/handing')}/assignment", {"person": cast.alice.id})
     alice.get("/tasks")
     assert ">Review</button>" in alice.page
+
+
+def test_instructions_that_changed_are_shown_until_they_are_known_and_no_longer(alice, put, transaction):
+    for _ in range(3):
+        put("replies", {"reply": "Yes"}, input={"text": "One"})
+    alice.post("/queues/replies/claims")
+    alice.send()
+    with transaction() as session:
+        apply(session=session, actor=OPERATOR, document={**REPLIES, "instructions": "Be **kind**."})
+    alice.send()
+    assert "The instructions have changed" in alice.page
+    assert "<strong>kind</strong>" in alice.page
+    alice.get(alice.address)
+    assert "The instructions have changed" in alice.page
+    alice.post("/queues/replies/instructions/reading")
+    assert alice.address.startswith("/claims/")
+    assert "The instructions have changed" not in alice.page
