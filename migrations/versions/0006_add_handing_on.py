@@ -30,6 +30,8 @@ def upgrade() -> None:
     op.create_index(
         "ix_task_assignee", "task", ["assignee"], **where("assignee IS NOT NULL AND state IN ('open', 'claimed')")
     )
+    op.add_column("skip", sa.Column("comment", sa.Text(), nullable=True))
+    op.create_index("ix_skip_person_id_created_at", "skip", ["person_id", "created_at"])
     op.add_column("person", sa.Column("unmailed_since", MOMENT, nullable=True))
     op.create_table(
         "comment",
@@ -82,6 +84,8 @@ def downgrade() -> None:
     op.drop_table("notice")
     op.drop_table("comment")
     op.drop_column("person", "unmailed_since")
+    op.drop_index("ix_skip_person_id_created_at", table_name="skip")
+    op.drop_column("skip", "comment")
     op.drop_index("ix_task_assignee", table_name="task")
     op.drop_index("ix_task_escalates_at", table_name="task")
     op.drop_column("task", "escalates_at")

@@ -102,9 +102,15 @@ class Skip(Base):
 
     task_id: Mapped[Ref] = mapped_column(ForeignKey("task.id"))
     person_id: Mapped[Ref] = mapped_column(ForeignKey("person.id"))
+    comment: Mapped[str | None] = mapped_column(Text)
+    """Why; for the leads."""
     created_at: Mapped[Moment]
 
-    __table_args__ = (PrimaryKeyConstraint("task_id", "person_id"),)
+    __table_args__ = (
+        PrimaryKeyConstraint("task_id", "person_id"),
+        # What somebody skipped a moment ago.
+        Index("ix_skip_person_id_created_at", "person_id", "created_at"),
+    )
 
 
 class Draft(Base):

@@ -83,17 +83,17 @@ def _told() -> Any:
 
 
 def read(*, session: Session, actor: Actor, notice_id: str) -> Any:
-    """Note that `actor` has seen the notice; returns its item's id. Raises `NotFound` for other people's."""
-    item_id = session.execute(
+    """Note that `actor` has seen the notice; returns `item_id` and `kind`. Raises `NotFound` for other people's."""
+    row = session.execute(
         update(Notice)
         .where(Notice.id == notice_id, Notice.person_id == actor.id)
         .values(read_at=func.coalesce(Notice.read_at, clock()))
-        .returning(Notice.item_id)
+        .returning(Notice.item_id, Notice.kind)
         .execution_options(synchronize_session=False)
-    ).scalar_one_or_none()
-    if item_id is None:
+    ).one_or_none()
+    if row is None:
         raise NotFound
-    return item_id
+    return row
 
 
 def read_all(*, session: Session, actor: Actor, item_id: str | None = None) -> None:

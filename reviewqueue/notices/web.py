@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response
 from reviewqueue.core.db import read_session, write_session
 from reviewqueue.core.http import actor, signed_in
 from reviewqueue.core.ids import known_id
-from reviewqueue.models.states import ActorKind
+from reviewqueue.models.states import ActorKind, NoticeKind
 from reviewqueue.notices import inbox
 from reviewqueue.notices.mail import says
 
@@ -31,8 +31,11 @@ def index() -> str:
 def show(notice_id: str) -> Response:
     """To what it tells of; a link in an e-mail can only be followed, so this writes."""
     with write_session() as session:
-        item_id = inbox.read(session=session, actor=actor(), notice_id=known_id(notice_id))
-    return redirect(url_for("review.conversation", item_id=item_id), 303)
+        notice = inbox.read(session=session, actor=actor(), notice_id=known_id(notice_id))
+    if notice.kind in {NoticeKind.ASSIGNED, NoticeKind.FOLLOW_UP}:
+        return redirect(url_for("review.tasks"), 303)
+    page = "review.item" if notice.kind is NoticeKind.REOPENING_ASKED else "review.conversation"
+    return redirect(url_for(page, item_id=notice.item_id), 303)
 
 
 @blueprint.post("/notices/reading")

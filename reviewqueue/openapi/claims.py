@@ -18,6 +18,7 @@ from reviewqueue.review.shapes import (
     DraftShape,
     EscalationShape,
     PostponementShape,
+    SkipShape,
     TransferShape,
 )
 
@@ -185,6 +186,7 @@ TAG = Tag(
             {204: Answer("It goes to somebody else.")},
             "After three skips, or when nobody is left, it goes to the leads.",
             scope=Scope.REVIEW,
+            body=json_body(SkipShape, {"With a reason": {"comment": "Not my language."}}, required=False),
             codes=LOST,
         ),
         Operation(

@@ -24,6 +24,7 @@ from reviewqueue.review.shapes import (
     EscalationShape,
     PostponementShape,
     ReopeningShape,
+    SkipShape,
     TransferShape,
 )
 
@@ -102,8 +103,9 @@ def release(claim_id: str) -> Response:
 @blueprint.post("/claims/<claim_id>/skip")
 def skip(claim_id: str) -> Response:
     """Not me: I never get this task again."""
+    body = read_body(SkipShape)
     with write_session() as session:
-        claims.skip(session=session, actor=actor(), claim_id=claim_id)
+        claims.skip(session=session, actor=actor(), claim_id=claim_id, comment=body.shape.comment)
     return Response(status=204)
 
 

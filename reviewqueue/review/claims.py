@@ -445,8 +445,9 @@ def _has_skipped(session: Session, actor: Actor, task_id: str) -> bool:
 # -- handing on -------------------------------------------------------------------------------------------------------
 
 
-def skip(*, session: Session, actor: Actor, claim_id: str) -> None:
-    """ "Not me": the actor never gets this task again. After three skips, or when nobody is left, it goes to the leads.
+def skip(*, session: Session, actor: Actor, claim_id: str, comment: str | None = None) -> None:
+    """ "Not me", and why: the actor never gets this task again. After three skips, or when nobody is left, it goes to
+    the leads.
 
     For somebody must decide: when each lead has skipped it, too, the leads get it again after ten minutes; in a queue
     without leads, everybody does.
@@ -455,7 +456,7 @@ def skip(*, session: Session, actor: Actor, claim_id: str) -> None:
     task_id, fence = parse_claim_id(claim_id)
     _queue_of(session, actor, task_id)
     task = locked(session, task_id, fence, actor)
-    session.execute(insert(Skip).values(task_id=task_id, person_id=actor.id, created_at=clock()))
+    session.execute(insert(Skip).values(task_id=task_id, person_id=actor.id, comment=comment, created_at=clock()))
     excluded = sorted({*json.loads(task.excluded), actor.id})
     skips = session.execute(select(func.count()).select_from(Skip).where(Skip.task_id == task_id)).scalar_one()
     escalates = task.audience is Audience.REVIEWER and (
@@ -481,6 +482,7 @@ def skip(*, session: Session, actor: Actor, claim_id: str) -> None:
         item_id=task.item_id,
         subject=task_id,
         facts={"fence": fence, "escalated": escalates},
+        content={"comment": comment} if comment else None,
     )
 
 

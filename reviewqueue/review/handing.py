@@ -7,21 +7,23 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from reviewqueue.accounts.memberships import people_with
 from reviewqueue.core import outbox, trail
-from reviewqueue.core.access import SYSTEM, Action, Actor, may
-from reviewqueue.core.db import clock, database_now
+from reviewqueue.core.access import SYSTEM, Action, Actor, may, require
+from reviewqueue.core.db import clock, database_now, on_postgresql
 from reviewqueue.core.moments import iso
-from reviewqueue.errors import Conflict, Fault, Invalid
-from reviewqueue.models import Item, Queue, Task
+from reviewqueue.errors import Conflict, Fault, GraceOver, Invalid, NotFound
+from reviewqueue.models import Item, Queue, Skip, Task
+from reviewqueue.models.lanes import lane_of
 from reviewqueue.models.states import Audience, Intake, NoticeKind, QueueRole, TaskState
 from reviewqueue.notices import inbox
 from reviewqueue.queues.catalog import HEAD, QueueHead, configuration, head_of
 from reviewqueue.review import claims
 
+LONGEST_UNDO = 600.0
 FOLLOW_UP = "task.follow_up"
 SOONEST, LATEST = timedelta(minutes=1), timedelta(days=366)
 """Between which a follow-up lies."""
@@ -156,3 +158,60 @@ def targets(*, session: Session, actor: Actor, here: QueueHead, given: Any, outp
         for head in _open_to(session, actor, here)
         if head.intake is not Intake.CLOSED
     ]
+
+
+# -- a skip, taken back -----------------------------------------------------------------------------------------------
+
+
+def last_skip(*, session: Session, actor: Actor) -> Any:
+    """What `actor` skipped last, while it may be taken back: `task_id`, `created_at`, and `left` seconds; else None."""
+    # Index ix_skip_person_id_created_at; the configuration lets nobody undo for longer.
+    row = session.execute(
+        select(
+            Skip.task_id, Skip.created_at, Task.queue_id, Task.config_version, clock().label("now"),
+        )
+        .join(Task, Task.id == Skip.task_id)
+        .where(
+            Skip.person_id == actor.id, Skip.created_at > clock(-LONGEST_UNDO), Task.state == TaskState.OPEN,
+            Task.audience == Audience.REVIEWER,
+        )
+        .order_by(Skip.created_at.desc())
+        .limit(1)
+    ).one_or_none()  # fmt: skip
+    if row is None:
+        return None
+    undo_seconds = configuration(session, row.queue_id, row.config_version).config.undo_seconds
+    left = undo_seconds - (row.now - row.created_at).total_seconds()
+    return Skipped(row.task_id, row.created_at, left) if left > 0 else None
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A skip that may still be taken back."""
+
+    task_id: str
+    created_at: datetime
+    seconds_left: float
+
+
+def take_back_skip(*, session: Session, actor: Actor, task_id: str) -> claims.Held:
+    """Undo one's last skip in the queue's `undo_seconds`, and claim its task again.
+
+    What they hold in that queue is handed back. Raises `NotFound` for what they did not skip, `GraceOver`, and
+    `Conflict` when somebody else took it.
+    """
+    query = select(Task.queue_id, Task.item_id, Task.audience, Task.assignee, Task.excluded).where(Task.id == task_id)
+    task = session.execute(query.with_for_update() if on_postgresql(session) else query).one_or_none()
+    mine = Skip.task_id == task_id, Skip.person_id == actor.id
+    if task is None or session.execute(select(Skip.task_id).where(*mine)).one_or_none() is None:
+        raise NotFound
+    require(actor, Action.REVIEW, task.queue_id)
+    last = last_skip(session=session, actor=actor)
+    if last is None or last.task_id != task_id:
+        raise GraceOver("The time to undo this skip is over, or somebody else has the task.")
+    session.execute(delete(Skip).where(*mine))
+    excluded = sorted(set(json.loads(task.excluded)) - {actor.id})
+    lane = lane_of(audience=task.audience, assignee=task.assignee, excluded=excluded)
+    session.execute(update(Task).where(Task.id == task_id).values(excluded=json.dumps(excluded), lane=lane))
+    trail.record(session, actor, "task.skip_withdrawn", queue_id=task.queue_id, item_id=task.item_id, subject=task_id)
+    return claims.claim_task(session=session, actor=actor, task_id=task_id)

@@ -42,6 +42,11 @@ class EscalationShape(Shape):
     """For the leads."""
 
 
+class SkipShape(Shape):
+    comment: Typed | None = None
+    """Why; for the leads."""
+
+
 class TransferShape(Shape):
     queue: Annotated[str, Field(min_length=1, max_length=63)]
     """The queue's name."""

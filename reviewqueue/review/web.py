@@ -34,11 +34,11 @@ from reviewqueue.review import (
     handing,
     histories,
     instructions,
+    reopening,
     workpiece,
 )
 from reviewqueue.review.decisions import withdraw
 from reviewqueue.review.desk import Desk, desk_of, draft_of, explain, submission_of
-from reviewqueue.review.reopening import reopen
 from reviewqueue.review.shown import hidden_in, input_shown, lines, markdown, pieces, scalar, words
 
 blueprint = Blueprint("review", __name__)
@@ -229,8 +229,8 @@ def release(claim_id: str) -> AnyResponse:
 @blueprint.post("/claims/<claim_id>/skip")
 @signed_in
 def skip(claim_id: str) -> AnyResponse:
-    """Not me: to somebody else, and on to the next."""
-    return _hand_on(claim_id, claims.skip)
+    """Not me, and why: to somebody else, and on to the next."""
+    return _hand_on(claim_id, claims.skip, comment=_note(_typed().get("skip_note")))
 
 
 @blueprint.post("/claims/<claim_id>/escalation")
@@ -366,6 +366,19 @@ def undo(decision_id: str) -> AnyResponse:
     return _go_to(held.claim_id)
 
 
+@blueprint.post("/tasks/<task_id>/skip/withdrawal")
+@signed_in
+def undo_skip(task_id: str) -> AnyResponse:
+    """Take back my last skip, and have its item in hand again."""
+    who, wanted = actor(), known_id(task_id)
+    try:
+        held = edge.claiming(lambda session: handing.take_back_skip(session=session, actor=who, task_id=wanted))
+    except Conflict as error:
+        flash(error.message, "warning")
+        return _away(url_for("review.home"))
+    return _go_to(held.claim_id)
+
+
 # -- afterwards -------------------------------------------------------------------------------------------------------
 
 
@@ -376,6 +389,20 @@ def decisions() -> str:
     with read_session() as session:
         page = histories.my_decisions(session=session, actor=actor(), cursor=request.args.get("cursor"))
     return render_template("review/decisions.html", page=page)
+
+
+@blueprint.post("/decisions/<decision_id>/reopening")
+@signed_in
+def ask_to_reopen(decision_id: str) -> AnyResponse:
+    """Ask the leads to have the item of my decision judged once more."""
+    wanted, reason = known_id(decision_id), _typed().get("reason", "").strip()[:2000]
+    try:
+        with write_session() as session:
+            reopening.ask_to_reopen(session=session, actor=actor(), decision_id=wanted, reason=reason)
+        flash("The leads have been asked.", "good")
+    except (Conflict, Invalid) as error:
+        flash(error.message, "warning")
+    return _away(url_for("review.decisions"))
 
 
 @blueprint.get("/queues/<slug>/items")
@@ -402,7 +429,7 @@ def reopen_item(item_id: str) -> AnyResponse:
     wanted, reason = known_id(item_id), _typed().get("reason", "").strip()
     try:
         with write_session() as session:
-            reopen(session=session, actor=actor(), item_id=wanted, reason=reason[:2000])
+            reopening.reopen(session=session, actor=actor(), item_id=wanted, reason=reason[:2000])
         flash("Reopened: somebody else will judge it. The present answer stands until then.", "good")
     except (Conflict, Invalid) as error:
         flash(error.message, "warning")

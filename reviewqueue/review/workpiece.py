@@ -15,7 +15,7 @@ from reviewqueue.core.db import clock
 from reviewqueue.core.moments import iso
 from reviewqueue.core.strictjson import Raw, exact, raw
 from reviewqueue.errors import NotFound
-from reviewqueue.models import Draft, Item, Person, Queue, Task
+from reviewqueue.models import Draft, Item, Person, Queue, Skip, Task
 from reviewqueue.models.base import table
 from reviewqueue.models.states import Audience, TaskKind, TaskState
 from reviewqueue.queues import routing
@@ -67,6 +67,8 @@ class Workpiece:
     oldest_at: datetime | None
     similar: int
     """Other items of the queue that say nearly the same, at most 99."""
+    skips: list[Any]
+    """Who skipped it, and why: rows of name and comment; for the leads."""
     knows_instructions: bool | None
     """See `instructions.known_to`."""
     comments: list[Any]
@@ -113,9 +115,16 @@ def workpiece(*, session: Session, actor: Actor, claim_id: str) -> Workpiece:
         why=why_flagged(item, task.kind, configuration(session, item.queue_id, item.config_version).config),
         draft=exact(draft) if draft else None, waiting=min(waiting, MOST_COUNTED),
         waiting_capped=waiting > MOST_COUNTED, oldest_at=oldest, similar=_similar(session, item),
-        comments=said_about(session, item.id),
+        comments=said_about(session, item.id), skips=_skips(session, task),
         knows_instructions=known_to(session, actor, head.id, compiled.config),
     )  # fmt: skip
+
+
+def _skips(session: Session, task: Any) -> list[Any]:
+    if task.audience is not Audience.LEAD:
+        return []
+    query = select(Person.name, Skip.comment).join(Person, Person.id == Skip.person_id).where(Skip.task_id == task.id)
+    return list(session.execute(query.order_by(Skip.created_at)))
 
 
 def _was_mine(actor: Actor, task: Any) -> bool:

@@ -16,10 +16,10 @@ from reviewqueue.core.http import checked
 from reviewqueue.core.strictjson import dumps
 from reviewqueue.intake.shapes import ItemShape
 from reviewqueue.intake.submissions import submit
-from reviewqueue.models import AuditEvent, Decision, Draft, Item, Task
+from reviewqueue.models import AuditEvent, Decision, Draft, Item, PendingRelease, Skip, Task
 from reviewqueue.models.states import TaskState
 from reviewqueue.queues.applying import apply
-from reviewqueue.resolution.endings import expire_items
+from reviewqueue.resolution.endings import expire_items, settle_due
 from reviewqueue.review.claims import return_expired
 from tests.fixtures.people import OPERATOR, Cast, Member, item
 
@@ -454,3 +454,52 @@ def test_instructions_that_changed_are_shown_until_they_are_known_and_no_longer(
     alice.post("/queues/replies/instructions/reading")
     assert alice.address.startswith("/claims/")
     assert "The instructions have changed" not in alice.page
+
+
+def test_a_skip_says_why_and_is_taken_back_while_nobody_else_has_the_task(app, cast, alice, put, kept):
+    put(**{"queue": "intents", **item()})
+    alice.post("/queues/intents/claims")
+    held = alice.address
+    alice.post(f"{held}/skip", {"skip_note": "Not my <language>"})
+    assert "Your skip can still be undone" in alice.page
+    address = re.search(r'action="(/tasks/[^"]+/skip/withdrawal)"', alice.page)[1]
+    carol = Desk(app, cast.carol)
+    assert carol.post(address).status_code == 404, "she has skipped nothing"
+    alice.post(address)
+    assert alice.address.startswith("/claims/")
+    assert kept(Skip) == []
+    alice.post(f"{alice.address}/skip", {"skip_note": "Not my <language>"})
+    carol.post("/queues/intents/claims")
+    alice.post(address)
+    assert "somebody else has the task" in alice.page
+    carol.send("skip")
+    bob = Desk(app, cast.bob)
+    bob.post("/queues/intents/claims")
+    bob.send("skip")
+    bob.post("/queues/intents/claims", {"task": kept(Task)[0].id})
+    assert "Alice skipped it: Not my &lt;language&gt;" in bob.page
+
+
+def test_ones_own_decision_is_reopened_when_a_lead_agrees(app, cast, alice, put, transaction, kept):
+    created = put(**{"queue": "intents", **item()})
+    alice.post("/queues/intents/claims")
+    alice.send()
+    alice.get("/decisions")
+    assert "Ask to reopen" not in alice.page, "it can be undone still"
+    decision = kept(Decision)[0].id
+    with transaction() as session:
+        session.execute(update(PendingRelease).values(releases_at=clock(-1)))
+        settle_due(session=session)
+    alice.get("/decisions")
+    assert "Ask to reopen" in alice.page
+    address = f"/decisions/{decision}/reopening"
+    alice.post(address, {"reason": "I mistook it"})
+    assert "The leads have been asked" in alice.page
+    alice.post(address, {"reason": "I mistook it"})
+    assert "You have asked already" in alice.page
+    bob = Desk(app, cast.bob)
+    bob.get("/notices")
+    assert "Alice asks to have" in bob.page
+    bob.get(re.search(r'href="(/notices/[^"]+)"', bob.page[bob.page.index("<h1>") :])[1])
+    assert bob.address == f"/items/{created}"
+    assert f'action="/items/{created}/reopenings"' in bob.page
