@@ -633,7 +633,7 @@
   addEventListener("input", (event) => {
     if (event.target.id === "search") return filter();
     if (event.target.id === "keys-on") { kept.set("keys", event.target.checked ? "on" : "off"); return document.body.classList.toggle("keys-off", !event.target.checked); }
-    if (!desk?.main || !event.target.form) return;
+    if (!desk?.main || event.target.form?.id !== "decision") return;
     if (event.target.name === "choice") return picked();
     if (event.target.name !== "reason") typed();
   });
