@@ -145,6 +145,22 @@ def _best_lane(session: Session, actor: Actor, lanes: list[tuple[str, str]]) -> 
     """Queue and lane whose head is the most urgent that `actor` may take; None when there is none."""
     if len(lanes) < 2:
         return lanes[0] if lanes else None
+    best = min(_tops(session, actor, lanes), key=_urgency, default=None)
+    return None if best is None else (best.queue_id, best.lane)
+
+
+def _urgency(row: Any) -> tuple[Any, ...]:
+    return -row.priority, row.due, row.id
+
+
+def most_urgent(*, session: Session, actor: Actor) -> dict[str, Any]:
+    """By queue, the task that `actor` would be given there: `priority`, `due`, `id`."""
+    tops: list[Any] = _tops(session, actor, _lanes(session, actor, None)[1])
+    return {row.queue_id: row for row in sorted(tops, key=_urgency, reverse=True)}
+
+
+def _tops(session: Session, actor: Actor, lanes: list[tuple[str, str]]) -> list[Any]:
+    """The most urgent task of each lane that `actor` may take."""
     tops = [
         select(subquery.c.queue_id, subquery.c.lane, subquery.c.priority, subquery.c.due, subquery.c.id)
         for subquery in (
@@ -154,13 +170,11 @@ def _best_lane(session: Session, actor: Actor, lanes: list[tuple[str, str]]) -> 
             for queue_id, lane in lanes
         )
     ]
-    heads = [
+    return [
         row
         for start in range(0, len(tops), LANES_A_STATEMENT)
         for row in session.execute(union_all(*tops[start : start + LANES_A_STATEMENT])).all()
     ]
-    best = min(heads, key=lambda row: (-row.priority, row.due, row.id), default=None)
-    return None if best is None else (best.queue_id, best.lane)
 
 
 def _lanes_query(*which: Any) -> Select[Any]:

@@ -26,8 +26,9 @@ from reviewqueue.review.comments import said_about
 from reviewqueue.review.instructions import known_to
 
 MOST_COUNTED = 10_000
-LOWEST = -(2**31)
 """Counts stop here: a page must not read a million rows to say `many`."""
+LOWEST = -(2**31)
+"""A priority below all that there are."""
 
 
 @dataclass(frozen=True)
@@ -236,8 +237,6 @@ class QueueCard:
     waiting_capped: bool
     oldest_at: datetime | None
     next_due: datetime | None
-    priority: int
-    """The highest that waits; below any when nothing does."""
     overdue: int
     urgent: int
     """Of those waiting, with a priority above 0."""
@@ -248,15 +247,19 @@ class QueueCard:
 
 
 def home(*, session: Session, actor: Actor) -> list[QueueCard]:
-    """The queues that `actor` reviews, the most pressing first."""
+    """The queues that `actor` reviews, in the order in which claims over all of them are given."""
     mine = [queue_id for queue_id in actor.memberships if may(actor, Action.REVIEW, queue_id)]
     heads = session.execute(
         select(Queue.id, Queue.slug, Queue.title).where(Queue.id.in_(mine), Queue.archived_at.is_(None))
     ).all()
-    cards = [_card(session, actor, head) for head in heads]
+    tops = claims.most_urgent(session=session, actor=actor)
     never = datetime.max.replace(tzinfo=UTC)
-    # As claims are given: by priority, then by when it is due.
-    return sorted(cards, key=lambda card: (-card.priority, card.next_due or never, card.title.casefold()))
+
+    def urgency(head: Any) -> tuple[Any, ...]:
+        top = tops.get(head.id)
+        return (-top.priority, top.due, top.id) if top else (-LOWEST, never, head.title.casefold())
+
+    return [_card(session, actor, head) for head in sorted(heads, key=urgency)]
 
 
 def _card(session: Session, actor: Actor, head: Any) -> QueueCard:
@@ -271,7 +274,7 @@ def _card(session: Session, actor: Actor, head: Any) -> QueueCard:
     row = session.execute(
         select(
             func.count().label("waiting"), func.min(columns.created_at).label("oldest"),
-            func.min(columns.due).label("due"), func.max(columns.priority).label("priority"),
+            func.min(columns.due).label("due"),
             func.sum(case((columns.due < clock(), 1), else_=0)).label("overdue"),
             func.sum(case((columns.priority > 0, 1), else_=0)).label("urgent"),
             func.sum(case((columns.audience == Audience.LEAD, 1), else_=0)).label("escalated"),
@@ -285,7 +288,7 @@ def _card(session: Session, actor: Actor, head: Any) -> QueueCard:
     return QueueCard(
         slug=head.slug, title=head.title, waiting=min(row.waiting, MOST_COUNTED),
         waiting_capped=row.waiting > MOST_COUNTED, oldest_at=row.oldest, next_due=row.due,
-        priority=LOWEST if row.priority is None else row.priority, overdue=row.overdue or 0,
+        overdue=row.overdue or 0,
         urgent=row.urgent or 0, escalated=row.escalated or 0, held=f"{held.id}.{held.fence}" if held else None,
     )  # fmt: skip
 

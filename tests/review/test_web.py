@@ -503,3 +503,17 @@ def test_ones_own_decision_is_reopened_when_a_lead_agrees(app, cast, alice, put,
     bob.get(re.search(r'href="(/notices/[^"]+)"', bob.page[bob.page.index("<h1>") :])[1])
     assert bob.address == f"/items/{created}"
     assert f'action="/items/{created}/reopenings"' in bob.page
+
+
+def test_home_lists_queues_as_claims_over_all_of_them_are_given(alice, put):
+    put("replies", {"reply": "Yes"}, input={"text": "Oldest"})
+    put("receipts", {"total": 1.5}, input={"text": "A bill"})
+    put(**{"queue": "intents", **item(risk="high")})
+    alice.get("/")
+    order = re.findall(r'<h2><a href="/queues/([a-z]+)"', alice.page)
+    assert order == ["intents", "replies", "receipts"]
+    assert "Review the most urgent" in alice.page
+    for slug in order:
+        alice.post("/claims")
+        assert f'data-queue="{slug}"' in alice.page
+        alice.send()
