@@ -61,8 +61,6 @@ def upgrade() -> None:
         sa.Column("read_at", MOMENT, nullable=True),
         sa.Column("mailed_at", MOMENT, nullable=True),
         sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_notice_person_id")),
-        sa.ForeignKeyConstraint(["item_id"], ["item.id"], name=op.f("fk_notice_item_id")),
-        sa.ForeignKeyConstraint(["by_person"], ["person.id"], name=op.f("fk_notice_by_person")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_notice")),
     )
     op.create_table(

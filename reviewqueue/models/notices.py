@@ -31,8 +31,10 @@ class Notice(Base):
     id: Mapped[Id]
     person_id: Mapped[Ref] = mapped_column(ForeignKey("person.id"))
     kind: Mapped[NoticeKind] = mapped_column(enumerated(NoticeKind, "notice_kind"))
-    item_id: Mapped[Ref] = mapped_column(ForeignKey("item.id"))
-    by_person: Mapped[Ref | None] = mapped_column(ForeignKey("person.id"))
+    # No foreign keys: whoever tells of a task holds its lock, and must not wait for the locks of item and person, which
+    # others take first.
+    item_id: Mapped[Ref]
+    by_person: Mapped[Ref | None]
     """Whose act it tells of; NULL where only time has passed."""
     words: Mapped[str | None] = mapped_column(Text)
     """What they wrote; shown in the application, never mailed."""

@@ -33,6 +33,11 @@ class Candidate:
     email: str
 
 
+_TASK = select(
+    Task.id, Task.queue_id, Task.item_id, Task.state, Task.audience, Task.excluded, Task.holder, Task.assignee
+)
+
+
 def assign(*, session: Session, actor: Actor, task_id: str, person: str | None) -> None:
     """Give a task that waits or is held to `person`, by id or e-mail, at once and to nobody else; None: to everybody.
 
@@ -40,13 +45,16 @@ def assign(*, session: Session, actor: Actor, task_id: str, person: str | None) 
     is finished, and `Invalid` for somebody who may not take it: no reviewer of its queue, no lead though it was
     escalated, or one who has decided or skipped it.
     """
-    query = select(
-        Task.id, Task.queue_id, Task.item_id, Task.state, Task.audience, Task.excluded, Task.holder, Task.assignee
-    ).where(Task.id == task_id)
-    task = session.execute(query.with_for_update() if on_postgresql(session) else query).one_or_none()
+    task = session.execute(_TASK.where(Task.id == task_id)).one_or_none()
     if task is None:
         raise NotFound
     require(actor, Action.ASSIGN_TASKS, task.queue_id)
+    if person is not None and on_postgresql(session):
+        # Before the task, as in `people.disable`: so that nothing is given to somebody who is being disabled.
+        chosen_id = _chosen(session, task, person).id
+        session.execute(select(Person.id).where(Person.id == chosen_id).with_for_update(read=True))
+    locked = _TASK.with_for_update() if on_postgresql(session) else _TASK
+    task = session.execute(locked.where(Task.id == task_id)).one()
     if task.state not in UNFINISHED:
         raise ItemEnded("This task needs nobody any more.")
     chosen = None if person is None else _chosen(session, task, person).id
@@ -68,7 +76,8 @@ def assign(*, session: Session, actor: Actor, task_id: str, person: str | None) 
 def give(*, session: Session, actor: Actor, claim_id: str, person: str) -> None:
     """As `assign`, of the task that `actor` holds. Raises `LeaseLost`, too."""
     task_id, fence = claims.parse_claim_id(claim_id)
-    claims.locked(session, task_id, fence, actor)
+    if not claims.is_live(session, actor, task_id, fence):
+        raise claims.lost_lease(session, actor, task_id)
     assign(session=session, actor=actor, task_id=task_id, person=person)
 
 

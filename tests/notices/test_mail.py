@@ -77,7 +77,7 @@ def test_what_was_read_or_is_not_wanted_is_not_mailed(app, client, cast, transac
 
 
 def test_names_from_programs_cannot_write_headers(app, client, cast, transaction, box):
-    mention(client, cast, external_id="chat-1\nBcc: everybody@example.com")
+    mention(client, cast, external_id="chat-1\n\u202eBcc: everybody@example.com")
     work_off(app, transaction)
     assert box.letters[0]["bcc"] is None
     assert box.letters[0]["subject"] == "Alice mentioned you on chat-1 Bcc: everybody@example.com (Intents)"
