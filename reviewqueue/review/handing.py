@@ -93,9 +93,10 @@ def remind_of(*, session: Session, task_id: str) -> None:
     """Tell whoever put the task off that it is due again, unless it was done, handed on or put off once more."""
     row = session.execute(
         select(Task.assignee, Task.item_id).where(
-            Task.id == task_id, Task.state == TaskState.OPEN, Task.assignee.is_not(None), Task.available_at <= clock()
+            Task.id == task_id, Task.state == TaskState.OPEN, Task.assignee == Task.last_holder,
+            Task.available_at <= clock(),
         )
-    ).one_or_none()
+    ).one_or_none()  # fmt: skip
     if row is not None:
         inbox.tell(session, SYSTEM, [row.assignee], NoticeKind.FOLLOW_UP, item_id=row.item_id)
 
