@@ -34,7 +34,6 @@ from sqlalchemy import (
 )  # fmt: skip
 from sqlalchemy.orm import Session
 
-from reviewqueue.core.bulk import insert_rows
 from reviewqueue.core.db import clock
 from reviewqueue.core.ids import new_id
 from reviewqueue.core.server import WebServer
@@ -82,6 +81,15 @@ def make_engine(url: str) -> Engine:
     return engine
 
 
+def copy_rows(session: Session, target: Table, rows: list[dict[str, Any]]) -> None:
+    """As any program would: what the product does to be faster must not count for the floor."""
+    driver: Any = session.connection().connection.driver_connection
+    names = list(rows[0])
+    with driver.cursor() as cursor, cursor.copy(f"COPY {target.name} ({', '.join(names)}) FROM STDIN") as copy:
+        for row in rows:
+            copy.write_row([row[name] for name in names])
+
+
 def store_batch(engine: Engine, bodies: list[dict[str, Any]]) -> list[str]:
     """COPY of items, tasks and events; executemany on SQLite."""
     now = datetime.now(UTC)
@@ -104,7 +112,10 @@ def store_batch(engine: Engine, bodies: list[dict[str, Any]]) -> list[str]:
     }  # fmt: skip
     with Session(engine) as session, session.begin():
         for target, values in rows.items():
-            insert_rows(session, target, values)
+            if engine.dialect.name == "postgresql":
+                copy_rows(session, target, values)
+            else:
+                session.execute(insert(target), values)
     return ids
 
 

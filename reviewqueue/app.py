@@ -73,6 +73,7 @@ def _add_blueprints(app: Flask) -> None:
     from reviewqueue.feedback import api as feedback_api
     from reviewqueue.feedback import web as feedback_web
     from reviewqueue.intake import api as intake_api
+    from reviewqueue.intake import web as intake_web
     from reviewqueue.notices import web as notices_web
     from reviewqueue.openapi import api as openapi_api
     from reviewqueue.openapi import web as openapi_web
@@ -88,6 +89,7 @@ def _add_blueprints(app: Flask) -> None:
         review_web.blueprint,
         queues_web.blueprint,
         notices_web.blueprint,
+        intake_web.blueprint,
         feedback_web.blueprint,
         webhooks_web.blueprint,
         openapi_web.blueprint,

@@ -15,6 +15,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -31,6 +32,9 @@ from tests.fixtures.people import Cast, assemble
 # Tests start many processes of the product, and one that compiles all that it imports takes seconds to start.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 DATABASES = ("sqlite", "postgresql")
+# How long an example takes says nothing on a machine that does other things, too.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -256,3 +256,13 @@ def _note_use(token_id: str) -> None:
             )
             .values(last_used_at=clock())
         )
+
+
+def name_of(session: Session, label: str) -> str:
+    """Who `Actor.label` means: by name where it is a person or a token, else as it is."""
+    kind, _, who = label.partition(":")
+    if kind == ActorKind.PERSON:
+        return session.scalar(select(Person.name).where(Person.id == who)) or label
+    if kind == ActorKind.SERVICE:
+        return session.scalar(select(Token.name).where(Token.id == who)) or label
+    return label

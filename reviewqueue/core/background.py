@@ -7,6 +7,7 @@ that comes late, does nothing. Rows are deleted when their work is done.
 from __future__ import annotations
 
 import importlib
+import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from rq.serializers import JSONSerializer
 from sqlalchemy import case, delete, or_, update
 from sqlalchemy.orm import Session
 
-from reviewqueue.core import trail
+from reviewqueue.core import outbox, trail
 from reviewqueue.core.access import Action, Actor, require
 from reviewqueue.core.db import clock, write_session
 from reviewqueue.core.ids import new_id
@@ -102,18 +103,19 @@ def run(handler_name: str, ids: Sequence[int], *, long: bool) -> int:
     rows = _take(lease, ids)
     handler = _imported(handler_name)
     if long:
-        return sum(_run_long(handler, lease, row_id, ref) for row_id, ref in rows.items())
+        return sum(_run_long(handler, lease, row_id, ref) for row_id, [ref] in rows.items())
     if not rows:
         return 0
     try:
         _run_batch(handler, lease, rows)
     except Exception:
         log.exception("batch of %d for %s failed; trying one by one", len(rows), handler_name)
-        return sum(_run_alone(handler, lease, row_id, ref) for row_id, ref in rows.items())
+        return sum(_run_alone(handler, lease, row_id, refs) for row_id, refs in rows.items())
     return len(rows)
 
 
-def _take(lease: str, ids: Sequence[int]) -> dict[int, str]:
+def _take(lease: str, ids: Sequence[int]) -> dict[int, list[str]]:
+    """The ids that each row is about."""
     seconds = current_app.config["SETTINGS"].execution_lease_seconds
     free = (
         OutboxRow.id.in_(list(ids)),
@@ -132,10 +134,10 @@ def _take(lease: str, ids: Sequence[int]) -> dict[int, str]:
             update(OutboxRow)
             .where(*free)
             .values(lease=lease, leased_until=clock(seconds), attempts=OutboxRow.attempts + 1)
-            .returning(OutboxRow.id, OutboxRow.ref)
+            .returning(OutboxRow.id, OutboxRow.ref, OutboxRow.refs)
             .execution_options(synchronize_session=False)
         ).all()
-    return {row.id: row.ref for row in rows}
+    return {row.id: [row.ref] if row.refs is None else json.loads(row.refs) for row in rows}
 
 
 def _imported(name: str) -> Callable[..., Any]:
@@ -144,20 +146,37 @@ def _imported(name: str) -> Callable[..., Any]:
     return handler
 
 
-def _run_batch(handler: Callable[..., Any], lease: str, rows: Mapping[int, str]) -> None:
+def _run_batch(handler: Callable[..., Any], lease: str, rows: Mapping[int, Sequence[str]]) -> None:
     with write_session() as session:
-        handler(session=session, refs=list(rows.values()))
+        handler(session=session, refs=[ref for refs in rows.values() for ref in refs])
         _finish(session, lease, list(rows))
 
 
-def _run_alone(handler: Callable[..., Any], lease: str, row_id: int, ref: str) -> bool:
+def _run_alone(handler: Callable[..., Any], lease: str, row_id: int, refs: Sequence[str]) -> bool:
+    if len(refs) > 1:
+        _split(lease, row_id, refs)
+        return False
     try:
-        _run_batch(handler, lease, {row_id: ref})
+        _run_batch(handler, lease, {row_id: refs})
     except Exception as error:
         log.exception("outbox row %d failed", row_id)
         _fail(lease, row_id, error)
         return False
     return True
+
+
+def _split(lease: str, row_id: int, refs: Sequence[str]) -> None:
+    """A row for each, so that the one that does not work holds up no other."""
+    with write_session() as session:
+        row = session.execute(
+            delete(OutboxRow)
+            .where(OutboxRow.id == row_id, OutboxRow.lease == lease)
+            .returning(OutboxRow.topic, OutboxRow.rq_queue)
+            .execution_options(synchronize_session=False)
+        ).one_or_none()
+        if row is not None:
+            for ref in refs:
+                outbox.append(session, row.topic, rq_queue=row.rq_queue, ref=ref)
 
 
 def _run_long(handler: Callable[..., Any], lease: str, row_id: int, ref: str) -> bool:

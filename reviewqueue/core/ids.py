@@ -19,10 +19,12 @@ class _Places:
         self._lock = threading.Lock()
         self._latest = 0
 
-    def next(self) -> int:
+    def take(self, count: int) -> range:
+        """The next `count` of them."""
         with self._lock:
-            self._latest = max(time.time_ns() // 1_000_000 * _COUNTED, self._latest + 1)
-            return self._latest
+            first = max(time.time_ns() // 1_000_000 * _COUNTED, self._latest + 1)
+            self._latest = first + count - 1
+            return range(first, first + count)
 
 
 _places = _Places()
@@ -31,10 +33,21 @@ _places = _Places()
 def new_id() -> str:
     """A UUIDv7 (RFC 9562, section 5.7) as text: 48 bits of milliseconds, a counter of 12 bits (section 6.2, method 1),
     then random. So ids sort by time, and those of one process in the order in which they were made."""
-    milliseconds, counter = divmod(_places.next(), _COUNTED)
-    random = int.from_bytes(os.urandom(8), "big") >> 2
-    digits = f"{milliseconds << 80 | 0x7 << 76 | counter << 64 | 0x2 << 62 | random:032x}"
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+    return new_ids(1)[0]
+
+
+def new_ids(count: int) -> list[str]:
+    """As many, in their order."""
+    random = os.urandom(8 * count).hex()
+    return [
+        f"{place >> 28 & 0xFFFFFFFF:08x}-{place >> 12 & 0xFFFF:04x}-7{place & 0xFFF:03x}"
+        f"-{_VARIANT[random[at]]}{random[at + 1 : at + 4]}-{random[at + 4 : at + 16]}"
+        for place, at in zip(_places.take(count), range(0, 16 * count, 16), strict=True)
+    ]
+
+
+_VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
+"""The variant's two bits are 10, the next two are random."""
 
 
 def first_id_at(seconds: float) -> str:

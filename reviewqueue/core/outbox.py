@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
 from reviewqueue.core.db import clock, clock_in
+from reviewqueue.core.strictjson import dumps
 from reviewqueue.models import OutboxRow
 from reviewqueue.models.base import table
 
@@ -28,11 +29,19 @@ def review_queue(slug: str) -> str:
 _ROW = insert(table(OutboxRow)).values(created_at=clock(), next_at=clock_in("delay_seconds")).inline()
 
 
+TOGETHER = 500
+"""Ids that a row carries at most: as many as a job does in one transaction."""
+
+
 def append(session: Session, topic: str, *, rq_queue: str, ref: str, delay_seconds: float = 0.0) -> None:
     """Add a row in the caller's transaction. `ref` is the id of what the work is about, never the thing itself."""
-    session.execute(_ROW, {**columns(topic, rq_queue, ref), "delay_seconds": delay_seconds})
+    row = {"topic": topic, "rq_queue": rq_queue, "ref": ref, "refs": None, "attempts": 0}
+    session.execute(_ROW, {**row, "delay_seconds": delay_seconds})
 
 
-def columns(topic: str, rq_queue: str, ref: str) -> dict[str, Any]:
-    """Of a row, but for its times: for those who insert many."""
-    return {"topic": topic, "rq_queue": rq_queue, "ref": ref, "attempts": 0}
+def append_many(session: Session, topic: str, *, rq_queue: str, refs: Sequence[str]) -> None:
+    """As `append` for each, in as few rows as can be. Not for long work, which has one id a job."""
+    for start in range(0, len(refs), TOGETHER):
+        some = list(refs[start : start + TOGETHER])
+        row = {"topic": topic, "rq_queue": rq_queue, "ref": some[0], "refs": dumps(some), "attempts": 0}
+        session.execute(_ROW, {**row, "delay_seconds": 0.0})

@@ -12,6 +12,7 @@ ADMIN_PAGES = (
     ("people", "People", "/admin/people", Action.READ_PEOPLE),
     ("tokens", "Tokens", "/admin/tokens", Action.READ_TOKENS),
     ("queues", "Queues", "/admin/queues", Action.READ_CONFIGURATION),
+    ("imports", "Imports", "/admin/imports", Action.CONFIGURE_QUEUES),
     ("background", "Background", "/admin/background", Action.SEE_BACKGROUND),
 )
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from redis import Redis
 from redis.exceptions import RedisError
-from sqlalchemy import Executable, or_, select, update
+from sqlalchemy import Executable, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -163,15 +163,15 @@ class Relay:
             return False
         with write_session() as session:
             rows = session.execute(_handover_statement(session, name)).all()
-        by_topic: dict[str, list[int]] = {}
+        by_topic: dict[tuple[str, bool], list[int]] = {}
         for row in rows:
-            by_topic.setdefault(row.topic, []).append(row.id)
-        for topic_name, ids in by_topic.items():
+            by_topic.setdefault((row.topic, row.length is not None), []).append(row.id)
+        for (topic_name, many), ids in by_topic.items():
             topic = self._topics.get(topic_name)
             if topic is None:
                 log.error("no handler for topic %s", topic_name)
                 continue
-            size = 1 if topic.long else topic.batch
+            size = 1 if topic.long or many else topic.batch
             for start in range(0, len(ids), size):
                 enqueue(redis, name, topic, sorted(ids)[start : start + size])
         return len(rows) == BATCH
@@ -212,7 +212,8 @@ def _handover_statement(session: Session, name: str) -> Any:
         update(OutboxRow)
         .where(OutboxRow.id.in_(due))
         .values(dispatched_at=clock(), next_at=clock(AGAIN_AFTER_SECONDS))
-        .returning(OutboxRow.id, OutboxRow.topic)
+        # Not `refs IS NOT NULL`: RETURNING of SQLite 3.40 says that of a NULL.
+        .returning(OutboxRow.id, OutboxRow.topic, func.length(OutboxRow.refs).label("length"))
         .execution_options(synchronize_session=False)
     )
 

@@ -38,7 +38,7 @@ def record(
     `facts` stay for ever and hold nothing personal; `content` (names, addresses, typed text) goes into the erasable
     table under a fresh salt, and only its digest into the event.
     """
-    event = columns(actor, action, queue_id=queue_id, item_id=item_id, subject=subject, facts=facts)
+    event = columns(actor, new_id(), action, queue_id=queue_id, item_id=item_id, subject=subject, facts=facts)
     payload = salt = None
     if content:
         salt = secrets.token_hex(16)
@@ -53,6 +53,7 @@ def record(
 
 def columns(
     actor: Actor,
+    event_id: str,
     action: str,
     *,
     queue_id: str | None = None,
@@ -62,7 +63,7 @@ def columns(
 ) -> dict[str, Any]:
     """Of an event without content, but for its time: for those who insert many."""
     return {
-        "id": new_id(),
+        "id": event_id,
         "action": action,
         "actor_kind": actor.kind,
         "actor": actor.id,
@@ -90,12 +91,16 @@ def digest_of(value: Any, text: str | bytes) -> str:
     Numbers that a float cannot tell from others count as they are written.
     """
     found = hashlib.sha256(canonical(value).encode())
-    for number in sorted(_LONG.findall(text if isinstance(text, bytes) else text.encode())):
-        found.update(number)
+    text = text if isinstance(text, bytes) else text.encode()
+    # Looking first whether there is one takes a tenth of the time.
+    if b"0" * 16 in text.translate(_DIGITS):
+        for number in sorted(_LONG.findall(text)):
+            found.update(number)
     return found.hexdigest()
 
 
 _LONG = re.compile(rb"[0-9][0-9.]{15,}(?:[eE][-+]?[0-9]+)?")
+_DIGITS = bytes(ord("0") if chr(byte) in "0123456789." else byte for byte in range(256))
 
 
 # json.dumps makes an encoder a call, which takes as long as the encoding.

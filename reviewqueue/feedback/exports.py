@@ -24,7 +24,7 @@ from reviewqueue.delivery.webhooks import deliveries, events
 from reviewqueue.errors import Conflict, Fault, Faults, Invalid, NotFound, Unavailable
 from reviewqueue.feedback import formats, selection, storage
 from reviewqueue.feedback.records import VERSION
-from reviewqueue.models import DatasetShard, DatasetVersion, Item, Person, Queue, Token
+from reviewqueue.models import DatasetShard, DatasetVersion, Item, Queue
 from reviewqueue.models.states import ExportState, ResolvedBy, Verdict
 from reviewqueue.queues.catalog import find_queue
 
@@ -360,17 +360,6 @@ def exports_of(*, session: Session, actor: Actor, queue: str | None, before: str
     if before is not None:
         query = query.where(DatasetVersion.id < before)
     return list(session.execute(query.order_by(DatasetVersion.id.desc()).limit(limit)).all())
-
-
-def asked_by(session: Session, export: Any) -> str:
-    """Who asked for it, by name where it was a person or a token."""
-    kind, _, who = export.requested_by.partition(":")
-    named = {
-        "person": select(Person.name).where(Person.id == who),
-        "service": select(Token.name).where(Token.id == who),
-    }
-    found = session.execute(named[kind]).scalar_one_or_none() if kind in named else None
-    return found or str(export.requested_by)
 
 
 def as_json(session: Session, export: Any) -> dict[str, Any]:

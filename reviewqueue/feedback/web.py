@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response
 from wtforms import BooleanField, SelectField, SelectMultipleField
 from wtforms.widgets import CheckboxInput, ListWidget
 
+from reviewqueue.accounts.identity import name_of
 from reviewqueue.core.access import Action
 from reviewqueue.core.db import read_session, write_session
 from reviewqueue.core.http import actor, cursor_of, id_cursor, signed_in
@@ -88,7 +89,7 @@ def show(export_id: str) -> str:
     with read_session() as session:
         export = exports.permitted(session=session, actor=actor(), export_id=known_id(export_id))
         shown = exports.as_json(session, export)
-        asked_by = exports.asked_by(session, export)
+        asked_by = name_of(session, export.requested_by)
     part = request.args.get("part") == "progress"
     template = "feedback/_progress.html" if part else "feedback/show.html"
     return render_template(template, export=export, shown=shown, asked_by=asked_by)

@@ -8,15 +8,17 @@ from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Text, bindparam, func, select, true
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from reviewqueue.core import outbox, trail
 from reviewqueue.core.access import Actor
 from reviewqueue.core.bulk import insert_rows
-from reviewqueue.core.db import database_now
+from reviewqueue.core.db import database_now, on_postgresql
 from reviewqueue.core.http import Body, problem_json, status_of
+from reviewqueue.core.ids import new_ids
 from reviewqueue.core.strictjson import Raw, spliced
 from reviewqueue.errors import Conflict, Error, Forbidden
 from reviewqueue.intake import idempotency
@@ -26,12 +28,13 @@ from reviewqueue.intake.preparing import Prepared, prepare, queue_for
 from reviewqueue.intake.pressure import Waiting
 from reviewqueue.intake.shapes import ItemShape
 from reviewqueue.intake.submissions import ITEM_QUEUED, external_id_taken, refuse, stored_before
-from reviewqueue.models import AuditEvent, Item, OutboxRow, Queue, Resolution, Task
+from reviewqueue.models import AuditEvent, Item, Queue, Resolution, Task
 from reviewqueue.models.base import table
 from reviewqueue.models.states import ItemState
 from reviewqueue.queues.catalog import QueueHead
 
 ROUTE = "POST /items/batch"
+_item = table(Item).c
 ATTEMPTS = 5
 """How often a batch is stored anew when another request takes an `external_id` of it at the same moment."""
 
@@ -108,11 +111,12 @@ def submit_many(*, session: Session, actor: Actor, bodies: Sequence[Body[ItemSha
     fresh: dict[int, Prepared] = {}
     queues: dict[str, QueueHead | Error] = {}
     waiting = Waiting(session)
-    for place, body in enumerate(bodies):
+    for (place, body), item_id in zip(enumerate(bodies), new_ids(len(bodies)), strict=True):
         if isinstance(body, Error):
             continue
         try:
-            item = prepare(session, actor, _queue(session, actor, body.shape.queue, queues), body, waiting)
+            head = _queue(session, actor, body.shape.queue, queues)
+            item = prepare(session, actor, head, body, item_id=item_id, waiting=waiting)
         except Forbidden:
             raise
         except Error as error:
@@ -184,15 +188,35 @@ def _known(session: Session, items: Any) -> dict[tuple[str, Any], tuple[str, str
     for item in items:
         if item.columns["external_id"] is not None:
             wanted.setdefault(item.head.id, []).append(item.columns["external_id"])
-    columns = table(Item).c
     known = {}
     for queue_id, external_ids in wanted.items():
-        query = select(columns.id, columns.external_id, columns.body_sha256).where(
-            columns.queue_id == queue_id, columns.external_id.in_(external_ids)
-        )
-        for row in session.execute(query):
+        if on_postgresql(session):
+            found = session.execute(_KNOWN, {"queue_id": queue_id, "external_ids": external_ids})
+        else:
+            found = session.execute(
+                select(_item.id, _item.external_id, _item.body_sha256).where(
+                    _item.queue_id == queue_id, _item.external_id.in_(external_ids)
+                )
+            )
+        for row in found:
             known[queue_id, row.external_id] = (row.id, row.body_sha256)
     return known
+
+
+def _known_statement() -> Any:
+    """A look into uq_item_queue_id_external_id for each. Asked `IN (…)`, PostgreSQL compares every item of a queue that
+    has grown since its last ANALYZE with each of them."""
+    wanted = select(func.unnest(bindparam("external_ids", type_=ARRAY(Text))).label("external_id")).subquery("wanted")
+    found = (
+        select(_item.id, _item.external_id, _item.body_sha256)
+        .where(_item.queue_id == bindparam("queue_id"), _item.external_id == wanted.c.external_id)
+        .limit(1)
+        .lateral("found")
+    )
+    return select(found).select_from(wanted.join(found, true()))
+
+
+_KNOWN = _known_statement()
 
 
 def _store(session: Session, actor: Actor, items: list[Prepared], now: datetime) -> None:
@@ -202,16 +226,18 @@ def _store(session: Session, actor: Actor, items: list[Prepared], now: datetime)
     answered = [item for item in items if item.answer is not None]
     insert_rows(session, table(Resolution), [{**item.resolution(), "created_at": now} for item in answered])
     tasks = [item for item in items if item.needs_task]
-    insert_rows(session, table(Task), [_task_row(item, now) for item in tasks])
+    task_ids = new_ids(len(tasks))
     insert_rows(
-        session, table(OutboxRow),
-        [
-            {**outbox.columns(ITEM_QUEUED, outbox.review_queue(item.head.slug), item.item_id), "created_at": now,
-             "next_at": now}
-            for item in tasks
-        ],
+        session, table(Task), [_task_row(item, task_id, now) for item, task_id in zip(tasks, task_ids, strict=True)]
+    )
+    for slug in dict.fromkeys(item.head.slug for item in tasks):
+        refs = [item.item_id for item in tasks if item.head.slug == slug]
+        outbox.append_many(session, ITEM_QUEUED, rq_queue=outbox.review_queue(slug), refs=refs)
+    event_ids = new_ids(len(items))
+    insert_rows(
+        session, table(AuditEvent),
+        [_event(actor, item, event_id, now) for item, event_id in zip(items, event_ids, strict=True)],
     )  # fmt: skip
-    insert_rows(session, table(AuditEvent), [_event(actor, item, now) for item in items])
 
 
 def _item_row(item: Prepared, now: datetime) -> dict[str, Any]:
@@ -222,11 +248,13 @@ def _item_row(item: Prepared, now: datetime) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _task_row(item: Prepared, now: datetime) -> dict[str, Any]:
+def _task_row(item: Prepared, task_id: str, now: datetime) -> dict[str, Any]:
     due = now + timedelta(seconds=item.due_seconds)
-    return {**item.task_columns(), "due": due, "available_at": now, "created_at": now}
+    return {**item.task_columns(task_id), "due": due, "available_at": now, "created_at": now}
 
 
-def _event(actor: Actor, item: Prepared, now: datetime) -> dict[str, Any]:
-    event = trail.columns(actor, "item.submitted", queue_id=item.head.id, item_id=item.item_id, facts=item.facts())
+def _event(actor: Actor, item: Prepared, event_id: str, now: datetime) -> dict[str, Any]:
+    facts = item.facts()
+    queue_id, item_id = item.head.id, item.item_id
+    event = trail.columns(actor, event_id, "item.submitted", queue_id=queue_id, item_id=item_id, facts=facts)
     return {**event, "at": now}

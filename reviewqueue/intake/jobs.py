@@ -7,13 +7,15 @@ from collections.abc import Callable
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import select, update
+from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
+from reviewqueue.core.bulk import insert_rows
 from reviewqueue.core.db import write_session
 from reviewqueue.intake import imports
 from reviewqueue.intake.similar import similar_key
-from reviewqueue.models import Item
+from reviewqueue.models import Item, ItemLikeness
+from reviewqueue.models.base import table
 
 RUNS_FOR = 20.0
 """Seconds, so that a long import does not keep a worker from everything else."""
@@ -24,9 +26,14 @@ GAP = 0.15
 
 
 def find_similar(*, session: Session, refs: list[str]) -> None:
-    """Give the items the key by which the desk counts others that say nearly the same. Safe to run twice."""
-    for row in session.execute(select(Item.id, Item.input).where(Item.id.in_(refs), Item.similar_key.is_(None))).all():
-        session.execute(update(Item).where(Item.id == row.id).values(similar_key=similar_key(row.input)))
+    """Note by what the desk counts others that say nearly the same. Safe to run twice."""
+    noted = exists().where(ItemLikeness.item_id == Item.id)
+    rows = session.execute(select(Item.id, Item.queue_id, Item.input).where(Item.id.in_(refs), ~noted)).all()
+    keys = {row.id: similar_key(row.input) for row in rows}
+    insert_rows(
+        session, table(ItemLikeness),
+        [{"item_id": row.id, "queue_id": row.queue_id, "key": keys[row.id]} for row in rows if keys[row.id]],
+    )  # fmt: skip
 
 
 def store_import(*, ref: str, renew: Callable[[], Any]) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from reviewqueue.core import trail
 from reviewqueue.core.access import Action, Actor, may
 from reviewqueue.core.http import Body
-from reviewqueue.core.ids import known_id, new_id
+from reviewqueue.core.ids import known_id
 from reviewqueue.core.strictjson import Raw, parse_object, spliced
 from reviewqueue.errors import Conflict, Fault, Faults, Invalid, NotFound, TooLarge
 from reviewqueue.intake.duplicates import Earlier, find_earlier
@@ -81,10 +81,10 @@ class Prepared:
         timeout = self.compiled.config.timeout
         return timeout.after_hours * 3600.0 if timeout else None
 
-    def task_columns(self) -> dict[str, Any]:
+    def task_columns(self, task_id: str) -> dict[str, Any]:
         """Of the task that a person is to do on it."""
         return {
-            "id": new_id(), "item_id": self.item_id, "queue_id": self.head.id, "config_version": self.head.version,
+            "id": task_id, "item_id": self.item_id, "queue_id": self.head.id, "config_version": self.head.version,
             "round": 1, "kind": TaskKind.AUDIT if self.route.audit_sample else TaskKind.REVIEW,
             "state": TaskState.OPEN, "audience": Audience.REVIEWER, "priority": self.route.priority, "excluded": "[]",
             "lane": "", "fence": 0,
@@ -158,8 +158,9 @@ def queue_for(session: Session, actor: Actor, slug: str) -> QueueHead:
 
 
 def prepare(
-    session: Session, actor: Actor, head: QueueHead, body: Body[ItemShape], waiting: Waiting | None = None
-) -> Prepared:
+    session: Session, actor: Actor, head: QueueHead, body: Body[ItemShape], *, item_id: str,
+    waiting: Waiting | None = None,
+) -> Prepared:  # fmt: skip
     """Check and route, for the queue that `queue_for` gave. `waiting` is that of the operation, if it has many items.
 
     Raises `Invalid` with pointers, `TooLarge`, `QueueFull`.
@@ -167,7 +168,7 @@ def prepare(
     _check_size(body)
     compiled = configuration(session, head.id, head.version)
     item = _checked(session, actor, compiled, body)
-    item_id, facts, failed = new_id(), _facts(item), item.failed
+    facts, failed = _facts(item), item.failed
     route = compiled.route(facts, item_id=item_id, failed=failed, stopped=head.stopped)
     placed, answer, earlier = Placed(head, compiled, route), None, None
     if route.action is RoutingAction.REVIEW:

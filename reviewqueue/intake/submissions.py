@@ -14,6 +14,7 @@ from reviewqueue.core import outbox, trail
 from reviewqueue.core.access import Action, Actor, may
 from reviewqueue.core.db import clock, clock_in, on_postgresql
 from reviewqueue.core.http import Body
+from reviewqueue.core.ids import new_id
 from reviewqueue.core.strictjson import spliced
 from reviewqueue.errors import Conflict, Error, Invalid
 from reviewqueue.intake import idempotency
@@ -62,7 +63,7 @@ def submit(*, session: Session, actor: Actor, body: Body[ItemShape], idempotency
 
 def _submit(session: Session, actor: Actor, body: Body[ItemShape]) -> Answer:
     try:
-        item = prepare(session, actor, queue_for(session, actor, body.shape.queue), body)
+        item = prepare(session, actor, queue_for(session, actor, body.shape.queue), body, item_id=new_id())
     except Error:
         earlier = stored_before(session, actor, body)
         if earlier is None:
@@ -88,7 +89,7 @@ def _submit(session: Session, actor: Actor, body: Body[ItemShape]) -> Answer:
     if item.answer is not None:
         resolution = session.execute(RESOLUTION, item.resolution()).one()
     if item.needs_task:
-        session.execute(_TASK, {**item.task_columns(), "due_seconds": item.due_seconds})
+        session.execute(_TASK, {**item.task_columns(new_id()), "due_seconds": item.due_seconds})
         outbox.append(session, ITEM_QUEUED, rq_queue=outbox.review_queue(item.head.slug), ref=item.item_id)
     trail.record(session, actor, "item.submitted", queue_id=item.head.id, item_id=item.item_id, facts=item.facts())
     expected = expected_at(session, item.head.id, row.created_at) if item.state is ItemState.QUEUED else None

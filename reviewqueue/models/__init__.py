@@ -8,7 +8,7 @@ from reviewqueue.models.background import OutboxRow, RelayLease
 from reviewqueue.models.base import Base, UtcDateTime
 from reviewqueue.models.datasets import DatasetShard, DatasetVersion
 from reviewqueue.models.imports import Import, ImportChunk, ImportFault
-from reviewqueue.models.items import IdempotencyKey, Item, OptOut
+from reviewqueue.models.items import IdempotencyKey, Item, ItemLikeness, OptOut
 from reviewqueue.models.notices import Comment, InstructionsRead, Notice
 from reviewqueue.models.people import LoginThrottle, Membership, Person, Token, TokenQueue, WebSession
 from reviewqueue.models.queues import Brake, Queue, QueueVersion
@@ -32,6 +32,7 @@ __all__ = [
     "ImportFault",
     "InstructionsRead",
     "Item",
+    "ItemLikeness",
     "LoginThrottle",
     "Membership",
     "Notice",

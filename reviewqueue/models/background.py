@@ -21,7 +21,9 @@ class OutboxRow(Base):
     rq_queue: Mapped[str] = mapped_column(String(80))
     """The RQ queue that works it off: `review.<queue>`, `exports`, `maintenance`."""
     ref: Mapped[Ref]
-    """Id of what it is about."""
+    """Id of what it is about; the first of them where there are `refs`."""
+    refs: Mapped[str | None] = mapped_column(Text)
+    """A JSON list of ids, where the row is about many."""
     created_at: Mapped[Moment]
     next_at: Mapped[Moment]
     """When the relay hands it to RQ (again)."""

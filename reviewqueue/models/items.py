@@ -59,7 +59,7 @@ class Item(Base):
     duplicate_of: Mapped[Ref | None]
     """The item whose resolution answered this one."""
     similar_key: Mapped[str | None] = mapped_column(String(64))
-    """Digest of the input's words, filled in by the queue's job: equal keys say nearly the same."""
+    """Not written any more, see `ItemLikeness`; here while older code may run beside."""
     submitted_by: Mapped[str] = mapped_column(String(300))
     created_at: Mapped[Moment]
     due_at: Mapped[Moment]
@@ -71,7 +71,6 @@ class Item(Base):
         # Keyset pages of exports and lists.
         Index("ix_item_queue_id_id", "queue_id", "id"),
         Index("ix_item_queue_id_state_id", "queue_id", "state", "id"),
-        Index("ix_item_queue_id_similar_key", "queue_id", "similar_key"),
         # What is known of somebody.
         Index(
             "ix_item_subject_id",
@@ -95,6 +94,20 @@ class Item(Base):
             sqlite_where=text("state IN ('queued', 'in_review') AND expires_at IS NOT NULL"),
         ),
     )
+
+
+class ItemLikeness(Base):
+    """What an item says, as a digest; filled in by the queue's job. Beside the item, whose wide row with its indexes
+    would have to be written anew."""
+
+    __tablename__ = "item_likeness"
+
+    item_id: Mapped[Ref] = mapped_column(ForeignKey("item.id"), primary_key=True)
+    queue_id: Mapped[Ref]
+    key: Mapped[str] = mapped_column(String(64))
+    """Of the input's words: equal keys say nearly the same."""
+
+    __table_args__ = (Index("ix_item_likeness_queue_id_key", "queue_id", "key"),)
 
 
 class IdempotencyKey(Base):

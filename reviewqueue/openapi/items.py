@@ -9,7 +9,6 @@ from uuid import UUID
 from pydantic import Field
 
 from reviewqueue.core.access import Scope
-from reviewqueue.core.strictjson import DEEPEST_LIST
 from reviewqueue.delivery.waiting import LONGEST_SECONDS
 from reviewqueue.intake.api import MOST_ITEMS, CancellationShape
 from reviewqueue.intake.shapes import Alternative, Failure, ItemShape, Part
@@ -245,8 +244,8 @@ TAG = Tag(
                                  {"status": 422, "error": example_of("invalid_item")}]},
                 ),
             },
-            f"1 to {MOST_ITEMS:,} items in one transaction. One that is refused hinders no other; what is no JSON, or "
-            f"nested deeper than {DEEPEST_LIST} levels, is refused whole.",
+            f"1 to {MOST_ITEMS:,} items in one transaction. One that is refused hinders no other; what is no JSON "
+            "is refused whole.",
             scope=Scope.ITEMS_WRITE,
             parameters=(IDEMPOTENCY_KEY,),
             body=json_body(BATCH, {"Two items": {"items": [NEW, {**NEW, "external_id": "chat-2"}]}}),

@@ -15,7 +15,7 @@ from reviewqueue.core.db import clock
 from reviewqueue.core.moments import iso
 from reviewqueue.core.strictjson import Raw, exact, raw
 from reviewqueue.errors import NotFound
-from reviewqueue.models import Draft, Item, Person, Queue, Skip, Task
+from reviewqueue.models import Draft, Item, ItemLikeness, Person, Queue, Skip, Task
 from reviewqueue.models.base import table
 from reviewqueue.models.states import Audience, TaskKind, TaskState
 from reviewqueue.queues import routing
@@ -140,14 +140,9 @@ def _waiting(session: Session, queue_id: str) -> tuple[int, datetime | None]:
 
 
 def _similar(session: Session, item: Any) -> int:
-    if item.similar_key is None:
-        return 0
-    some = (
-        select(Item.id)
-        .where(Item.queue_id == item.queue_id, Item.similar_key == item.similar_key, Item.id != item.id)
-        .limit(99)
-        .subquery()
-    )
+    own = select(ItemLikeness.key).where(ItemLikeness.item_id == item.id).scalar_subquery()
+    like = ItemLikeness.queue_id == item.queue_id, ItemLikeness.key == own, ItemLikeness.item_id != item.id
+    some = select(ItemLikeness.item_id).where(*like).limit(99).subquery()
     return session.execute(select(func.count()).select_from(some)).scalar_one()
 
 

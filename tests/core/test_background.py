@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import insert, select, text, update
 
-from reviewqueue.core import background
+from reviewqueue.core import background, outbox
 from reviewqueue.core.db import clock, read_session, write_session
 from reviewqueue.core.ids import new_id
 from reviewqueue.errors import Forbidden, NotFound
@@ -107,6 +107,32 @@ def test_a_poisoned_row_does_not_hold_up_its_batch():
     assert row.error == "RuntimeError: this one never works"
     assert row.failed_at is None
     assert row.leased_until is None
+
+
+def many(*refs: str) -> list[int]:
+    with write_session() as session:
+        outbox.append_many(session, "item.queued", rq_queue="review.intents", refs=refs)
+    with read_session() as session:
+        return list(session.scalars(select(OutboxRow.id).order_by(OutboxRow.id)))
+
+
+def test_a_row_may_be_about_many():
+    refs = [new_id() for _ in range(outbox.TOGETHER + 2)]
+    ids = many(*refs)
+    assert len(ids) == 2
+    assert background.run(f"{HERE}.note", ids, long=False) == 2
+    assert refs == DONE
+    assert stored() == {}
+
+
+def test_of_many_in_a_row_the_poisoned_one_does_not_hold_up_the_others():
+    [row] = many(A, POISON, B)
+    assert background.run(f"{HERE}.note", [row], long=False) == 0
+    assert set(stored()) == {A, POISON, B}, "one row each"
+    again = [row.id for row in stored().values()]
+    assert background.run(f"{HERE}.note", again, long=False) == 2
+    assert sorted(DONE) == sorted([A, B])
+    assert set(stored()) == {POISON}
 
 
 def test_the_tenth_failure_gives_up_and_a_retry_starts_anew(cast):

@@ -46,6 +46,21 @@ def test_the_text_of_a_member_keeps_every_digit_and_the_order_of_keys() -> None:
     assert parse_object(sent).raw["output"] == '{"z": 1.10, "a": 123456789012345678901234567890, "m": 1e2}'
 
 
+@given(some.dictionaries(text, values))
+def test_the_text_of_plain_members_is_made_and_that_of_others_is_found(value: dict[str, object]) -> None:
+    body = json.dumps(value)
+    made, _ = strictjson._document(body, 0)
+    found, _ = strictjson._members(body, 0)
+    assert made.value == found.value
+    assert [*map(json.loads, made.raw.values())] == [*map(json.loads, found.raw.values())]
+
+
+@pytest.mark.parametrize("number", ["1.50", "-0", "1E5", "0.10000000000000000555", "12345678901234567890123", "1e-7"])
+def test_a_number_that_is_not_plain_keeps_its_writing_also_deep_inside(number: str) -> None:
+    inner = f'[{{"b":{number}}}]'
+    assert parse_object(f'{{"a": {inner}, "c": 1}}').raw == {"a": inner, "c": "1"}
+
+
 @pytest.mark.parametrize(
     ("body", "says"),
     [

@@ -66,13 +66,18 @@ def test_a_batch_stores_the_rows_that_single_requests_store(client, cast, app):
         # Not json=: that would put the keys into another order.
         data = {"data": json.dumps(each), "content_type": "application/json"}
         assert client.post("/api/v1/items", **data, headers=cast.submitter.bearer).status_code == 201
-    models = Item, Task, Resolution, OutboxRow, AuditEvent
+    models = Item, Task, Resolution, AuditEvent
     single = {model: rows(app, model, *times) for model in models}
     assert send(client, cast, sent).status_code == 200
     for model in models:
         both = rows(app, model, *times)
         started = [row for row in single[model] if model is not AuditEvent or row["action"] == "item.submitted"]
         assert both[len(single[model]) :] == started, model
+    with app.app_context(), read_session() as session:
+        *alone, together = session.scalars(select(OutboxRow).order_by(OutboxRow.id))
+    assert {(row.topic, row.rq_queue) for row in [*alone, together]} == {("item.queued", "review.intents")}
+    assert [row.refs for row in alone] == [None, None]
+    assert len(json.loads(together.refs)) == 2, "one row for the queue's items"
 
 
 def test_the_answers_are_those_of_single_requests(client, cast):
