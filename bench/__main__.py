@@ -377,7 +377,7 @@ class Bench:
         from reviewqueue.core.ids import new_id
         from reviewqueue.models import Decision, Item, Queue, Resolution, Task
         from reviewqueue.models.states import Audience
-        from reviewqueue.review.lanes import lane_of
+        from reviewqueue.models.lanes import lane_of
 
         person = self.people[0]
         lane = lane_of(audience=Audience.REVIEWER, assignee=None, excluded=[person])

@@ -74,6 +74,7 @@ def _add_blueprints(app: Flask) -> None:
     from reviewqueue.feedback import web as feedback_web
     from reviewqueue.intake import api as intake_api
     from reviewqueue.intake import web as intake_web
+    from reviewqueue.notices import web as notices_web
     from reviewqueue.openapi import api as openapi_api
     from reviewqueue.openapi import web as openapi_web
     from reviewqueue.queues import api as queues_api
@@ -87,6 +88,7 @@ def _add_blueprints(app: Flask) -> None:
         health.blueprint,
         review_web.blueprint,
         queues_web.blueprint,
+        notices_web.blueprint,
         intake_web.blueprint,
         feedback_web.blueprint,
         webhooks_web.blueprint,
@@ -98,6 +100,7 @@ def _add_blueprints(app: Flask) -> None:
         feedback_api.blueprint, adapters_api.blueprint, openapi_api.blueprint,
     ]  # fmt: skip
     app.jinja_env.globals["brakes_pulled"] = queues_web.brakes_pulled
+    app.jinja_env.globals["unread_notices"] = notices_web.unread_notices
     for blueprint in html:
         app.register_blueprint(blueprint)
     for blueprint in apis:

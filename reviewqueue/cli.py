@@ -24,6 +24,8 @@ TOPICS = {
     "item.queued": Topic("reviewqueue.delivery.jobs.on_queued", batch=500),
     "import.store": Topic("reviewqueue.intake.jobs.store_import", long=True),
     "webhooks.send": Topic("reviewqueue.delivery.jobs.send_due", long=True),
+    "notice.mail": Topic("reviewqueue.notices.jobs.mail", long=True),
+    "task.follow_up": Topic("reviewqueue.review.jobs.remind"),
     "export.plan": Topic("reviewqueue.feedback.jobs.plan", long=True),
     "export.shard": Topic("reviewqueue.feedback.jobs.write_shard", long=True),
 }
@@ -162,8 +164,8 @@ def run_all(data_dir: Path, host: str, port: int, web_workers: int, *, banner: A
     )
     tree.add("relay", supervisor.own_command("relay"))
     # Sending waits for other people's servers: it must hold up nothing else, and nothing else it.
-    tree.add("worker", supervisor.own_command("worker", "--except", "webhooks"))
-    tree.add("sender", supervisor.own_command("worker", "--work", "webhooks"))
+    tree.add("worker", supervisor.own_command("worker", "--except", "webhooks,mail"))
+    tree.add("sender", supervisor.own_command("worker", "--work", "webhooks,mail"))
 
     def ready() -> None:
         wait_until_ready(url)
@@ -250,7 +252,7 @@ def duties() -> Any:
     from reviewqueue.feedback import exports
     from reviewqueue.intake import idempotency, imports
     from reviewqueue.resolution import endings, feed
-    from reviewqueue.review import claims
+    from reviewqueue.review import claims, escalation
 
     return (
         Duty("settle decisions whose grace is over", endings.settle_due, 0.4, due=endings.GRACE_OVER),
@@ -261,6 +263,7 @@ def duties() -> Any:
             "forget old webhook deliveries", deliveries.sweep, 600, due=deliveries.OLD, batch=deliveries.SWEPT_AT_ONCE
         ),
         Duty("return expired claims", claims.return_expired, 1, due=claims.LEASE_OVER),
+        Duty("escalate beyond the leads", escalation.escalate_due, 1, due=escalation.OVERDUE, batch=escalation.BATCH),
         Duty("expire items", endings.expire_items, 2, due=endings.EXPIRED),
         Duty(
             "forget old idempotency keys", idempotency.purge, 600, due=idempotency.OLD, batch=idempotency.PURGED_AT_ONCE
@@ -274,7 +277,7 @@ def duties() -> Any:
 
 @main.command()
 @click.option("--queues", "only", default="", help="Comma-separated review queues to work for; all by default.")
-@click.option("--work", default="", help="Comma-separated other work: exports, imports, maintenance, webhooks.")
+@click.option("--work", default="", help="Comma-separated other work: exports, imports, mail, maintenance, webhooks.")
 @click.option("--except", "without", default="", help="Comma-separated other work to leave to another worker.")
 @click.pass_obj
 def worker(data_dir: Path, only: str, work: str, without: str) -> None:

@@ -8,10 +8,12 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from reviewqueue.errors import Error
 
 DEFAULT_DATA_DIR = "reviewqueue-data"
+SMTP_PORTS = {"smtp": 25, "smtps": 465, "smtp+starttls": 587}
 
 
 class BadSetting(Error):
@@ -58,6 +60,13 @@ class Settings:
     requests_per_second: int = 0
     """`REVIEWQUEUE_REQUESTS_PER_SECOND`: how many requests a token may make in each web process, where it has no
     limit of its own. Default 0: any number."""
+    public_url: str = ""
+    """`REVIEWQUEUE_PUBLIC_URL`: the address at which people open the site, for links in e-mail. Default: no links."""
+    smtp_url: str = field(default="", repr=False)
+    """`REVIEWQUEUE_SMTP_URL`: the server that takes e-mail: `smtps://user:password@host:465` (TLS),
+    `smtp+starttls://user:password@host:587`, or `smtp://host:25`. Default: none is sent."""
+    mail_from: str = ""
+    """`REVIEWQUEUE_MAIL_FROM`: the sender of e-mail. Required with a server."""
 
     @property
     def is_sqlite(self) -> bool:
@@ -97,7 +106,33 @@ def load(environ: Mapping[str, str] | None = None, *, data_dir: str | os.PathLik
         execution_lease_seconds=_number(env, "REVIEWQUEUE_EXECUTION_LEASE_SECONDS", 60),
         webhook_allow=env.get("REVIEWQUEUE_WEBHOOK_ALLOW", ""),
         requests_per_second=_number(env, "REVIEWQUEUE_REQUESTS_PER_SECOND", 0),
+        public_url=_public_url(env),
+        smtp_url=_smtp_url(env),
+        mail_from=env.get("REVIEWQUEUE_MAIL_FROM", ""),
     )
+
+
+def _public_url(env: Mapping[str, str]) -> str:
+    url = env.get("REVIEWQUEUE_PUBLIC_URL", "").rstrip("/")
+    if url and not url.startswith(("http://", "https://")):
+        raise BadSetting("REVIEWQUEUE_PUBLIC_URL must start with https:// or http://.")
+    return url
+
+
+def _smtp_url(env: Mapping[str, str]) -> str:
+    url = env.get("REVIEWQUEUE_SMTP_URL", "")
+    if not url:
+        return ""
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in SMTP_PORTS and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise BadSetting("REVIEWQUEUE_SMTP_URL must be smtps://…, smtp+starttls://… or smtp://…, with a host.")
+    if not env.get("REVIEWQUEUE_MAIL_FROM"):
+        raise BadSetting("REVIEWQUEUE_MAIL_FROM must name the sender of e-mail when REVIEWQUEUE_SMTP_URL is set.")
+    return url
 
 
 def _database_url(given: str | None, directory: Path) -> str:

@@ -1,6 +1,9 @@
-"""What a person leaves behind: claims go back; drafts of somebody disabled go to the queue's lead."""
+"""What a person leaves behind: claims go back, and what was assigned to them to everybody; drafts of somebody disabled
+go to the queue's lead."""
 
 from __future__ import annotations
+
+import json
 
 from sqlalchemy import RowMapping, exists, literal, select, update
 from sqlalchemy.orm import Session, aliased
@@ -9,6 +12,7 @@ from reviewqueue.core import trail
 from reviewqueue.core.access import Actor
 from reviewqueue.core.db import clock
 from reviewqueue.models import Draft, Membership, Person, Task
+from reviewqueue.models.lanes import lane_of
 from reviewqueue.models.states import QueueRole, TaskState
 
 
@@ -28,6 +32,29 @@ def release_claims(session: Session, actor: Actor, person_id: str, *, why: str, 
     for task in released:
         _record(session, actor, "task.released", task, fence=task["fence"], why=why)
     return len(released)
+
+
+def clear_assignments(session: Session, actor: Actor, person_id: str, *, why: str, queue_id: str | None = None) -> int:
+    """Leave to everybody what was assigned to the person or put off by them, in that queue or in all; returns how
+    many tasks. Index ix_task_assignee."""
+    there = [] if queue_id is None else [Task.queue_id == queue_id]
+    theirs = (
+        session.execute(
+            select(Task.id, Task.queue_id, Task.item_id, Task.audience, Task.excluded)
+            .where(Task.assignee == person_id, Task.state.in_((TaskState.OPEN, TaskState.CLAIMED)), *there)
+            .order_by(Task.id)
+            .with_for_update()
+        )
+        .mappings()
+        .all()
+    )
+    for task in theirs:
+        lane = lane_of(audience=task["audience"], assignee=None, excluded=json.loads(task["excluded"]))
+        session.execute(
+            update(Task).where(Task.id == task["id"]).values(assignee=None, lane=lane, available_at=clock())
+        )
+        _record(session, actor, "task.unassigned", task, why=why, was=person_id)
+    return len(theirs)
 
 
 def _record(session: Session, actor: Actor, action: str, task: RowMapping, **facts: str | int) -> None:

@@ -104,6 +104,7 @@ def remove(*, session: Session, actor: Actor, slug: str, membership_id: str) -> 
     trail.record(session, actor, "membership.removed", queue_id=queue.id, subject=row.person_id, facts=facts)
     if row.role is not QueueRole.ANALYST:
         departures.release_claims(session, actor, row.person_id, why="membership_removed", queue_id=queue.id)
+        departures.clear_assignments(session, actor, row.person_id, why="membership_removed", queue_id=queue.id)
 
 
 def find_id(session: Session, slug: str, email: str, role: QueueRole) -> str:

@@ -142,7 +142,8 @@ def change_role(*, session: Session, actor: Actor, person_id: str, role: SiteRol
 
 
 def disable(*, session: Session, actor: Actor, person_id: str) -> None:
-    """Shut the person out: sessions and tokens end, claims go back, drafts go to the lead. Twice changes nothing.
+    """Shut the person out: sessions and tokens end, what they hold or were assigned goes back, drafts go to the lead.
+    Twice changes nothing.
 
     Raises `Conflict` (`last_admin`, `yourself`), `NotFound`, `Forbidden`.
     """
@@ -158,8 +159,9 @@ def disable(*, session: Session, actor: Actor, person_id: str) -> None:
     ended = sessions.end_all(session, person_id)
     revoked = tokens.revoke_all(session, actor, person_id)
     released = departures.release_claims(session, actor, person_id, why="person_disabled")
+    freed = departures.clear_assignments(session, actor, person_id, why="person_disabled")
     handed_over = departures.hand_over_drafts(session, actor, person_id)
-    facts = {"sessions": ended, "tokens": revoked, "claims": released, "drafts": handed_over}
+    facts = {"sessions": ended, "tokens": revoked, "claims": released, "assigned": freed, "drafts": handed_over}
     trail.record(session, actor, "person.disabled", subject=person_id, facts=facts)
 
 

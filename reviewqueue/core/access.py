@@ -26,6 +26,10 @@ class Action(StrEnum):
     REVIEW = "tasks.review"
     """Claim, decide, skip, escalate."""
     TAKE_ESCALATIONS = "tasks.take_escalations"
+    ASSIGN_TASKS = "tasks.assign"
+    """Give a task to a person, or take it back from them."""
+    COMMENT = "items.comment"
+    """Read and write what people say about an item."""
     REOPEN_ITEMS = "items.reopen"
     """Have an item that has ended judged once more, by somebody else."""
     READ_HISTORY = "history.read"
@@ -70,12 +74,14 @@ SITE: Mapping[SiteRole, frozenset[Action]] = {
 """What a site role allows in every queue and on the site."""
 
 QUEUE: Mapping[QueueRole, frozenset[Action]] = {
-    QueueRole.REVIEWER: frozenset({Action.SEE_QUEUE, Action.REVIEW}),
+    QueueRole.REVIEWER: frozenset({Action.SEE_QUEUE, Action.REVIEW, Action.COMMENT}),
     QueueRole.LEAD: frozenset(
         {
             Action.SEE_QUEUE,
             Action.REVIEW,
             Action.TAKE_ESCALATIONS,
+            Action.ASSIGN_TASKS,
+            Action.COMMENT,
             Action.REOPEN_ITEMS,
             Action.READ_ITEMS,
             Action.READ_HISTORY,
@@ -86,6 +92,7 @@ QUEUE: Mapping[QueueRole, frozenset[Action]] = {
     QueueRole.ANALYST: frozenset(
         {
             Action.SEE_QUEUE,
+            Action.COMMENT,
             Action.REOPEN_ITEMS,
             Action.READ_ITEMS,
             Action.READ_HISTORY,
@@ -104,7 +111,16 @@ SCOPE: Mapping[Scope, frozenset[Action]] = {
         {Action.CONFIGURE_QUEUES, Action.READ_CONFIGURATION, Action.PULL_BRAKES, Action.SEE_QUEUE}
     ),
     Scope.METRICS: frozenset({Action.SEE_BACKGROUND}),
-    Scope.REVIEW: frozenset({Action.REVIEW, Action.TAKE_ESCALATIONS, Action.REOPEN_ITEMS, Action.SEE_QUEUE}),
+    Scope.REVIEW: frozenset(
+        {
+            Action.REVIEW,
+            Action.TAKE_ESCALATIONS,
+            Action.ASSIGN_TASKS,
+            Action.COMMENT,
+            Action.REOPEN_ITEMS,
+            Action.SEE_QUEUE,
+        }
+    ),
 }
 """What a scope lets a token do. A service needs no more; a personal token also needs the person's right."""
 

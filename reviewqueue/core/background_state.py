@@ -9,11 +9,11 @@ from typing import Any
 
 from redis import Redis
 from redis.exceptions import RedisError
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from reviewqueue.core.background import connect
-from reviewqueue.core.db import database_now
+from reviewqueue.core.db import clock, database_now
 from reviewqueue.errors import Unavailable
 from reviewqueue.models import OutboxRow, RelayLease
 
@@ -118,11 +118,14 @@ def lead(session: Session) -> Lead | None:
 
 
 def waiting(session: Session) -> list[Any]:
-    """Rows (`rq_queue`, `rows`, `oldest_at`): the outbox that is not done yet, without what has failed."""
+    """Rows (`rq_queue`, `rows`, `oldest_at`): the outbox that is not done yet, without what has failed and what is for
+    later."""
     return list(
         session.execute(
             select(OutboxRow.rq_queue, func.count().label("rows"), func.min(OutboxRow.created_at).label("oldest_at"))
-            .where(OutboxRow.failed_at.is_(None))
+            .where(
+                OutboxRow.failed_at.is_(None), or_(OutboxRow.dispatched_at.is_not(None), OutboxRow.next_at <= clock())
+            )
             .group_by(OutboxRow.rq_queue)
             .order_by(OutboxRow.rq_queue)
         ).all()

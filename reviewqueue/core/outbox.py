@@ -15,8 +15,9 @@ from reviewqueue.models.base import table
 EXPORTS = "exports"
 MAINTENANCE = "maintenance"
 IMPORTS = "imports"
+MAIL = "mail"
 WEBHOOKS = "webhooks"
-SITE = (EXPORTS, IMPORTS, MAINTENANCE, WEBHOOKS)
+SITE = (EXPORTS, IMPORTS, MAIL, MAINTENANCE, WEBHOOKS)
 """The RQ queues that belong to no review queue."""
 
 

@@ -9,6 +9,7 @@ from reviewqueue.models.base import Base, UtcDateTime
 from reviewqueue.models.datasets import DatasetShard, DatasetVersion
 from reviewqueue.models.imports import Import, ImportChunk, ImportFault
 from reviewqueue.models.items import IdempotencyKey, Item, ItemLikeness, OptOut
+from reviewqueue.models.notices import Comment, InstructionsRead, Notice
 from reviewqueue.models.people import LoginThrottle, Membership, Person, Token, TokenQueue, WebSession
 from reviewqueue.models.queues import Brake, Queue, QueueVersion
 from reviewqueue.models.tasks import Decision, Draft, PendingRelease, Resolution, Skip, Task
@@ -20,6 +21,7 @@ __all__ = [
     "AuditSeal",
     "Base",
     "Brake",
+    "Comment",
     "DatasetShard",
     "DatasetVersion",
     "Decision",
@@ -28,10 +30,12 @@ __all__ = [
     "Import",
     "ImportChunk",
     "ImportFault",
+    "InstructionsRead",
     "Item",
     "ItemLikeness",
     "LoginThrottle",
     "Membership",
+    "Notice",
     "OptOut",
     "OutboxRow",
     "PendingRelease",

@@ -22,6 +22,8 @@ class Person(Base):
     must_change_password: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[Moment]
     disabled_at: Mapped[Moment | None]
+    unmailed_since: Mapped[Moment | None]
+    """When they asked for no e-mail about notices; NULL: they get it."""
 
     __table_args__ = (Index("uq_person_email_lower", func.lower(email), unique=True),)
 

@@ -158,6 +158,21 @@ class ActorKind(StrEnum):
     """The product itself: a lease ran out, a grace time passed."""
 
 
+class NoticeKind(StrEnum):
+    MENTIONED = "mentioned"
+    """Somebody named the person in a comment."""
+    REPLIED = "replied"
+    """Somebody else commented where the person had."""
+    ASSIGNED = "assigned"
+    """A lead gave them a task."""
+    ESCALATED = "escalated"
+    """A task came to the leads, of whom they are one."""
+    FOLLOW_UP = "follow_up"
+    """What they had put off is due again."""
+    REOPENING_ASKED = "reopening_asked"
+    """Somebody asks to have an item judged once more."""
+
+
 class ExportState(StrEnum):
     PENDING = "pending"
     """Asked for; no job has begun."""

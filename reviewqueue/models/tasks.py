@@ -31,7 +31,7 @@ class Task(Base):
     excluded: Mapped[Json] = mapped_column(default="[]")
     """JSON array of ids of people who have decided or skipped the item in this round."""
     lane: Mapped[str] = mapped_column(Text, default="")
-    """`review.lanes`: audience, assignee and excluded people as one word. Claims look lane by lane, so that
+    """`models.lanes`: audience, assignee and excluded people as one word. Claims look lane by lane, so that
     tasks a person may not take cost nothing to pass by."""
     holder: Mapped[Ref | None] = mapped_column(ForeignKey("person.id"))
     last_holder: Mapped[Ref | None]
@@ -41,6 +41,10 @@ class Task(Base):
     escalated_by: Mapped[Ref | None]
     escalation_comment: Mapped[str | None] = mapped_column(Text)
     """What the person who handed it on wrote to the leads, or who reopened the item to whoever decides it next."""
+    escalates_at: Mapped[Moment | None]
+    """When it goes on from the leads, along the chain; NULL while it is not with them, or nobody is beyond."""
+    sent_from: Mapped[Ref | None]
+    """The queue from which somebody sent it to this one. The item stays in its own: its program knows it there."""
     created_at: Mapped[Moment]
 
     __table_args__ = (
@@ -68,6 +72,20 @@ class Task(Base):
             postgresql_where=text("state = 'claimed'"),
             sqlite_where=text("state = 'claimed'"),
         ),
+        # What is to go on from the leads.
+        Index(
+            "ix_task_escalates_at",
+            "escalates_at",
+            postgresql_where=text("state = 'open' AND escalates_at IS NOT NULL"),
+            sqlite_where=text("state = 'open' AND escalates_at IS NOT NULL"),
+        ),
+        # What is somebody's own: put off by them, or assigned to them.
+        Index(
+            "ix_task_assignee",
+            "assignee",
+            postgresql_where=text("assignee IS NOT NULL AND state IN ('open', 'claimed')"),
+            sqlite_where=text("assignee IS NOT NULL AND state IN ('open', 'claimed')"),
+        ),
         Index(
             "ix_task_lease_until",
             "lease_until",
@@ -84,9 +102,15 @@ class Skip(Base):
 
     task_id: Mapped[Ref] = mapped_column(ForeignKey("task.id"))
     person_id: Mapped[Ref] = mapped_column(ForeignKey("person.id"))
+    comment: Mapped[str | None] = mapped_column(Text)
+    """Why; for the leads."""
     created_at: Mapped[Moment]
 
-    __table_args__ = (PrimaryKeyConstraint("task_id", "person_id"),)
+    __table_args__ = (
+        PrimaryKeyConstraint("task_id", "person_id"),
+        # What somebody skipped a moment ago.
+        Index("ix_skip_person_id_created_at", "person_id", "created_at"),
+    )
 
 
 class Draft(Base):

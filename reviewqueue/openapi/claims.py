@@ -12,7 +12,15 @@ from reviewqueue.models.states import Audience, Risk, TaskKind, Verdict
 from reviewqueue.openapi.items import NEW, RESOLUTION, Resolution
 from reviewqueue.openapi.operations import Answer, Operation, Tag, Told, json_body
 from reviewqueue.openapi.parameters import ITEM, PATHS, QUEUE, TASK
-from reviewqueue.review.shapes import DecisionShape, DraftShape, EscalationShape
+from reviewqueue.review.shapes import (
+    AssigneeShape,
+    DecisionShape,
+    DraftShape,
+    EscalationShape,
+    PostponementShape,
+    SkipShape,
+    TransferShape,
+)
 
 
 class Lease(Told):
@@ -178,14 +186,39 @@ TAG = Tag(
             {204: Answer("It goes to somebody else.")},
             "After three skips, or when nobody is left, it goes to the leads.",
             scope=Scope.REVIEW,
+            body=json_body(SkipShape, {"With a reason": {"comment": "Not my language."}}, required=False),
             codes=LOST,
         ),
         Operation(
             "POST", "/claims/{claim_id}/escalation", "escalate_task", "Not my authority: hand it to the leads",
-            {204: Answer("The leads get it.")},
+            {204: Answer("The leads get it; from a lead, the queue that `escalation` names.")},
             scope=Scope.REVIEW,
             body=json_body(EscalationShape, {"With a note": {"comment": "Is this a complaint?"}}, required=False),
-            codes=("already_escalated", "no_lead", *LOST),
+            codes=("already_escalated", "no_lead", "invalid_item", "intake_closed", "nobody_else", *LOST),
+        ),
+        Operation(
+            "POST", "/claims/{claim_id}/transfer", "send_task", "Send the task to another queue",
+            {204: Answer("The people of that queue get it.")},
+            "One that the person is a member of, or that `send_to` names. They judge it by their queue's rules; the "
+            "item stays in its own, and so does its answer.",
+            scope=Scope.REVIEW,
+            body=json_body(TransferShape, {"With a note": {"queue": "refunds", "comment": "Wants the money back."}}),
+            codes=("unknown_queue", "invalid_item", "intake_closed", "nobody_else", *LOST),
+        ),
+        Operation(
+            "POST", "/claims/{claim_id}/postponement", "put_off_task", "Have the task again later",
+            {204: Answer("Nobody gets it before; then only this person.")},
+            scope=Scope.REVIEW,
+            body=json_body(PostponementShape, {"Tomorrow": {"until": "2026-11-21T09:00:00Z"}}),
+            codes=("bad_follow_up", *LOST),
+        ),
+        Operation(
+            "PUT", "/tasks/{task_id}/assignee", "assign_task", "Give a task to a person",
+            {204: Answer("It is theirs alone; with null, whoever comes first gets it.")},
+            "For leads. A task that waits or is held: whoever holds it loses it, and their draft stays.",
+            scope=Scope.REVIEW,
+            body=json_body(AssigneeShape, {"By e-mail": {"person": "carol@example.org"}, "To all": {"person": None}}),
+            codes=("cannot_take", "item_ended"),
         ),
         Operation(
             "GET", "/claims/{claim_id}/draft", "read_draft", "Read one's draft",

@@ -16,7 +16,7 @@ from reviewqueue.models.states import ItemState, ResolvedBy, Risk, RoutingAction
 from reviewqueue.openapi.operations import Answer, Operation, Parameter, Tag, Told, json_body
 from reviewqueue.openapi.parameters import IDEMPOTENCY_KEY, ITEM, OF_QUEUE, PAGES, QUEUE, STATE, TASK
 from reviewqueue.openapi.problems import InvalidProblem, Problem, example_of
-from reviewqueue.review.shapes import ReopeningShape
+from reviewqueue.review.shapes import CommentShape, ReopeningShape
 
 
 class Resolution(Told):
@@ -137,6 +137,26 @@ class BatchResults(Told):
     """One an item, in their order."""
 
 
+class Comment(Told):
+    id: UUID
+    person: str
+    body: str
+    at: datetime
+
+
+class Comments(Told):
+    comments: list[Comment]
+
+
+class Said(Told):
+    id: UUID
+    at: datetime
+    mentioned: list[str]
+    """Those who were told, by name."""
+    unknown: list[str]
+    """Words after an @ that mean nobody, or more than one."""
+
+
 class Reopening(Told):
     task: UUID
     """The task that somebody else gets."""
@@ -167,6 +187,8 @@ RESOLUTION = {
     "verdict": "override", "output": {"label": "card_arrival"}, "by": "people", "revision": 1, "reason": None,
     "message": "See the section on cards.", "resolved_at": "2026-11-20T10:04:11.482Z",
 }  # fmt: skip
+COMMENT = {"id": TASK, "person": "Alice", "body": "@bob, is this a complaint?", "at": "2026-11-20T10:02:00.000Z"}
+SAID = {"id": TASK, "at": "2026-11-20T10:02:00.000Z", "mentioned": ["Bob"], "unknown": []}
 LINKS = {"self": f"/api/v1/items/{ITEM}", "page": f"/items/{ITEM}"}
 SUBMITTED = {
     "id": ITEM, "queue": QUEUE, "state": "queued", "routing": ROUTE, "resolution": None, "duplicate_of": None,
@@ -255,6 +277,20 @@ TAG = Tag(
             scope=Scope.ITEMS_WRITE,
             body=json_body(CancellationShape, {"With a reason": {"reason": "Asked twice."}}, required=False),
             codes=("item_ended", "item_decided"),
+        ),
+        Operation(
+            "GET", "/items/{item_id}/comments", "list_comments", "What people say to each other about an item",
+            {200: Answer("Oldest first, the last 500.", Comments, {"comments": [COMMENT]})},
+            "Also with a personal token of the scope `review`.",
+            scope=Scope.ITEMS_READ,
+        ),
+        Operation(
+            "POST", "/items/{item_id}/comments", "comment_on_item", "Say something about an item",
+            {201: Answer("Who was told, and the words after an @ that mean nobody or more than one.", Said, SAID)},
+            "Never told to its program. `@` and a name, or what stands before the @ of an e-mail, gives that member of "
+            "the queue a notice; so does a reply to those who commented before.",
+            scope=Scope.REVIEW,
+            body=json_body(CommentShape, {"A question": {"body": "@bob, is this a complaint?"}}),
         ),
         Operation(
             "POST", "/items/{item_id}/reopenings", "reopen_item", "Have an item judged once more",

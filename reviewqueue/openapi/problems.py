@@ -65,6 +65,8 @@ KNOWN: Mapping[str, tuple[type[Error], str]] = {
     "unknown_queue": (Invalid, "The queue is not known."),
     "refused_by_rule": (Invalid, "Refused by rule 2: Empty answers."),
     "invalid_decision": (Invalid, "The decision cannot be taken like this."),
+    "bad_follow_up": (Invalid, "The follow-up must be at least a minute and at most a year away."),
+    "cannot_take": (Invalid, "This person cannot have it: is nobody who may take this task."),
     "bad_configuration": (Invalid, "The configuration has faults."),
     # What stands against it
     "conflict": (Conflict, "Other requests do the same at this moment. Send it again."),
@@ -100,6 +102,8 @@ _FAULTS: Mapping[str, Fault] = {
     "invalid_item": Fault("/output/label", '"lost" is not one of "card_arrival", "lost_card" or "refund"'),
     "unknown_queue": Fault("/queue", "is not a queue that this token may submit to"),
     "invalid_decision": Fault("/reason", "is required with reject"),
+    "bad_follow_up": Fault("/until", "must be at least a minute and at most a year away"),
+    "cannot_take": Fault("/person", "is nobody who may take this task"),
     "bad_configuration": Fault("/output_schema", "is required"),
 }
 

@@ -54,6 +54,15 @@ class Sla(Shape):
     due_minutes: Annotated[int, pydantic.Field(ge=1, le=525_600)] = 1440
 
 
+class Escalation(Shape):
+    """Who is beyond the queue's leads."""
+
+    to: Slug
+    """The queue whose people get what the leads have not decided, or send on."""
+    after_minutes: Annotated[int, pydantic.Field(ge=1, le=525_600)]
+    """How long a task waits for the leads."""
+
+
 class Timeout(Shape):
     after_hours: Annotated[float, pydantic.Field(gt=0, le=8760)]
     action: Literal["approve", "reject", "expire"]
@@ -115,12 +124,15 @@ class QueueConfig(Shape):
     on_invalid_output: Literal["refuse", "review"] = "refuse"
     reviews: Reviews = Reviews()
     sla: Sla = Sla()
+    escalation: Escalation | None = None
     lease_minutes: Annotated[float, pydantic.Field(gt=0, le=480)] = 10
     undo_seconds: Annotated[int, pydantic.Field(ge=0, le=600)] = 10
     """Grace of decisions made in the desk; those made over the API have none."""
     timeout: Timeout | None = None
     max_waiting: MaxWaiting | None = None
     duplicates: Duplicates | None = None
+    send_to: tuple[Slug, ...] = pydantic.Field(default=(), strict=False, max_length=50)
+    """Queues to which reviewers may send an item, besides those that they are members of."""
     reasons: tuple[Reason, ...] = pydantic.Field(
         default=(), strict=False, max_length=50, json_schema_extra=_with_bare_codes
     )
@@ -219,6 +231,10 @@ def _check(config: QueueConfig, faults: Faults, *, final_say: bool) -> None:
                 "would pass items of high risk without a person: add risk != 'high' to its condition",
             )
     _check_overflow(config, faults)
+    if config.name in config.send_to:
+        faults.add(f"/send_to/{config.send_to.index(config.name)}", "must be another queue")
+    if config.escalation is not None and config.escalation.to == config.name:
+        faults.add("/escalation/to", "must be another queue")
     codes = [reason.code for reason in config.reasons]
     for index, code in enumerate(codes):
         if code in codes[:index]:

@@ -13,10 +13,20 @@ from reviewqueue.core.moments import iso
 from reviewqueue.core.strictjson import Raw, raw, spliced
 from reviewqueue.errors import Fault, Invalid
 from reviewqueue.resolution.verdicts import MISSING
-from reviewqueue.review import claims, drafts, edge, workpiece
+from reviewqueue.review import assigning, claims, comments, drafts, edge, escalation, handing, workpiece
 from reviewqueue.review.decisions import Submission, withdraw
 from reviewqueue.review.reopening import reopen
-from reviewqueue.review.shapes import DecisionShape, DraftShape, EscalationShape, ReopeningShape
+from reviewqueue.review.shapes import (
+    AssigneeShape,
+    CommentShape,
+    DecisionShape,
+    DraftShape,
+    EscalationShape,
+    PostponementShape,
+    ReopeningShape,
+    SkipShape,
+    TransferShape,
+)
 
 blueprint = api_blueprint("review")
 
@@ -93,8 +103,9 @@ def release(claim_id: str) -> Response:
 @blueprint.post("/claims/<claim_id>/skip")
 def skip(claim_id: str) -> Response:
     """Not me: I never get this task again."""
+    body = read_body(SkipShape)
     with write_session() as session:
-        claims.skip(session=session, actor=actor(), claim_id=claim_id)
+        claims.skip(session=session, actor=actor(), claim_id=claim_id, comment=body.shape.comment)
     return Response(status=204)
 
 
@@ -103,7 +114,36 @@ def escalate(claim_id: str) -> Response:
     """Not my authority: to the leads."""
     body = read_body(EscalationShape)
     with write_session() as session:
-        claims.escalate(session=session, actor=actor(), claim_id=claim_id, comment=body.shape.comment)
+        escalation.escalate(session=session, actor=actor(), claim_id=claim_id, comment=body.shape.comment)
+    return Response(status=204)
+
+
+@blueprint.post("/claims/<claim_id>/transfer")
+def transfer(claim_id: str) -> Response:
+    """To the people of another queue."""
+    body = read_body(TransferShape)
+    with write_session() as session:
+        handing.send_to_queue(
+            session=session, actor=actor(), claim_id=claim_id, slug=body.shape.queue, comment=body.shape.comment
+        )
+    return Response(status=204)
+
+
+@blueprint.post("/claims/<claim_id>/postponement")
+def put_off(claim_id: str) -> Response:
+    """I get it again, later."""
+    body = read_body(PostponementShape)
+    with write_session() as session:
+        handing.put_off(session=session, actor=actor(), claim_id=claim_id, until=body.shape.until)
+    return Response(status=204)
+
+
+@blueprint.put("/tasks/<task_id>/assignee")
+def assign(task_id: str) -> Response:
+    """Give a task to a person, or to whoever comes first."""
+    body = read_body(AssigneeShape)
+    with write_session() as session:
+        assigning.assign(session=session, actor=actor(), task_id=known_id(task_id), person=body.shape.person)
     return Response(status=204)
 
 
@@ -146,3 +186,23 @@ def reopen_item(item_id: str) -> Response:
     with write_session() as session:
         task_id = reopen(session=session, actor=actor(), item_id=known_id(item_id), reason=body.shape.reason)
     return json_answer({"task": task_id}, 201)
+
+
+@blueprint.get("/items/<item_id>/comments")
+def read_comments(item_id: str) -> Response:
+    """What people said to each other about the item, oldest first."""
+    with read_session() as session:
+        rows = comments.listed(session=session, actor=actor(), item_id=known_id(item_id))
+    return json_answer(
+        {"comments": [{"id": row.id, "person": row.name, "body": row.body, "at": iso(row.created_at)} for row in rows]}
+    )
+
+
+@blueprint.post("/items/<item_id>/comments")
+def comment(item_id: str) -> Response:
+    """Say something about the item: 201 with who was told, and the words after an @ that mean nobody."""
+    body = read_body(CommentShape)
+    with write_session() as session:
+        said = comments.comment(session=session, actor=actor(), item_id=known_id(item_id), body=body.shape.body)
+    members = {"id": said.comment_id, "at": iso(said.created_at), "unknown": said.unknown}
+    return json_answer({**members, "mentioned": [person.name for person in said.mentioned]}, 201)

@@ -39,10 +39,10 @@ from reviewqueue.core.ids import known_id
 from reviewqueue.errors import Conflict, Forbidden, LeaseLost, NotFound
 from reviewqueue.models import Decision, Item, Queue, Skip, Task
 from reviewqueue.models.base import table
+from reviewqueue.models.lanes import lane_of, may_take
 from reviewqueue.models.states import Audience, QueueRole, TaskKind, TaskState
 from reviewqueue.queues.applying import fits
 from reviewqueue.queues.catalog import HEAD, QueueHead, configuration, head_of, queue_by_id
-from reviewqueue.review.lanes import lane_of, may_take
 
 SKIPS_BEFORE_ESCALATION = 3
 LANES_A_STATEMENT = 200
@@ -145,6 +145,22 @@ def _best_lane(session: Session, actor: Actor, lanes: list[tuple[str, str]]) -> 
     """Queue and lane whose head is the most urgent that `actor` may take; None when there is none."""
     if len(lanes) < 2:
         return lanes[0] if lanes else None
+    best = min(_tops(session, actor, lanes), key=_urgency, default=None)
+    return None if best is None else (best.queue_id, best.lane)
+
+
+def _urgency(row: Any) -> tuple[Any, ...]:
+    return -row.priority, row.due, row.id
+
+
+def most_urgent(*, session: Session, actor: Actor) -> dict[str, Any]:
+    """By queue, the task that `actor` would be given there: `priority`, `due`, `id`."""
+    tops: list[Any] = _tops(session, actor, _lanes(session, actor, None)[1])
+    return {row.queue_id: row for row in sorted(tops, key=_urgency, reverse=True)}
+
+
+def _tops(session: Session, actor: Actor, lanes: list[tuple[str, str]]) -> list[Any]:
+    """The most urgent task of each lane that `actor` may take."""
     tops = [
         select(subquery.c.queue_id, subquery.c.lane, subquery.c.priority, subquery.c.due, subquery.c.id)
         for subquery in (
@@ -154,13 +170,11 @@ def _best_lane(session: Session, actor: Actor, lanes: list[tuple[str, str]]) -> 
             for queue_id, lane in lanes
         )
     ]
-    heads = [
+    return [
         row
         for start in range(0, len(tops), LANES_A_STATEMENT)
         for row in session.execute(union_all(*tops[start : start + LANES_A_STATEMENT])).all()
     ]
-    best = min(heads, key=lambda row: (-row.priority, row.due, row.id), default=None)
-    return None if best is None else (best.queue_id, best.lane)
 
 
 def _lanes_query(*which: Any) -> Select[Any]:
@@ -419,7 +433,9 @@ def _queue_of(session: Session, actor: Actor, task_id: str) -> QueueHead:
 
 def lost_lease(session: Session, actor: Actor, task_id: str) -> Conflict:
     """Why a claim no longer holds, in words for its former holder."""
-    row = session.execute(select(Task.state, Task.holder, Task.queue_id, Task.audience).where(Task.id == task_id)).one()
+    row = session.execute(
+        select(Task.state, Task.holder, Task.queue_id, Task.audience, Task.assignee).where(Task.id == task_id)
+    ).one()
     if row.state is TaskState.DONE:
         return LeaseLost("Your time on this task ran out, and somebody else has decided it. Your draft is kept.")
     if row.state is TaskState.CANCELLED:
@@ -428,6 +444,8 @@ def lost_lease(session: Session, actor: Actor, task_id: str) -> Conflict:
         return LeaseLost("Your time on this task ran out, and somebody else has it now. Your draft is kept.")
     if row.state is TaskState.OPEN and _has_skipped(session, actor, task_id):
         return LeaseLost("You have skipped this task: it goes to somebody else.", code="not_yours")
+    if row.assignee not in {None, actor.id}:
+        return LeaseLost("This task was given to somebody else. Your draft is kept.", code="not_yours")
     if row.audience is Audience.LEAD and not may(actor, Action.TAKE_ESCALATIONS, row.queue_id):
         return LeaseLost("This task is with the leads now. Your draft is kept.", code="not_yours")
     return LeaseLost("It went back to the queue: its time ran out, or you handed it back. Claim it again to go on.")
@@ -441,8 +459,9 @@ def _has_skipped(session: Session, actor: Actor, task_id: str) -> bool:
 # -- handing on -------------------------------------------------------------------------------------------------------
 
 
-def skip(*, session: Session, actor: Actor, claim_id: str) -> None:
-    """ "Not me": the actor never gets this task again. After three skips, or when nobody is left, it goes to the leads.
+def skip(*, session: Session, actor: Actor, claim_id: str, comment: str | None = None) -> None:
+    """ "Not me", and why: the actor never gets this task again. After three skips, or when nobody is left, it goes to
+    the leads.
 
     For somebody must decide: when each lead has skipped it, too, the leads get it again after ten minutes; in a queue
     without leads, everybody does.
@@ -450,8 +469,8 @@ def skip(*, session: Session, actor: Actor, claim_id: str) -> None:
     """
     task_id, fence = parse_claim_id(claim_id)
     _queue_of(session, actor, task_id)
-    task = _locked(session, task_id, fence, actor)
-    session.execute(insert(Skip).values(task_id=task_id, person_id=actor.id, created_at=clock()))
+    task = locked(session, task_id, fence, actor)
+    session.execute(insert(Skip).values(task_id=task_id, person_id=actor.id, comment=comment, created_at=clock()))
     excluded = sorted({*json.loads(task.excluded), actor.id})
     skips = session.execute(select(func.count()).select_from(Skip).where(Skip.task_id == task_id)).scalar_one()
     escalates = task.audience is Audience.REVIEWER and (
@@ -466,7 +485,9 @@ def skip(*, session: Session, actor: Actor, claim_id: str) -> None:
         excluded = sorted(set(excluded) - again)
         session.execute(delete(Skip).where(Skip.task_id == task_id, Skip.person_id.in_(again)))
         put_off = {"available_at": clock(PUT_OFF_SECONDS)}
-    _hand_on(session, task, audience=audience, excluded=excluded, **put_off)
+    # Whoever it was assigned to has said no.
+    assignee = None if task.assignee == actor.id else task.assignee
+    hand_on(session, task, audience=audience, excluded=excluded, assignee=assignee, **put_off)
     trail.record(
         session,
         actor,
@@ -475,42 +496,11 @@ def skip(*, session: Session, actor: Actor, claim_id: str) -> None:
         item_id=task.item_id,
         subject=task_id,
         facts={"fence": fence, "escalated": escalates},
-    )
-
-
-def escalate(*, session: Session, actor: Actor, claim_id: str, comment: str | None = None) -> None:
-    """ "Not my authority": the task goes to the queue's leads, with `comment`.
-
-    Raises `LeaseLost`, `NotFound`, and `Conflict` when the leads have it already, or there is none.
-    """
-    task_id, fence = parse_claim_id(claim_id)
-    _queue_of(session, actor, task_id)
-    task = _locked(session, task_id, fence, actor)
-    if task.audience is Audience.LEAD:
-        raise Conflict("This task is with the leads already: decide it, or skip it.", code="already_escalated")
-    if not people_with(session, task.queue_id, QueueRole.LEAD) - {actor.id}:
-        raise Conflict("The queue has no other lead who could take it: decide it, or skip it.", code="no_lead")
-    _hand_on(
-        session,
-        task,
-        audience=Audience.LEAD,
-        excluded=json.loads(task.excluded),
-        escalated_by=actor.id,
-        escalation_comment=comment,
-    )
-    trail.record(
-        session,
-        actor,
-        "task.escalated",
-        queue_id=task.queue_id,
-        item_id=task.item_id,
-        subject=task_id,
-        facts={"fence": fence},
         content={"comment": comment} if comment else None,
     )
 
 
-def _locked(session: Session, task_id: str, fence: int, actor: Actor) -> Any:
+def locked(session: Session, task_id: str, fence: int, actor: Actor) -> Any:
     """The task's columns, its row locked until the end of the transaction. Raises `LeaseLost`."""
     query = select(_task.id, _task.queue_id, _task.item_id, _task.audience, _task.assignee, _task.excluded).where(
         *LIVE_CLAIM
@@ -522,14 +512,34 @@ def _locked(session: Session, task_id: str, fence: int, actor: Actor) -> Any:
     return row
 
 
-def _hand_on(session: Session, task: Any, *, audience: Audience, excluded: list[str], **values: Any) -> None:
-    assignee = None if audience is Audience.LEAD else task.assignee
+def hand_on(
+    session: Session,
+    task: Any,
+    *,
+    audience: Audience,
+    excluded: list[str],
+    assignee: str | None = None,
+    **values: Any,
+) -> None:
+    """Open the task for those who may take it now, available at once unless `values` say otherwise. `task` has the
+    columns of `locked`."""
+    if audience is Audience.LEAD and task.audience is Audience.REVIEWER:
+        assignee = None
+        values.setdefault("escalates_at", _beyond_the_leads(session, task.queue_id))
     session.execute(
         update(Task)
         .where(Task.id == task.id)
         .values(
             state=TaskState.OPEN, last_holder=Task.holder, holder=None, lease_until=None, audience=audience,
             assignee=assignee, excluded=json.dumps(excluded),
-            lane=lane_of(audience=audience, assignee=assignee, excluded=excluded), **values,
+            lane=lane_of(audience=audience, assignee=assignee, excluded=excluded),
+            **{"available_at": clock(), **values},
         )
     )  # fmt: skip
+
+
+def _beyond_the_leads(session: Session, queue_id: str) -> Any:
+    """When a task that comes to the leads now goes on from them; NULL where the queue says nothing of it."""
+    head = queue_by_id(session, queue_id)
+    chain = configuration(session, head.id, head.version).config.escalation
+    return None if chain is None else clock(chain.after_minutes * 60.0)

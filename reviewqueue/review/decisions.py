@@ -83,6 +83,7 @@ def _locked_statement(*, locks: bool) -> Any:
         select(
             _task.id, _task.queue_id, _task.item_id, _task.round, _task.kind, _task.config_version, _task.fence,
             _task.last_holder, _task.state, _item.output, _item.state.label("item_state"),
+            _item.queue_id.label("item_queue_id"), _item.config_version.label("item_version"),
             exists(text("1"))
             .where(_draft.task_id == _task.id, _draft.person_id == bindparam("by_person"))
             .label("has_draft"),
@@ -121,8 +122,8 @@ def decide(*, session: Session, actor: Actor, claim_id: str, submission: Submiss
     if earlier is not None:
         return earlier
     try:
-        given = _input_of(session, task) if views.reads_input(compiled.config.view) else None
-        judged = checked(compiled, given, json.loads(task.output), submission)
+        judged = checked(compiled, _input_for(session, task, compiled), json.loads(task.output), submission)
+        _check_at_home(session, task, judged)
     except Invalid:
         # Of somebody who has lost the task, what they typed is kept first; the rules may have changed meanwhile, too.
         if claims.is_live(session, actor, task_id, fence):
@@ -146,7 +147,10 @@ def _locked_task(session: Session, task_id: str, actor: Actor) -> Any:
     return row
 
 
-def _input_of(session: Session, task: Any) -> Any:
+def _input_for(session: Session, task: Any, compiled: Compiled) -> Any:
+    """The item's input, where the view reads it; else None."""
+    if not views.reads_input(compiled.config.view):
+        return None
     return json.loads(session.execute(select(_item.input).where(_item.id == task.item_id)).scalar_one())
 
 
@@ -162,6 +166,17 @@ def checked(compiled: Compiled, given: Any, ai_output: Any, submission: Submissi
     _check_reason(compiled, judged.verdict, submission, faults)
     faults.raise_if_any("The decision cannot be taken like this.", code="invalid_decision")
     return judged
+
+
+def _check_at_home(session: Session, task: Any, judged: Judged) -> None:
+    """A task that was sent to another queue is judged by that one's rules, and answers its item's program, which knows
+    those of the item's own queue. Raises `Invalid`."""
+    if task.queue_id == task.item_queue_id or judged.verdict not in {Verdict.EDIT, Verdict.OVERRIDE}:
+        return
+    home = configuration(session, task.item_queue_id, task.item_version)
+    if found := home.validate_output(judged.output, given=_input_for(session, task, home)):
+        message = f"The answer goes back to the queue {home.config.name}, whose outputs it must satisfy."
+        raise Invalid(message, found, code="invalid_decision")
 
 
 def _check_reason(compiled: Compiled, verdict: Verdict, submission: Submission, faults: Faults) -> None:
@@ -213,7 +228,8 @@ def _insert(
     return session.execute(
         _DECISION,
         {
-            "id": new_id(), "task_id": task.id, "item_id": task.item_id, "queue_id": task.queue_id, "round": task.round,
+            "id": new_id(), "task_id": task.id, "item_id": task.item_id, "queue_id": task.item_queue_id,
+            "round": task.round,
             "person_id": actor.id, "fence": fence, "config_version": task.config_version, "verdict": judged.verdict,
             "output": _output_text(task, submission, judged), "reason": submission.reason,
             "suggested_label": submission.suggested_label, "comment": submission.comment or None,
@@ -351,8 +367,9 @@ def withdraw(*, session: Session, actor: Actor, decision_id: str) -> claims.Held
     if actor.kind is not ActorKind.PERSON:
         raise NotFound
     row = session.execute(
-        select(Decision.id, Decision.task_id, Decision.item_id, Decision.queue_id, Decision.output, Decision.verdict,
+        select(Decision.id, Decision.task_id, Decision.item_id, Task.queue_id, Decision.output, Decision.verdict,
                Decision.reason, Decision.comment, Decision.message, Decision.suggested_label, Decision.person_id)
+        .join(Task, Task.id == Decision.task_id)
         .where(Decision.id == known_id(decision_id))
     ).one_or_none()  # fmt: skip
     if row is None or row.person_id != actor.id:

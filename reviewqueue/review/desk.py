@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -125,11 +124,6 @@ class Desk:
         """The row of a list to look at first: of the lowest confidence; None where none has one."""
         rated = [row for row in self.part.children if row.confidence is not None] if self.part else []
         return min(rated, key=lambda row: row.confidence or 0.0) if rated else None
-
-    @property
-    def instructions_mark(self) -> str:
-        """Changes with the instructions, so that the browser can tell that they are new."""
-        return hashlib.sha256(self.work.config.instructions.encode()).hexdigest()[:12]
 
     @property
     def fixed_digits(self) -> bool:

@@ -27,34 +27,43 @@ from reviewqueue.models import (
     Resolution,
     Token,
 )
-from reviewqueue.models.states import ActorKind, ItemState, Verdict
+from reviewqueue.models.states import ENDED, ActorKind, ItemState
 from reviewqueue.queues.catalog import QueueHead, configuration, find_queue, queue_by_id
 from reviewqueue.queues.configuration import QueueConfig
+from reviewqueue.review.comments import said_about
+from reviewqueue.review.handing import last_skip
 
 PAGE = 50
+REOPENABLE = ENDED - {ItemState.CANCELLED}
 
 
 @dataclass(frozen=True)
 class Undoable:
-    """A decision of mine in its grace time."""
+    """A decision of mine in its grace time, or a skip of a moment ago."""
 
-    decision_id: str
-    verdict: Verdict
+    decision_id: str | None
+    task_id: str | None
+    """Of the task that was skipped."""
+    what: str
+    """The verdict, or `skip`."""
     seconds_left: float
 
 
 def last_undoable(*, session: Session, actor: Actor) -> Undoable | None:
-    """The newest decision of `actor` that they may still withdraw."""
+    """The newest decision or skip of `actor` that they may still take back."""
+    skipped = last_skip(session=session, actor=actor)
     row = session.execute(
-        select(Decision.id, Decision.verdict, PendingRelease.releases_at, clock().label("now"))
+        select(Decision.id, Decision.verdict, Decision.decided_at, PendingRelease.releases_at, clock().label("now"))
         .join(PendingRelease, PendingRelease.decision_id == Decision.id)
         .where(Decision.person_id == actor.id, PendingRelease.releases_at > clock())
         .order_by(PendingRelease.releases_at.desc(), Decision.id.desc())
         .limit(1)
     ).one_or_none()
+    if skipped is not None and (row is None or skipped.created_at > row.decided_at):
+        return Undoable(None, skipped.task_id, "skip", skipped.seconds_left)
     if row is None:
         return None
-    return Undoable(row.id, row.verdict, (row.releases_at - row.now).total_seconds())
+    return Undoable(row.id, None, row.verdict, (row.releases_at - row.now).total_seconds())
 
 
 def decided_by(*, session: Session, actor: Actor, task_id: str) -> bool:
@@ -83,7 +92,7 @@ def my_decisions(*, session: Session, actor: Actor, cursor: str | None) -> Page:
         select(
             Decision.id, Decision.verdict, Decision.output, Decision.reason, Decision.comment, Decision.decided_at,
             Decision.withdrawn_at, Decision.late, Decision.queue_id, Decision.item_id, Item.external_id,
-            Item.output.label("ai_output"), Queue.slug, Queue.title,
+            Item.output.label("ai_output"), Item.state.in_(REOPENABLE).label("ended"), Queue.slug, Queue.title,
             (PendingRelease.releases_at > clock()).label("undoable"),
         )
         .join(Item, Item.id == Decision.item_id)
@@ -156,6 +165,7 @@ class ItemHistory:
     metadata: dict[str, Any]
     resolutions: list[Any]
     decisions: list[Any]
+    comments: list[Any]
     events: list[Event] | None
     """None for those who may not read the history."""
 
@@ -179,7 +189,7 @@ def item_history(*, session: Session, actor: Actor, item_id: str) -> ItemHistory
         failure=json.loads(item.failure) if item.failure else None, metadata=json.loads(item.metadata_json),
         resolutions=list(session.scalars(revisions)),
         decisions=_decisions(session, item.id) if may_read else [],
-        events=_events(session, item.id) if may_read else None,
+        comments=said_about(session, item.id), events=_events(session, item.id) if may_read else None,
     )  # fmt: skip
     trail.record(session, actor, "item.viewed", queue_id=item.queue_id, item_id=item.id)
     return history

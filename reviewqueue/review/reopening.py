@@ -1,4 +1,4 @@
-"""The operation `reopen`: an item that has ended is judged once more, by somebody else."""
+"""The operation `reopen`: an item that has ended is judged once more, by somebody else. And how one asks for it."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from reviewqueue.core.access import Action, Actor, require
 from reviewqueue.core.db import clock, on_postgresql
 from reviewqueue.core.ids import new_id
 from reviewqueue.errors import Conflict, Fault, Invalid, NotFound
-from reviewqueue.models import Decision, Item, PendingRelease, Task
-from reviewqueue.models.states import ENDED, ActorKind, Audience, ItemState, QueueRole, TaskKind, TaskState
+from reviewqueue.models import Decision, Item, Notice, PendingRelease, Task
+from reviewqueue.models.lanes import lane_of
+from reviewqueue.models.states import ENDED, ActorKind, Audience, ItemState, NoticeKind, QueueRole, TaskKind, TaskState
+from reviewqueue.notices import inbox
 from reviewqueue.queues.catalog import configuration, queue_by_id
-from reviewqueue.review.lanes import lane_of
 
 PRIORITY = 5
 """Of an appeal, at least: somebody waits for it who has been disappointed once."""
@@ -67,6 +68,38 @@ def reopen(*, session: Session, actor: Actor, item_id: str, reason: str) -> str:
         facts={"round": item.round + 1}, content={"reason": reason},
     )  # fmt: skip
     return task_id
+
+
+def ask_to_reopen(*, session: Session, actor: Actor, decision_id: str, reason: str) -> None:
+    """Ask the queue's leads to reopen the item of one's own decision: each gets a notice with the reason.
+
+    Raises `NotFound` for other people's decisions, `Invalid` without a reason, and `Conflict` for an item that is open
+    or final, where nobody leads, and where the leads have not yet read that one asked before.
+    """
+    row = session.execute(
+        select(Decision.item_id, Item.queue_id, Item.state)
+        .join(Item, Item.id == Decision.item_id)
+        .where(Decision.id == decision_id, Decision.person_id == actor.id, Decision.withdrawn_at.is_(None))
+    ).one_or_none()
+    if row is None:
+        raise NotFound
+    if not reason.strip():
+        raise Invalid("Say why it should be judged once more.", [Fault("/reason", "is required")])
+    _require_ended(session, row.item_id, row.state)
+    leads = people_with(session, row.queue_id, QueueRole.LEAD) - {actor.id}
+    if not leads:
+        raise Conflict("The queue has no other lead who could reopen it.", code="no_lead")
+    asked = select(Notice.id).where(
+        Notice.person_id.in_(leads), Notice.read_at.is_(None), Notice.item_id == row.item_id,
+        Notice.kind == NoticeKind.REOPENING_ASKED, Notice.by_person == actor.id,
+    )  # fmt: skip
+    if session.execute(asked.limit(1)).first() is not None:
+        raise Conflict("You have asked already; the leads have not read it yet.", code="asked_already")
+    inbox.tell(session, actor, leads, NoticeKind.REOPENING_ASKED, item_id=row.item_id, words=reason)
+    trail.record(
+        session, actor, "item.reopening_asked", queue_id=row.queue_id, item_id=row.item_id, subject=decision_id,
+        content={"reason": reason},
+    )  # fmt: skip
 
 
 def _require_ended(session: Session, item_id: str, state: ItemState) -> None:

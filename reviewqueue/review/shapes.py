@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from reviewqueue.core.http import Shape
 from reviewqueue.models.states import Verdict
@@ -42,6 +42,28 @@ class EscalationShape(Shape):
     """For the leads."""
 
 
+class SkipShape(Shape):
+    comment: Typed | None = None
+    """Why; for the leads."""
+
+
+class TransferShape(Shape):
+    queue: Annotated[str, Field(min_length=1, max_length=63)]
+    """The queue's name."""
+    comment: Typed | None = None
+    """For whoever gets it there."""
+
+
+class PostponementShape(Shape):
+    until: Annotated[AwareDatetime, Field(strict=False)]
+    """When it is to come back, RFC 3339 with a time zone; at least a minute and at most a year away."""
+
+
+class AssigneeShape(Shape):
+    person: Annotated[str, Field(max_length=254)] | None
+    """Id or e-mail; null: whoever comes first."""
+
+
 class DraftShape(Shape):
     body: dict[str, Any]
     """As a decision's members; kept as it is."""
@@ -50,3 +72,8 @@ class DraftShape(Shape):
 class ReopeningShape(Shape):
     reason: Annotated[str, Field(min_length=1, max_length=2000)]
     """Why; whoever decides next reads it."""
+
+
+class CommentShape(Shape):
+    body: Annotated[str, Field(min_length=1, max_length=10_000)]
+    """`@` and a name, or what stands before the @ of an e-mail, tells that person."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
@@ -17,16 +18,27 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response as AnyResponse
 
 from reviewqueue.core.access import Actor
-from reviewqueue.core.db import read_session, write_session
+from reviewqueue.core.db import database_now, read_session, write_session
 from reviewqueue.core.http import actor, is_from_desk, signed_in, status_of
 from reviewqueue.core.ids import known_id
-from reviewqueue.errors import AlreadyDecided, Conflict, GraceOver, Invalid, LeaseLost
+from reviewqueue.errors import AlreadyDecided, Conflict, Fault, GraceOver, Invalid, LeaseLost
 from reviewqueue.models.states import ItemState
 from reviewqueue.queues.catalog import configuration, find_queue
-from reviewqueue.review import claims, drafts, edge, histories, workpiece
+from reviewqueue.review import (
+    assigning,
+    claims,
+    comments,
+    drafts,
+    edge,
+    escalation,
+    handing,
+    histories,
+    instructions,
+    reopening,
+    workpiece,
+)
 from reviewqueue.review.decisions import withdraw
 from reviewqueue.review.desk import Desk, desk_of, draft_of, explain, submission_of
-from reviewqueue.review.reopening import reopen
 from reviewqueue.review.shown import hidden_in, input_shown, lines, markdown, pieces, scalar, words
 
 blueprint = Blueprint("review", __name__)
@@ -48,7 +60,17 @@ def home() -> str:
     with read_session() as session:
         cards = workpiece.home(session=session, actor=actor())
         undo = histories.last_undoable(session=session, actor=actor())
-    return render_template("review/home.html", cards=cards, undo=undo)
+        own = assigning.own(session=session, actor=actor())
+    return render_template("review/home.html", cards=cards, undo=undo, own=own)
+
+
+@blueprint.get("/tasks")
+@signed_in
+def tasks() -> str:
+    """What is mine: in my hands, assigned to me, put off."""
+    with read_session() as session:
+        mine = assigning.my_tasks(session=session, actor=actor())
+    return render_template("review/tasks.html", tasks=mine)
 
 
 @blueprint.get("/queues/<slug>")
@@ -155,7 +177,11 @@ def decide(claim_id: str) -> AnyResponse:
         return _again(who, desk, status=422)
     except Conflict as error:
         return _again(who, desk, lost=error, status=status_of(error))
-    return _next(who, desk.work.queue.slug)
+    slug = desk.work.queue.slug
+    if desk.work.knows_instructions is None:
+        with write_session() as session:
+            instructions.note_read(session=session, actor=who, slug=slug, version=desk.work.config_version)
+    return _next(who, slug)
 
 
 def _again(who: Actor, desk: Desk, *, lost: Conflict | None = None, status: int) -> Response:
@@ -203,8 +229,8 @@ def release(claim_id: str) -> AnyResponse:
 @blueprint.post("/claims/<claim_id>/skip")
 @signed_in
 def skip(claim_id: str) -> AnyResponse:
-    """Not me: to somebody else, and on to the next."""
-    return _hand_on(claim_id, claims.skip)
+    """Not me, and why: to somebody else, and on to the next."""
+    return _hand_on(claim_id, claims.skip, comment=_note(_typed().get("skip_note")))
 
 
 @blueprint.post("/claims/<claim_id>/escalation")
@@ -212,7 +238,75 @@ def skip(claim_id: str) -> AnyResponse:
 def escalate(claim_id: str) -> AnyResponse:
     """Not my authority: to the leads, with the note; and on to the next."""
     comment = _typed().get("escalation") or _typed().get("comment")
-    return _hand_on(claim_id, claims.escalate, comment=(comment or "")[:20_000] or None)
+    return _hand_on(claim_id, escalation.escalate, comment=_note(comment))
+
+
+@blueprint.get("/claims/<claim_id>/handing")
+@signed_in
+def hand_on(claim_id: str) -> AnyResponse:
+    """All the ways to hand a task on. The desk's script shows the same in a dialog."""
+    who = actor()
+    with read_session() as session:
+        work = workpiece.workpiece(session=session, actor=who, claim_id=claim_id)
+        if not work.live:
+            return _away(url_for("review.show", claim_id=claim_id))
+        targets = handing.targets(session=session, actor=who, here=work.queue, given=work.input, output=work.output)
+        people = assigning.colleagues(session=session, actor=who, task_id=work.task_id)
+    return Response(render_template("review/handing.html", work=work, targets=targets, people=people))
+
+
+@blueprint.post("/claims/<claim_id>/transfer")
+@signed_in
+def transfer(claim_id: str) -> AnyResponse:
+    """To the people of another queue, with the note; and on to the next."""
+    form = _typed()
+    return _hand_on(claim_id, handing.send_to_queue, slug=form.get("queue", ""), comment=_note(form.get("note")))
+
+
+@blueprint.post("/claims/<claim_id>/postponement")
+@signed_in
+def put_off(claim_id: str) -> AnyResponse:
+    """To me again, in so many hours or on that day; and on to the next."""
+    form = _typed()
+    with read_session() as session:
+        until = _follow_up(database_now(session), form.get("hours", ""), form.get("day", ""))
+    return _hand_on(claim_id, handing.put_off, until=until)
+
+
+def _follow_up(now: datetime, hours: str, day: str) -> datetime:
+    """Days begin at midnight UTC. What cannot be read is now, which is refused."""
+    if hours.isascii() and hours.isdigit() and len(hours) < 6:
+        return now + timedelta(hours=int(hours))
+    try:
+        return datetime.combine(date.fromisoformat(day), time(), UTC)
+    except ValueError:
+        return now
+
+
+@blueprint.post("/claims/<claim_id>/assignment")
+@signed_in
+def give(claim_id: str) -> AnyResponse:
+    """The task in my hands, to a person; and on to the next."""
+    return _hand_on(claim_id, assigning.give, person=_typed().get("person", ""))
+
+
+@blueprint.post("/tasks/<task_id>/assignment")
+@signed_in
+def assign(task_id: str) -> AnyResponse:
+    """Give a task to a person, or to whoever comes first; back to its item."""
+    wanted, form = known_id(task_id), _typed()
+    try:
+        with write_session() as session:
+            assigning.assign(session=session, actor=actor(), task_id=wanted, person=form.get("person") or None)
+        flash("Given." if form.get("person") else "Left to whoever comes first.", "good")
+    except (Conflict, Invalid) as error:
+        flash(error.message, "warning")
+    item_id = form.get("item", "")
+    return _away(url_for("review.item", item_id=known_id(item_id)) if item_id else url_for("review.home"))
+
+
+def _note(text: str | None) -> str | None:
+    return (text or "").strip()[:20_000] or None
 
 
 def _hand_on(claim_id: str, operation: Callable[..., None], **arguments: Any) -> AnyResponse:
@@ -224,10 +318,25 @@ def _hand_on(claim_id: str, operation: Callable[..., None], **arguments: Any) ->
             operation(session=session, actor=who, claim_id=claim_id, **arguments)
     except LeaseLost:
         return _away(url_for("review.show", claim_id=claim_id))
-    except Conflict as error:
-        flash(error.message, "warning")
+    except (Conflict, Invalid) as error:
+        flash(" ".join([error.message, *(_in_words(fault) for fault in getattr(error, "faults", ())[:3])]), "warning")
         return _away(url_for("review.show", claim_id=claim_id))
     return _next(who, slug)
+
+
+def _in_words(fault: Fault) -> str:
+    return f"{fault.pointer.lstrip('/').replace('/', ' › ')} {fault.detail}."
+
+
+@blueprint.post("/queues/<slug>/instructions/reading")
+@signed_in
+def read_instructions(slug: str) -> AnyResponse:
+    """I know the instructions now; back to the task in my hands."""
+    with write_session() as session:
+        instructions.note_read(session=session, actor=actor(), slug=slug)
+    if is_from_desk():
+        return Response(status=204)
+    return _next(actor(), slug)
 
 
 @blueprint.post("/pause")
@@ -257,6 +366,19 @@ def undo(decision_id: str) -> AnyResponse:
     return _go_to(held.claim_id)
 
 
+@blueprint.post("/tasks/<task_id>/skip/withdrawal")
+@signed_in
+def undo_skip(task_id: str) -> AnyResponse:
+    """Take back my last skip, and have its item in hand again."""
+    who, wanted = actor(), known_id(task_id)
+    try:
+        held = edge.claiming(lambda session: handing.take_back_skip(session=session, actor=who, task_id=wanted))
+    except Conflict as error:
+        flash(error.message, "warning")
+        return _away(url_for("review.home"))
+    return _go_to(held.claim_id)
+
+
 # -- afterwards -------------------------------------------------------------------------------------------------------
 
 
@@ -267,6 +389,20 @@ def decisions() -> str:
     with read_session() as session:
         page = histories.my_decisions(session=session, actor=actor(), cursor=request.args.get("cursor"))
     return render_template("review/decisions.html", page=page)
+
+
+@blueprint.post("/decisions/<decision_id>/reopening")
+@signed_in
+def ask_to_reopen(decision_id: str) -> AnyResponse:
+    """Ask the leads to have the item of my decision judged once more."""
+    wanted, reason = known_id(decision_id), _typed().get("reason", "").strip()[:2000]
+    try:
+        with write_session() as session:
+            reopening.ask_to_reopen(session=session, actor=actor(), decision_id=wanted, reason=reason)
+        flash("The leads have been asked.", "good")
+    except (Conflict, Invalid) as error:
+        flash(error.message, "warning")
+    return _away(url_for("review.decisions"))
 
 
 @blueprint.get("/queues/<slug>/items")
@@ -293,11 +429,38 @@ def reopen_item(item_id: str) -> AnyResponse:
     wanted, reason = known_id(item_id), _typed().get("reason", "").strip()
     try:
         with write_session() as session:
-            reopen(session=session, actor=actor(), item_id=wanted, reason=reason[:2000])
+            reopening.reopen(session=session, actor=actor(), item_id=wanted, reason=reason[:2000])
         flash("Reopened: somebody else will judge it. The present answer stands until then.", "good")
     except (Conflict, Invalid) as error:
         flash(error.message, "warning")
     return _away(url_for("review.item", item_id=wanted))
+
+
+@blueprint.get("/items/<item_id>/comments")
+@signed_in
+def conversation(item_id: str) -> str:
+    """What was said about an item, and what it is about. Opening it is an event, so this writes."""
+    with write_session() as session:
+        found = comments.conversation(session=session, actor=actor(), item_id=known_id(item_id))
+    shown = input_shown(json.loads(found.item.input), found.config.view.input)
+    return render_template("review/conversation.html", found=found, item=found.item, input=shown)
+
+
+@blueprint.post("/items/<item_id>/comments")
+@signed_in
+def comment(item_id: str) -> AnyResponse:
+    wanted = known_id(item_id)
+    try:
+        with write_session() as session:
+            said = comments.comment(session=session, actor=actor(), item_id=wanted, body=_typed().get("body", ""))
+    except Invalid as error:
+        flash(error.message, "warning")
+        return _away(url_for("review.conversation", item_id=wanted))
+    if said.mentioned:
+        flash(f"Told: {', '.join(person.name for person in said.mentioned)}.", "good")
+    if said.unknown:
+        flash(f"Nobody, or more than one, is called {', '.join('@' + word for word in said.unknown)}.", "warning")
+    return _away(url_for("review.conversation", item_id=wanted))
 
 
 @blueprint.get("/items/<item_id>")
@@ -306,7 +469,8 @@ def item(item_id: str) -> str:
     """An item and its history. Opening it is an event, so this writes."""
     with write_session() as session:
         history = histories.item_history(session=session, actor=actor(), item_id=item_id)
+        work = assigning.work_on(session=session, actor=actor(), item_id=history.item.id)
     return render_template(
-        "review/item.html", history=history, item=history.item, lines=lines,
+        "review/item.html", history=history, work=work, item=history.item, lines=lines,
         input=input_shown(history.input, history.config.view.input),
     )  # fmt: skip

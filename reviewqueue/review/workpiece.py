@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import and_, bindparam, case, func, select, text
+from sqlalchemy import and_, bindparam, case, func, or_, select
 from sqlalchemy.orm import Session
 
 from reviewqueue.core.access import Action, Actor, may, require
@@ -15,17 +15,20 @@ from reviewqueue.core.db import clock
 from reviewqueue.core.moments import iso
 from reviewqueue.core.strictjson import Raw, exact, raw
 from reviewqueue.errors import NotFound
-from reviewqueue.models import Draft, Item, ItemLikeness, Person, Queue, Task
+from reviewqueue.models import Draft, Item, ItemLikeness, Person, Queue, Skip, Task
 from reviewqueue.models.base import table
 from reviewqueue.models.states import Audience, TaskKind, TaskState
 from reviewqueue.queues import routing
 from reviewqueue.queues.catalog import QueueHead, configuration, queue_by_id
 from reviewqueue.queues.configuration import QueueConfig
 from reviewqueue.review import claims
+from reviewqueue.review.comments import said_about
+from reviewqueue.review.instructions import known_to
 
 MOST_COUNTED = 10_000
-LOWEST = -(2**31)
 """Counts stop here: a page must not read a million rows to say `many`."""
+LOWEST = -(2**31)
+"""A priority below all that there are."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,8 @@ class Workpiece:
     audience: Audience
     escalated_by: str | None
     escalation_comment: str | None
+    sent_from: str | None
+    """The title of the queue from which somebody sent it here."""
     queue: QueueHead
     config: QueueConfig
     config_version: int
@@ -63,6 +68,12 @@ class Workpiece:
     oldest_at: datetime | None
     similar: int
     """Other items of the queue that say nearly the same, at most 99."""
+    skips: list[Any]
+    """Who skipped it, and why: rows of name and comment; for the leads."""
+    knows_instructions: bool | None
+    """See `instructions.known_to`."""
+    comments: list[Any]
+    """What people said about the item, oldest first."""
 
 
 def workpiece(*, session: Session, actor: Actor, claim_id: str) -> Workpiece:
@@ -75,10 +86,11 @@ def workpiece(*, session: Session, actor: Actor, claim_id: str) -> Workpiece:
         select(
             Task.id, Task.queue_id, Task.item_id, Task.config_version, Task.kind, Task.audience, Task.fence,
             Task.holder, Task.last_holder, Task.state, Task.lease_until, Task.escalation_comment,
-            Person.name.label("escalated_by"),
+            Person.name.label("escalated_by"), Queue.title.label("sent_from"),
             clock().label("now"),
         )
         .outerjoin(Person, Person.id == Task.escalated_by)
+        .outerjoin(Queue, Queue.id == Task.sent_from)
         .where(Task.id == task_id)
     ).one_or_none()  # fmt: skip
     if task is None or fence > task.fence or (task.audience is Audience.LEAD and not _was_mine(actor, task)):
@@ -97,14 +109,23 @@ def workpiece(*, session: Session, actor: Actor, claim_id: str) -> Workpiece:
     return Workpiece(
         claim_id=claim_id, task_id=task_id, fence=fence, live=live, lease_until=task.lease_until,
         seconds_left=max(0.0, seconds), kind=task.kind, audience=task.audience, escalated_by=task.escalated_by,
-        escalation_comment=task.escalation_comment, queue=head, config=compiled.config,
+        escalation_comment=task.escalation_comment, sent_from=task.sent_from, queue=head, config=compiled.config,
         config_version=task.config_version, item=item, input=json.loads(item.input), output=json.loads(item.output),
         failure=json.loads(item.failure) if item.failure else None, alternatives=json.loads(item.alternatives or "[]"),
         parts={part["pointer"]: part.get("confidence") for part in parts}, metadata=json.loads(item.metadata_json),
-        why=why_flagged(item, task.kind, configuration(session, head.id, item.config_version).config),
+        why=why_flagged(item, task.kind, configuration(session, item.queue_id, item.config_version).config),
         draft=exact(draft) if draft else None, waiting=min(waiting, MOST_COUNTED),
         waiting_capped=waiting > MOST_COUNTED, oldest_at=oldest, similar=_similar(session, item),
+        comments=said_about(session, item.id), skips=_skips(session, task),
+        knows_instructions=known_to(session, actor, head.id, compiled.config),
     )  # fmt: skip
+
+
+def _skips(session: Session, task: Any) -> list[Any]:
+    if task.audience is not Audience.LEAD:
+        return []
+    query = select(Person.name, Skip.comment).join(Person, Person.id == Skip.person_id).where(Skip.task_id == task.id)
+    return list(session.execute(query.order_by(Skip.created_at)))
 
 
 def _was_mine(actor: Actor, task: Any) -> bool:
@@ -211,8 +232,6 @@ class QueueCard:
     waiting_capped: bool
     oldest_at: datetime | None
     next_due: datetime | None
-    priority: int
-    """The highest that waits; below any when nothing does."""
     overdue: int
     urgent: int
     """Of those waiting, with a priority above 0."""
@@ -223,22 +242,26 @@ class QueueCard:
 
 
 def home(*, session: Session, actor: Actor) -> list[QueueCard]:
-    """The queues that `actor` reviews, the most pressing first."""
+    """The queues that `actor` reviews, in the order in which claims over all of them are given."""
     mine = [queue_id for queue_id in actor.memberships if may(actor, Action.REVIEW, queue_id)]
     heads = session.execute(
         select(Queue.id, Queue.slug, Queue.title).where(Queue.id.in_(mine), Queue.archived_at.is_(None))
     ).all()
-    cards = [_card(session, actor, head) for head in heads]
+    tops = claims.most_urgent(session=session, actor=actor)
     never = datetime.max.replace(tzinfo=UTC)
-    # As claims are given: by priority, then by when it is due.
-    return sorted(cards, key=lambda card: (-card.priority, card.next_due or never, card.title.casefold()))
+
+    def urgency(head: Any) -> tuple[Any, ...]:
+        top = tops.get(head.id)
+        return (-top.priority, top.due, top.id) if top else (-LOWEST, never, head.title.casefold())
+
+    return [_card(session, actor, head) for head in sorted(heads, key=urgency)]
 
 
 def _card(session: Session, actor: Actor, head: Any) -> QueueCard:
     leads = may(actor, Action.TAKE_ESCALATIONS, head.id)
     some = (
         select(Task.created_at, Task.due, Task.priority, Task.audience)
-        .where(Task.queue_id == head.id, claims.OPEN, _for_me(leads=leads))
+        .where(Task.queue_id == head.id, claims.OPEN, *_for_me(actor, leads=leads))
         .limit(MOST_COUNTED + 1)
         .subquery()
     )
@@ -246,7 +269,7 @@ def _card(session: Session, actor: Actor, head: Any) -> QueueCard:
     row = session.execute(
         select(
             func.count().label("waiting"), func.min(columns.created_at).label("oldest"),
-            func.min(columns.due).label("due"), func.max(columns.priority).label("priority"),
+            func.min(columns.due).label("due"),
             func.sum(case((columns.due < clock(), 1), else_=0)).label("overdue"),
             func.sum(case((columns.priority > 0, 1), else_=0)).label("urgent"),
             func.sum(case((columns.audience == Audience.LEAD, 1), else_=0)).label("escalated"),
@@ -260,10 +283,19 @@ def _card(session: Session, actor: Actor, head: Any) -> QueueCard:
     return QueueCard(
         slug=head.slug, title=head.title, waiting=min(row.waiting, MOST_COUNTED),
         waiting_capped=row.waiting > MOST_COUNTED, oldest_at=row.oldest, next_due=row.due,
-        priority=LOWEST if row.priority is None else row.priority, overdue=row.overdue or 0,
+        overdue=row.overdue or 0,
         urgent=row.urgent or 0, escalated=row.escalated or 0, held=f"{held.id}.{held.fence}" if held else None,
     )  # fmt: skip
 
 
-def _for_me(*, leads: bool) -> Any:
-    return text("1 = 1") if leads else Task.audience == Audience.REVIEWER
+def _for_me(actor: Actor, *, leads: bool) -> list[Any]:
+    """Conditions of what `actor` could claim now."""
+    return [
+        Task.available_at <= clock(),
+        or_(Task.lane == "", and_(or_(Task.assignee.is_(None), Task.assignee == actor.id), _not_excluded(actor))),
+        *([] if leads else [Task.audience == Audience.REVIEWER]),
+    ]
+
+
+def _not_excluded(actor: Actor) -> Any:
+    return ~Task.excluded.contains(actor.id, autoescape=True)

@@ -1,4 +1,4 @@
-// Every page: menus close, parts marked data-refresh renew themselves. All pages work without this file.
+// Every page: menus close, Ctrl + Enter sends a form marked data-finish, parts marked data-refresh renew themselves. All pages work without this file.
 "use strict";
 
 document.addEventListener("click", (event) => {
@@ -13,6 +13,12 @@ document.addEventListener("keydown", (event) => {
   if (!open) return;
   open.open = false;
   open.querySelector("summary").focus();
+});
+
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || event.repeat) return;
+  const form = event.target.closest?.("form[data-finish]");
+  if (form && !form.closest("dialog")) { event.preventDefault(); form.requestSubmit(); }
 });
 
 // <div id="progress" data-refresh="2" data-refresh-url="…">: replaced by the element of that id in the answer.

@@ -60,7 +60,7 @@
   }
 
   async function send(button, extra = {}) {
-    const form = $("#decision") ?? button?.form;
+    const form = button?.closest("#handing") ? button.form : $("#decision") ?? button?.form;
     if (!form || busy) return;
     const mine = desk;
     const address = button?.getAttribute("formaction") || form.action;
@@ -74,14 +74,14 @@
       try {
         const answer = await ask(address, body);
         if (answer.status >= 502) throw new Error("not reachable");
-        if (answer.status === 403 && mine?.main) { keepDraft(mine, body); return location.reload(); }
+        if (answer.status === 403 && mine?.main) { keepDraft(mine, formData()); return location.reload(); }
         const html = await answer.text();
         const here = answer.status === 409 || answer.status === 422;
         if (mine?.main && (answer.ok || answer.status === 409)) kept.drop(draftKey(mine)); // a lost lease: the server has it
         notBusy();
         return swap(html, answer.headers.get("X-Location") ?? (here ? location.href : answer.url), here);
       } catch (error) {
-        if (mine?.main) keepDraft(mine, body);
+        if (mine?.main) keepDraft(mine, form.id === "decision" ? body : formData());
         if (error === SIGNED_OUT) { notBusy(); return signInAgain(); }
         // Sent again until it arrives: a decision is known by its claim, and a repetition changes nothing.
         say("Offline. What you typed is kept in this browser; sending again by itself.", "warning");
@@ -475,6 +475,8 @@
     x: reject,
     s: () => send($("#skip")),
     e: () => { if ($("#escalate")) { $("#escalation").showModal(); focusOn($("#escalation-note")); } },
+    h: handOn,
+    c: () => $("#say")?.click(),
     p: () => send($("#pause")),
     n: () => focusOn($("#comment")),
     m: () => { $(".message").open = true; focusOn($("#message")); },
@@ -495,6 +497,7 @@
     const finish = key === "Enter" && (event.ctrlKey || event.metaKey);
     if (dialog) {
       if (dialog.id === "escalation" && finish) { event.preventDefault(); $("#escalation-send").click(); }
+      if (dialog.id === "handing") handingKey(event, finish);
       return;
     }
     if (busy) { if (!isField(target)) event.preventDefault(); return; }
@@ -583,7 +586,7 @@
 
   function clicked(button, event) {
     const acts = {
-      decide, reject, "show-keys": LETTERS["?"], "show-instructions": LETTERS.i, escalate: LETTERS.e, "next-doubtful": nextDoubtful, "start-blank": startBlank,
+      decide, reject, "show-keys": LETTERS["?"], "show-instructions": LETTERS.i, escalate: LETTERS.e, "hand-on": handOn, "next-doubtful": nextDoubtful, "start-blank": startBlank,
       "escalation-send": () => { $("#escalation").close(); send($("#escalate")); },
       "doubt-look": () => { $("#doubt").close(); nextDoubtful(); },
       "doubt-save": () => { $("#doubt").close(); desk.sure = true; decide(); },
@@ -596,7 +599,37 @@
       return open($(".part", row));
     }
     if (acts[button.id]) { event.preventDefault(); return acts[button.id](); }
+    if (button.closest("#handing") && button.type === "submit") {
+      event.preventDefault();
+      if (!button.formNoValidate && !button.form.reportValidity()) return;
+      $("#handing").close();
+      return send(button);
+    }
     if (button.type === "submit" && button.form?.id === "decision") { event.preventDefault(); send(button); }
+  }
+
+  // The page of all the ways to hand on, in a dialog.
+  async function handOn() {
+    const mine = desk, link = $("#hand-on");
+    if (!link) return;
+    try {
+      const answer = await ask(link.href), page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      const ways = $("#handing-ways", page);
+      if (mine !== desk) return;
+      if (!ways) return location.assign(link.href);
+      $("#handing").replaceChildren(ways);
+      $("#handing").showModal();
+    } catch (error) { if (error === SIGNED_OUT) signInAgain(); else say("Offline. Try again in a moment.", "warning"); }
+  }
+
+  function handingKey(event, finish) {
+    const { key, target } = event;
+    if (finish && target.form) { event.preventDefault(); return $("[type=submit]", target.form)?.click(); }
+    if (isField(target) || event.ctrlKey || event.metaKey || event.altKey || !keysOn()) return;
+    const way = $(`#handing [data-way="${CSS.escape(key)}"]`);
+    if (!way) return;
+    event.preventDefault();
+    if (way.matches("button")) way.click(); else focusOn(way);
   }
 
   function addRow(button) {
@@ -629,7 +662,7 @@
   addEventListener("input", (event) => {
     if (event.target.id === "search") return filter();
     if (event.target.id === "keys-on") { kept.set("keys", event.target.checked ? "on" : "off"); return document.body.classList.toggle("keys-off", !event.target.checked); }
-    if (!desk?.main || !event.target.form) return;
+    if (!desk?.main || event.target.form?.id !== "decision") return;
     if (event.target.name === "choice") return picked();
     if (event.target.name !== "reason") typed();
   });
@@ -712,10 +745,12 @@
     return true;
   }
 
+  // Once by themselves when they changed; closing them says that they are known.
   function tellInstructions(data) {
-    const key = `instructions:${data.queue}`, known = kept.get(key);
-    kept.set(key, data.instructions);
-    if (known && known !== data.instructions && $("#show-instructions")) $("#instructions").showModal();
+    if (!data.instructions || !$("#show-instructions")) return;
+    const body = new URLSearchParams({ csrf_token: $("[name=csrf_token]").value });
+    $("#instructions").addEventListener("close", () => { ask(data.instructions, body).catch(() => { /* shown again with the next item */ }); }, { once: true });
+    $("#instructions").showModal();
   }
 
   setInterval(tick, 1000);

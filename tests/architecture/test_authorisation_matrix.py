@@ -34,8 +34,8 @@ from reviewqueue.accounts.sessions import open_sessions
 from reviewqueue.core.access import Scope, operator
 from reviewqueue.core.db import clock, read_session, write_session
 from reviewqueue.core.ids import new_id
-from reviewqueue.models import DatasetVersion, OutboxRow, WebhookDelivery, WebhookEndpoint
-from reviewqueue.models.states import DeliveryState, ExportState, QueueRole
+from reviewqueue.models import DatasetVersion, Notice, OutboxRow, WebhookDelivery, WebhookEndpoint
+from reviewqueue.models.states import DeliveryState, ExportState, NoticeKind, QueueRole
 from reviewqueue.queues.applying import apply
 from tests.fixtures.people import INTENTS, PASSWORD, Cast, Member, assemble, item
 
@@ -64,6 +64,7 @@ BODIES: dict[str, Any] = {
     "POST /api/v1/items": item(1),
     "POST /api/v1/items/batch": {"items": [item(1)]},
     "POST /api/v1/items/<item_id>/reopenings": {"reason": "Wrong label"},
+    "POST /api/v1/items/<item_id>/comments": {"body": "Is this a complaint?"},
     "PUT /api/v1/queues/<slug>": INTENTS,
     "POST /api/v1/queues/<slug>/webhooks": {"url": "https://example.com/"},
     "PUT /api/v1/webhooks/<endpoint_id>/enabled": {"enabled": False},
@@ -73,6 +74,9 @@ BODIES: dict[str, Any] = {
     "PUT /api/v1/queues/<slug>/hold": {"why": "Wrong labels"},
     "PUT /api/v1/queues/<slug>/stop": {"why": "Wrong labels"},
     "POST /api/v1/exports": {"queue": "intents", "format": "jsonl"},
+    "POST /api/v1/claims/<claim_id>/transfer": {"queue": "elsewhere"},
+    "POST /api/v1/claims/<claim_id>/postponement": {"until": "2100-01-01T00:00:00Z"},
+    "PUT /api/v1/tasks/<task_id>/assignee": {"person": None},
     "PUT /api/v1/claims/<claim_id>/draft": {"body": {"comment": "so far"}},
     "POST /login": {"email": "nobody@example.com", "password": "wrong"},
     "POST /exports": {"queue": "intents", "format": "jsonl"},
@@ -155,6 +159,16 @@ class Targets:
     def claim_id(self) -> str:
         found: str = self._claim()["id"]
         return found
+
+    def task_id(self) -> str:
+        return self.claim_id().partition(".")[0]
+
+    def notice_id(self) -> str:
+        owner, notice_id, item_id = self.member or self.cast.carol, new_id(), self.item_id()
+        with self.app.app_context(), write_session() as session:
+            values = {"person_id": owner.id, "kind": NoticeKind.MENTIONED, "item_id": item_id}
+            session.execute(insert(Notice).values(id=notice_id, created_at=clock(), **values))
+        return notice_id
 
     def decision_id(self) -> str:
         claim = self._claim()

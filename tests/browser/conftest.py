@@ -23,7 +23,7 @@ from reviewqueue.core.http import checked
 from reviewqueue.core.strictjson import dumps
 from reviewqueue.intake.shapes import ItemShape
 from reviewqueue.intake.submissions import submit
-from reviewqueue.models import Decision, Draft, Task, WebSession
+from reviewqueue.models import Decision, Draft, Skip, Task, WebSession
 from reviewqueue.models.states import QueueRole
 from reviewqueue.queues.applying import apply
 from tests.fixtures import installation
@@ -102,6 +102,10 @@ class Site:
     def drafts(self) -> list[Any]:
         with self.app.app_context(), read_session() as session:
             return list(session.scalars(select(Draft)))
+
+    def skips(self) -> list[Any]:
+        with self.app.app_context(), read_session() as session:
+            return list(session.scalars(select(Skip)))
 
     def end_sessions(self) -> None:
         with self.app.app_context(), write_session() as session:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from reviewqueue.errors import Faults
+from reviewqueue.models.lanes import lane_of, may_take
 from reviewqueue.models.states import Audience, Verdict
 from reviewqueue.resolution.verdicts import judge, same
-from reviewqueue.review.lanes import lane_of, may_take
 
 FORM = {"supplier": "A", "total": 3, "lines": [{"what": "x"}]}
 

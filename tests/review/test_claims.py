@@ -8,9 +8,9 @@ from reviewqueue.accounts import memberships
 from reviewqueue.core.db import clock, write_session
 from reviewqueue.core.ids import new_id
 from reviewqueue.models import Person, Task
+from reviewqueue.models.lanes import lane_of
 from reviewqueue.models.states import Audience, QueueRole
 from reviewqueue.review import claims
-from reviewqueue.review.lanes import lane_of
 from tests.desk_steps import act, claim, decide, submit
 from tests.fixtures.people import OPERATOR
 

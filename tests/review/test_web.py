@@ -16,10 +16,10 @@ from reviewqueue.core.http import checked
 from reviewqueue.core.strictjson import dumps
 from reviewqueue.intake.shapes import ItemShape
 from reviewqueue.intake.submissions import submit
-from reviewqueue.models import AuditEvent, Decision, Draft, Item, Task
+from reviewqueue.models import AuditEvent, Decision, Draft, Item, PendingRelease, Skip, Task
 from reviewqueue.models.states import TaskState
 from reviewqueue.queues.applying import apply
-from reviewqueue.resolution.endings import expire_items
+from reviewqueue.resolution.endings import expire_items, settle_due
 from reviewqueue.review.claims import return_expired
 from tests.fixtures.noscript import Desk
 from tests.fixtures.people import OPERATOR, Cast, item
@@ -344,3 +344,120 @@ def test_a_lost_lease_says_that_somebody_else_has_the_item_now(app, cast, alice,
     assert alice.send(text="Dear all").status_code == 409
     assert "somebody else has it now" in alice.page
     assert "Dear all" in alice.page
+
+
+def test_a_task_is_sent_to_another_queue_from_the_page_of_ways_to_hand_on(app, cast, alice, put):
+    put("receipts", {"total": 1.5}, input={"text": "A bill"})
+    alice.post("/queues/receipts/claims")
+    alice.get(f"{alice.address}/handing")
+    assert "Not to Intents" in alice.page
+    assert '<option value="replies">' not in alice.page, "it has no reply"
+    claim_address = alice.address.removesuffix("/handing")
+    alice.post(f"{claim_address}/transfer", {"queue": "intents"})
+    assert "does not fit the queue intents" in alice.page
+    assert alice.address == claim_address
+
+
+def test_a_task_is_put_off_by_a_form_and_given_by_a_lead_on_its_page(app, cast, alice, put):
+    first = put("replies", {"reply": "Yes"}, input={"text": "One"}, external_id="first")
+    alice.post("/queues/replies/claims")
+    claim_address = alice.address
+    alice.get(f"{claim_address}/handing")
+    assert "Give to a person" not in alice.page, "she is no lead"
+    alice.post(f"{claim_address}/postponement", {"hours": "24"})
+    alice.get("/")
+    assert "1 put off" in alice.page
+    assert "Nothing waits for you now" in alice.page
+    alice.get("/tasks")
+    assert "first" in alice.page
+    assert "Take it now" in alice.page
+    bob = Desk(app, cast.bob)
+    bob.get(f"/items/{first}")
+    assert "Alice’s alone" in bob.page
+    task = re.search(r'action="(/tasks/[^"]+/assignment)"', bob.page)[1]
+    bob.post(task, {"item": first, "person": cast.bob.id})
+    bob.post("/queues/replies/claims")
+    bob.get(f"{bob.address}/handing")
+    bob.post(f"{bob.address.removesuffix('/handing')}/assignment", {"person": cast.alice.id})
+    alice.get("/tasks")
+    assert ">Review</button>" in alice.page
+
+
+def test_instructions_that_changed_are_shown_until_they_are_known_and_no_longer(alice, put, transaction):
+    for _ in range(3):
+        put("replies", {"reply": "Yes"}, input={"text": "One"})
+    alice.post("/queues/replies/claims")
+    alice.send()
+    with transaction() as session:
+        apply(session=session, actor=OPERATOR, document={**REPLIES, "instructions": "Be **kind**."})
+    alice.send()
+    assert "The instructions have changed" in alice.page
+    assert "<strong>kind</strong>" in alice.page
+    alice.get(alice.address)
+    assert "The instructions have changed" in alice.page
+    alice.post("/queues/replies/instructions/reading")
+    assert alice.address.startswith("/claims/")
+    assert "The instructions have changed" not in alice.page
+
+
+def test_a_skip_says_why_and_is_taken_back_while_nobody_else_has_the_task(app, cast, alice, put, kept):
+    put(**{"queue": "intents", **item()})
+    alice.post("/queues/intents/claims")
+    held = alice.address
+    alice.post(f"{held}/skip", {"skip_note": "Not my <language>"})
+    assert "Your skip can still be undone" in alice.page
+    address = re.search(r'action="(/tasks/[^"]+/skip/withdrawal)"', alice.page)[1]
+    carol = Desk(app, cast.carol)
+    assert carol.post(address).status_code == 404, "she has skipped nothing"
+    alice.post(address)
+    assert alice.address.startswith("/claims/")
+    assert kept(Skip) == []
+    alice.post(f"{alice.address}/skip", {"skip_note": "Not my <language>"})
+    carol.post("/queues/intents/claims")
+    alice.post(address)
+    assert "somebody else has the task" in alice.page
+    carol.send("skip")
+    bob = Desk(app, cast.bob)
+    bob.post("/queues/intents/claims")
+    bob.send("skip")
+    bob.post("/queues/intents/claims", {"task": kept(Task)[0].id})
+    assert "Alice skipped it: Not my &lt;language&gt;" in bob.page
+
+
+def test_ones_own_decision_is_reopened_when_a_lead_agrees(app, cast, alice, put, transaction, kept):
+    created = put(**{"queue": "intents", **item()})
+    alice.post("/queues/intents/claims")
+    alice.send()
+    alice.get("/decisions")
+    assert "Ask to reopen" not in alice.page, "it can be undone still"
+    decision = kept(Decision)[0].id
+    with transaction() as session:
+        session.execute(update(PendingRelease).values(releases_at=clock(-1)))
+        settle_due(session=session)
+    alice.get("/decisions")
+    assert "Ask to reopen" in alice.page
+    address = f"/decisions/{decision}/reopening"
+    alice.post(address, {"reason": "I mistook it"})
+    assert "The leads have been asked" in alice.page
+    alice.post(address, {"reason": "I mistook it"})
+    assert "You have asked already" in alice.page
+    bob = Desk(app, cast.bob)
+    bob.get("/notices")
+    assert "Alice asks to have" in bob.page
+    bob.get(re.search(r'href="(/notices/[^"]+)"', bob.page[bob.page.index("<h1>") :])[1])
+    assert bob.address == f"/items/{created}"
+    assert f'action="/items/{created}/reopenings"' in bob.page
+
+
+def test_home_lists_queues_as_claims_over_all_of_them_are_given(alice, put):
+    put("replies", {"reply": "Yes"}, input={"text": "Oldest"})
+    put("receipts", {"total": 1.5}, input={"text": "A bill"})
+    put(**{"queue": "intents", **item(risk="high")})
+    alice.get("/")
+    order = re.findall(r'<h2><a href="/queues/([a-z]+)"', alice.page)
+    assert order == ["intents", "replies", "receipts"]
+    assert "Review the most urgent" in alice.page
+    for slug in order:
+        alice.post("/claims")
+        assert f'data-queue="{slug}"' in alice.page
+        alice.send()

@@ -1,0 +1,70 @@
+"""HTML routes of notices."""
+
+from __future__ import annotations
+
+from flask import Blueprint, flash, g, redirect, render_template, request, url_for
+from sqlalchemy.exc import SQLAlchemyError
+from werkzeug.wrappers import Response
+
+from reviewqueue.core.db import read_session, write_session
+from reviewqueue.core.http import actor, signed_in
+from reviewqueue.core.ids import known_id
+from reviewqueue.models.states import ActorKind, NoticeKind
+from reviewqueue.notices import inbox
+from reviewqueue.notices.mail import says
+
+blueprint = Blueprint("notices", __name__)
+
+
+@blueprint.get("/notices")
+@signed_in
+def index() -> str:
+    """My notices, newest first."""
+    with read_session() as session:
+        rows, cursor = inbox.mine(session=session, actor=actor(), cursor=request.args.get("cursor"))
+        mailed = inbox.is_mailed(session=session, actor=actor())
+    return render_template("notices/index.html", rows=rows, cursor=cursor, says=says, mailed=mailed)
+
+
+@blueprint.get("/notices/<notice_id>")
+@signed_in
+def show(notice_id: str) -> Response:
+    """To what it tells of; a link in an e-mail can only be followed, so this writes."""
+    with write_session() as session:
+        notice = inbox.read(session=session, actor=actor(), notice_id=known_id(notice_id))
+    if notice.kind in {NoticeKind.ASSIGNED, NoticeKind.FOLLOW_UP}:
+        return redirect(url_for("review.tasks"), 303)
+    page = "review.item" if notice.kind is NoticeKind.REOPENING_ASKED else "review.conversation"
+    return redirect(url_for(page, item_id=notice.item_id), 303)
+
+
+@blueprint.post("/notices/reading")
+@signed_in
+def read_all() -> Response:
+    with write_session() as session:
+        inbox.read_all(session=session, actor=actor())
+    return redirect(url_for("notices.index"), 303)
+
+
+@blueprint.post("/notices/mailing")
+@signed_in
+def set_mailed() -> Response:
+    """Switch e-mail about notices on or off."""
+    wanted = request.form.get("mailed") == "1"
+    with write_session() as session:
+        inbox.set_mailed(session=session, actor=actor(), wanted=wanted)
+    flash("Notices come by e-mail, too." if wanted else "Notices come by e-mail no more.", "good")
+    return redirect(url_for("notices.index"), 303)
+
+
+def unread_notices() -> int:
+    """For every page: how many wait to be read."""
+    who = g.get("actor")
+    if who is None or who.kind is not ActorKind.PERSON:
+        return 0
+    try:
+        with read_session() as session:
+            return inbox.unread(session=session, actor=who)
+    except SQLAlchemyError:
+        # The page may be the very one that says so.
+        return 0
