@@ -250,10 +250,10 @@ def duties() -> Any:
     from reviewqueue.feedback import exports
     from reviewqueue.intake import idempotency
     from reviewqueue.resolution import endings, feed
-    from reviewqueue.review import claims
+    from reviewqueue.review import claims, settling
 
     return (
-        Duty("settle decisions whose grace is over", endings.settle_due, 0.4, due=endings.GRACE_OVER),
+        Duty("settle decisions whose grace is over", settling.settle_due, 0.4, due=settling.GRACE_OVER),
         Duty("number the feed", feed.number, 0.2, due=feed.UNNUMBERED),
         Duty("make webhook deliveries", deliveries.follow, 0.2, due=deliveries.BEHIND),
         Duty("call the webhook sender", deliveries.call_sender, 0.2, due=deliveries.UNCALLED),

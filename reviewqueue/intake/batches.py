@@ -202,7 +202,7 @@ def _store(session: Session, actor: Actor, items: list[Prepared], now: datetime)
     answered = [item for item in items if item.answer is not None]
     insert_rows(session, table(Resolution), [{**item.resolution(), "created_at": now} for item in answered])
     tasks = [item for item in items if item.needs_task]
-    insert_rows(session, table(Task), [_task_row(item, now) for item in tasks])
+    insert_rows(session, table(Task), [row for item in tasks for row in _task_rows(item, now)])
     insert_rows(
         session, table(OutboxRow),
         [
@@ -222,9 +222,9 @@ def _item_row(item: Prepared, now: datetime) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _task_row(item: Prepared, now: datetime) -> dict[str, Any]:
+def _task_rows(item: Prepared, now: datetime) -> list[dict[str, Any]]:
     due = now + timedelta(seconds=item.due_seconds)
-    return {**item.task_columns(), "due": due, "available_at": now, "created_at": now}
+    return [{**columns, "due": due, "available_at": now, "created_at": now} for columns in item.task_columns()]
 
 
 def _event(actor: Actor, item: Prepared, now: datetime) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, PrimaryKeyConstraint, String, Text, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, PrimaryKeyConstraint, String, Text, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from reviewqueue.models.base import Base, Id, Json, Moment, Ref, enumerated
@@ -36,6 +36,8 @@ class Task(Base):
     holder: Mapped[Ref | None] = mapped_column(ForeignKey("person.id"))
     last_holder: Mapped[Ref | None]
     """Who held it before; tells whose late decision may still count as a label."""
+    blind: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Drawn at claim: whoever judges it does not see what the AI said."""
     fence: Mapped[int] = mapped_column(default=0)
     lease_until: Mapped[Moment | None]
     escalated_by: Mapped[Ref | None]

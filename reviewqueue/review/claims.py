@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from flask import current_app
 from sqlalchemy import (
     Boolean,
     ColumnElement,
@@ -40,14 +41,16 @@ from reviewqueue.errors import Conflict, Forbidden, LeaseLost, NotFound
 from reviewqueue.models import Decision, Item, Queue, Skip, Task
 from reviewqueue.models.base import table
 from reviewqueue.models.states import Audience, QueueRole, TaskKind, TaskState
+from reviewqueue.queues import routing
 from reviewqueue.queues.applying import fits
 from reviewqueue.queues.catalog import HEAD, QueueHead, configuration, head_of, queue_by_id
+from reviewqueue.review import rounds
 from reviewqueue.review.lanes import lane_of, may_take
 
 SKIPS_BEFORE_ESCALATION = 3
 LANES_A_STATEMENT = 200
 """SQLite takes at most 500 parts in a compound SELECT."""
-PUT_OFF_SECONDS = 600.0
+BLINDABLE = frozenset({TaskKind.REVIEW, TaskKind.AUDIT, TaskKind.GOLD})
 ATTEMPTS = 5
 """How often a claim looks again when others took what it had seen."""
 
@@ -223,7 +226,8 @@ def _lease_update(*conditions: Any) -> Any:
             lease_until=clock_in("lease_seconds"),
         )
         .returning(
-            _task.id, _task.fence, _task.lease_until, _task.queue_id, _task.item_id, _task.kind, _task.config_version
+            _task.id, _task.fence, _task.lease_until, _task.queue_id, _task.item_id, _task.kind, _task.config_version,
+            _task.blind,
         )
     )  # fmt: skip
 
@@ -263,11 +267,26 @@ def _lease(session: Session, actor: Actor, head: QueueHead, statement: Any, para
     if row is None:
         return None
     version = row.config_version if row.config_version == head.version else _newest_version(session, row, head)
+    _draw_blind(session, row, configuration(session, head.id, version).config.reviews.blind)
     trail.record(
         session, actor, "task.claimed", queue_id=row.queue_id, item_id=row.item_id, subject=row.id,
         facts={"fence": row.fence, "kind": row.kind, "version": version},
     )  # fmt: skip
     return _held(row)
+
+
+def _draw_blind(session: Session, row: Any, share: float) -> None:
+    """Whether what the AI said is hidden: the same for a task for ever, as long as the queue asks for that share."""
+    blind = False
+    if share and row.kind in BLINDABLE:
+        key = current_app.config["SETTINGS"].secret_key.encode()
+        blind = routing.draw(row.id, key, "blind") < share and _has_output(session, row.item_id)
+    if blind is not row.blind:
+        session.execute(update(table(Task)).where(_task.id == row.id).values(blind=blind))
+
+
+def _has_output(session: Session, item_id: str) -> bool:
+    return session.execute(select(Item.output).where(Item.id == item_id)).scalar_one() != "null"
 
 
 def _newest_version(session: Session, row: Any, head: QueueHead) -> int:
@@ -379,7 +398,12 @@ LEASE_OVER = select(_task.id).where(CLAIMED, _task.lease_until < clock()).limit(
 
 def return_expired(*, session: Session) -> int:
     """Open the tasks whose lease has run out; returns how many. A duty of the relay."""
-    return len(_hand_back(session, SYSTEM, "task.lease_expired", Task.lease_until < clock()))
+    over = [Task.lease_until < clock()]
+    if on_postgresql(session):
+        # Never waits: whoever decides an item holds its tasks one by one, and would wait for us.
+        due = select(Task.id).where(CLAIMED, *over).with_for_update(skip_locked=True)
+        over = [Task.id.in_(due)]
+    return len(_hand_back(session, SYSTEM, "task.lease_expired", *over))
 
 
 def _hand_back(session: Session, actor: Actor, action: str, *conditions: Any) -> list[Any]:
@@ -450,7 +474,9 @@ def skip(*, session: Session, actor: Actor, claim_id: str) -> None:
     """
     task_id, fence = parse_claim_id(claim_id)
     _queue_of(session, actor, task_id)
+    rounds.lock_item_of(session, task_id)
     task = _locked(session, task_id, fence, actor)
+    decided = rounds.deciders(session, task.item_id)
     session.execute(insert(Skip).values(task_id=task_id, person_id=actor.id, created_at=clock()))
     excluded = sorted({*json.loads(task.excluded), actor.id})
     skips = session.execute(select(func.count()).select_from(Skip).where(Skip.task_id == task_id)).scalar_one()
@@ -458,15 +484,16 @@ def skip(*, session: Session, actor: Actor, claim_id: str) -> None:
         skips >= SKIPS_BEFORE_ESCALATION
         or not people_with(session, task.queue_id, QueueRole.REVIEWER, QueueRole.LEAD) - set(excluded)
     )
-    leads = people_with(session, task.queue_id, QueueRole.LEAD)
+    leads = people_with(session, task.queue_id, QueueRole.LEAD) - decided
     audience = Audience.LEAD if escalates and leads else task.audience
     put_off = {}
-    again = (leads or set(excluded)) if escalates or audience is Audience.LEAD else set()
+    again = (leads or set(excluded) - decided) if escalates or audience is Audience.LEAD else set()
     if again and again <= set(excluded):
         excluded = sorted(set(excluded) - again)
         session.execute(delete(Skip).where(Skip.task_id == task_id, Skip.person_id.in_(again)))
-        put_off = {"available_at": clock(PUT_OFF_SECONDS)}
+        put_off = {"available_at": clock(rounds.PUT_OFF_SECONDS)}
     _hand_on(session, task, audience=audience, excluded=excluded, **put_off)
+    rounds.exclude(session, item_id=task.item_id, task_id=task_id, person_id=actor.id)
     trail.record(
         session,
         actor,
@@ -488,7 +515,8 @@ def escalate(*, session: Session, actor: Actor, claim_id: str, comment: str | No
     task = _locked(session, task_id, fence, actor)
     if task.audience is Audience.LEAD:
         raise Conflict("This task is with the leads already: decide it, or skip it.", code="already_escalated")
-    if not people_with(session, task.queue_id, QueueRole.LEAD) - {actor.id}:
+    others = people_with(session, task.queue_id, QueueRole.LEAD) - {actor.id}
+    if not others - rounds.deciders(session, task.item_id):
         raise Conflict("The queue has no other lead who could take it: decide it, or skip it.", code="no_lead")
     _hand_on(
         session,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -24,9 +24,9 @@ from reviewqueue.models.states import ENDED, ActorKind, ItemState, TaskKind, Tas
 from reviewqueue.queues.catalog import Compiled, configuration
 from reviewqueue.queues.configuration import offered_reasons
 from reviewqueue.resolution import reading
-from reviewqueue.resolution.endings import put_into_effect
 from reviewqueue.resolution.verdicts import MISSING, Judged, judge, same
-from reviewqueue.review import claims, drafts
+from reviewqueue.review import claims, drafts, rounds
+from reviewqueue.review.settling import put_into_effect
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def _locked_statement(*, locks: bool) -> Any:
     query = (
         select(
             _task.id, _task.queue_id, _task.item_id, _task.round, _task.kind, _task.config_version, _task.fence,
-            _task.last_holder, _task.state, _item.output, _item.state.label("item_state"),
+            _task.blind, _task.last_holder, _task.state, _item.output, _item.state.label("item_state"), _item.reviews,
             exists(text("1"))
             .where(_draft.task_id == _task.id, _draft.person_id == bindparam("by_person"))
             .label("has_draft"),
@@ -116,11 +116,14 @@ def decide(*, session: Session, actor: Actor, claim_id: str, submission: Submiss
     task = _locked_task(session, task_id, actor)
     require(actor, Action.REVIEW, task.queue_id)
     compiled = configuration(session, task.queue_id, task.config_version)
+    if task.blind and submission.verdict is not Verdict.REJECT:
+        # They cannot know whether they change anything.
+        submission = replace(submission, verdict=None)
     earlier = _replayed(session, actor, task, fence, submission)
     if earlier is not None:
         return earlier
     try:
-        judged = checked(compiled, json.loads(task.output), submission)
+        judged = checked(compiled, json.loads(task.output), submission, blind=task.blind)
     except Invalid:
         # Of somebody who has lost the task, what they typed is kept first; the rules may have changed meanwhile, too.
         if claims.is_live(session, actor, task_id, fence):
@@ -144,7 +147,7 @@ def _locked_task(session: Session, task_id: str, actor: Actor) -> Any:
     return row
 
 
-def checked(compiled: Compiled, ai_output: Any, submission: Submission) -> Judged:
+def checked(compiled: Compiled, ai_output: Any, submission: Submission, *, blind: bool = False) -> Judged:
     """What the submission amounts to. Raises `Invalid` with every fault."""
     faults = Faults()
     judged = judge(
@@ -153,17 +156,18 @@ def checked(compiled: Compiled, ai_output: Any, submission: Submission) -> Judge
     )  # fmt: skip
     if judged.verdict in {Verdict.EDIT, Verdict.OVERRIDE} and not faults.found:
         faults.found.extend(compiled.validate_output(judged.output))
-    _check_reason(compiled, judged.verdict, submission, faults)
+    _check_reason(compiled, judged.verdict, submission, faults, blind=blind)
     faults.raise_if_any("The decision cannot be taken like this.", code="invalid_decision")
     return judged
 
 
-def _check_reason(compiled: Compiled, verdict: Verdict, submission: Submission, faults: Faults) -> None:
+def _check_reason(compiled: Compiled, verdict: Verdict, submission: Submission, faults: Faults, *, blind: bool) -> None:
     reasons = {reason.code: reason for reason in offered_reasons(compiled.config)}
     if submission.reason is not None and submission.reason not in reasons:
         faults.add("/reason", f"is not a reason of this queue: {', '.join(reasons)}")
     if submission.reason is None:
-        required = verdict is Verdict.REJECT or any(verdict in reason.required_for for reason in reasons.values())
+        asked_for = any(verdict in reason.required_for for reason in reasons.values()) and not blind
+        required = verdict is Verdict.REJECT or asked_for
         if required:
             faults.add("/reason", f"is required with {verdict.value}: one of {', '.join(reasons)}")
     given = reasons.get(submission.reason or "")
@@ -185,6 +189,8 @@ def _stand(
         content={"comment": submission.comment} if submission.comment else None,
     )  # fmt: skip
     resolution = None
+    if task.has_siblings:
+        rounds.exclude(session, item_id=task.item_id, task_id=task.id, person_id=actor.id)
     if grace:
         _hold_back(session, row, task)
     else:
@@ -214,7 +220,8 @@ def _insert(
             "message": submission.message or None,
             "spent_seconds": None if submission.spent_seconds is None else round(submission.spent_seconds, 1),
             "seen": None if submission.seen is None else dumps(list(submission.seen)),
-            "shown": dumps({"config_version": task.config_version, "blind": False}), "via": actor.via, "late": late,
+            "shown": dumps({"config_version": task.config_version, "blind": task.blind}), "via": actor.via,
+            "late": late,
             "grace_seconds": float(grace),
         },
     ).one()  # fmt: skip
@@ -240,8 +247,9 @@ def _hold_back(session: Session, row: Any, task: Any) -> None:
 
 def _into_effect(session: Session, actor: Actor, row: Any, task: Any) -> dict[str, Any] | None:
     decision = _Effective(
-        row.id, row.item_id, row.queue_id, row.verdict, row.output, row.reason, row.message, task.kind, task.item_state
-    )
+        row.id, row.item_id, row.queue_id, row.verdict, row.output, row.reason, row.message, task.round, task.kind,
+        task.item_state, task.reviews,
+    )  # fmt: skip
     resolution = put_into_effect(session=session, actor=actor, decision=decision, has_siblings=task.has_siblings)
     return reading.in_force(session, task.item_id) if resolution is None else reading.as_json(resolution)
 
@@ -257,8 +265,10 @@ class _Effective:
     output: str
     reason: str | None
     message: str | None
+    round: int
     kind: TaskKind
     item_state: ItemState
+    reviews: int
 
 
 def _decided(row: Any, resolution: dict[str, Any] | None, undo_seconds: float, *, replayed: bool) -> Decided:
@@ -330,8 +340,10 @@ def _lost(session: Session, actor: Actor, task: Any, fence: int, submission: Sub
             subject=task.id,
             facts={"verdict": judged.verdict, "decision": row.id},
         )
-    message = "The time to answer was over before your decision came. It is kept as a label, and as a draft."
-    return Lost(ItemEnded(message, code="item_expired"))
+    kept = "It is kept as a label, and as a draft."
+    if task.item_state is ItemState.RESOLVED:
+        return Lost(ItemEnded(f"Others have settled this item before your decision came. {kept}", code="item_ended"))
+    return Lost(ItemEnded(f"The time to answer was over before your decision came. {kept}", code="item_expired"))
 
 
 # -- undo -------------------------------------------------------------------------------------------------------------
@@ -363,12 +375,14 @@ def withdraw(*, session: Session, actor: Actor, decision_id: str) -> claims.Held
     if pending is None:
         raise GraceOver("The time to undo this decision is over.")
     session.execute(update(Decision).where(Decision.id == row.id).values(withdrawn_at=clock()))
-    session.execute(
-        update(Item)
-        .where(Item.id == row.item_id, Item.state == ItemState.IN_REVIEW)
-        .values(state=ItemState.QUEUED)
-        .execution_options(synchronize_session=False)
-    )
+    if not rounds.deciders(session, row.item_id):
+        session.execute(
+            update(Item)
+            .where(Item.id == row.item_id, Item.state == ItemState.IN_REVIEW)
+            .values(state=ItemState.QUEUED)
+            .execution_options(synchronize_session=False)
+        )
+    rounds.readmit(session, item_id=row.item_id, task_id=row.task_id, person_id=actor.id)
     session.execute(update(Task).where(Task.id == row.task_id).values(state=TaskState.OPEN))
     _as_draft(session, actor, row)
     trail.record(

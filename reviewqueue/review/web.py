@@ -25,7 +25,7 @@ from reviewqueue.models.states import ItemState
 from reviewqueue.queues.catalog import configuration, find_queue
 from reviewqueue.review import claims, drafts, edge, histories, workpiece
 from reviewqueue.review.decisions import withdraw
-from reviewqueue.review.desk import Desk, desk_of, draft_of, explain, submission_of
+from reviewqueue.review.desk import Desk, desk_of, draft_of, explain, submission_of, taken
 from reviewqueue.review.reopening import reopen
 from reviewqueue.review.shown import hidden_in, input_shown, lines, markdown, pieces, scalar, words
 
@@ -167,16 +167,18 @@ def _again(who: Actor, desk: Desk, *, lost: Conflict | None = None, status: int)
 @blueprint.post("/claims/<claim_id>/draft")
 @signed_in
 def save_draft(claim_id: str) -> AnyResponse:
-    """Keep what is typed; with `add`, and a row more in that list."""
+    """Keep what is typed; with `add`, and a row more in that list; with `take`, what that review says."""
     who = actor()
     data = _typed()
     with read_session() as session:
         if data.get("add"):
             data.add(data["add"], f"n{len(data.getlist(data['add']))}")
         desk = _read(session, who, claim_id, data)
+        if data.get("take"):
+            desk = _read(session, who, claim_id, taken(desk, data["take"]))
     with write_session() as session:
         drafts.save(session=session, actor=who, task_id=desk.work.task_id, body=draft_of(desk))
-    if is_from_desk():
+    if is_from_desk() and not data.get("take"):
         return Response(status=204)
     return _away(url_for("review.show", claim_id=claim_id))
 

@@ -15,7 +15,7 @@ from reviewqueue.core.db import clock
 from reviewqueue.core.moments import iso
 from reviewqueue.core.strictjson import Raw, exact, raw
 from reviewqueue.errors import NotFound
-from reviewqueue.models import Draft, Item, Person, Queue, Task
+from reviewqueue.models import Decision, Draft, Item, Person, Queue, Task
 from reviewqueue.models.base import table
 from reviewqueue.models.states import Audience, TaskKind, TaskState
 from reviewqueue.queues import routing
@@ -40,6 +40,8 @@ class Workpiece:
     lease_until: datetime | None
     seconds_left: float
     kind: TaskKind
+    blind: bool
+    """What the AI said is hidden: output, alternatives, confidences and explanation are not here."""
     audience: Audience
     escalated_by: str | None
     escalation_comment: str | None
@@ -63,6 +65,8 @@ class Workpiece:
     oldest_at: datetime | None
     similar: int
     """Other items of the queue that say nearly the same, at most 99."""
+    answers: list[Any]
+    """For an adjudication: what those say who disagree, see `answers_to`."""
 
 
 def workpiece(*, session: Session, actor: Actor, claim_id: str) -> Workpiece:
@@ -73,7 +77,7 @@ def workpiece(*, session: Session, actor: Actor, claim_id: str) -> Workpiece:
     task_id, fence = claims.parse_claim_id(claim_id)
     task = session.execute(
         select(
-            Task.id, Task.queue_id, Task.item_id, Task.config_version, Task.kind, Task.audience, Task.fence,
+            Task.id, Task.queue_id, Task.item_id, Task.config_version, Task.kind, Task.blind, Task.audience, Task.fence,
             Task.holder, Task.last_holder, Task.state, Task.lease_until, Task.escalation_comment,
             Person.name.label("escalated_by"),
             clock().label("now"),
@@ -89,21 +93,47 @@ def workpiece(*, session: Session, actor: Actor, claim_id: str) -> Workpiece:
     compiled = configuration(session, head.id, task.config_version)
     seconds = (task.lease_until - task.now).total_seconds() if task.lease_until else 0.0
     live = task.state is TaskState.CLAIMED and task.holder == actor.id and task.fence == fence and seconds > 0
-    parts = json.loads(item.parts or "[]")
+    parts = [] if task.blind else json.loads(item.parts or "[]")
     waiting, oldest = _waiting(session, head.id)
     draft = session.execute(
         select(Draft.body).where(Draft.task_id == task_id, Draft.person_id == actor.id)
     ).scalar_one_or_none()
     return Workpiece(
         claim_id=claim_id, task_id=task_id, fence=fence, live=live, lease_until=task.lease_until,
-        seconds_left=max(0.0, seconds), kind=task.kind, audience=task.audience, escalated_by=task.escalated_by,
-        escalation_comment=task.escalation_comment, queue=head, config=compiled.config,
-        config_version=task.config_version, item=item, input=json.loads(item.input), output=json.loads(item.output),
-        failure=json.loads(item.failure) if item.failure else None, alternatives=json.loads(item.alternatives or "[]"),
+        seconds_left=max(0.0, seconds), kind=task.kind, blind=task.blind, audience=task.audience,
+        escalated_by=task.escalated_by, escalation_comment=task.escalation_comment, queue=head, config=compiled.config,
+        config_version=task.config_version, item=item, input=json.loads(item.input),
+        output=None if task.blind else json.loads(item.output),
+        failure=json.loads(item.failure) if item.failure else None,
+        alternatives=[] if task.blind else json.loads(item.alternatives or "[]"),
         parts={part["pointer"]: part.get("confidence") for part in parts}, metadata=json.loads(item.metadata_json),
-        why=why_flagged(item, task.kind, configuration(session, head.id, item.config_version).config),
+        why=_why(session, item, task),
+        answers=answers_to(session, task.item_id) if task.kind is TaskKind.ADJUDICATION else [],
         draft=exact(draft) if draft else None, waiting=min(waiting, MOST_COUNTED),
         waiting_capped=waiting > MOST_COUNTED, oldest_at=oldest, similar=_similar(session, item),
+    )  # fmt: skip
+
+
+def _why(session: Session, item: Any, task: Any) -> list[str]:
+    if task.blind:
+        return [item.rule_title]
+    return why_flagged(item, task.kind, configuration(session, task.queue_id, item.config_version).config)
+
+
+def answers_to(session: Session, item_id: str) -> list[Any]:
+    """What the reviews of the item's present round say, in order of time: verdict, output (JSON text), reason, comment,
+    spent_seconds. Who gave them is not said, so that the answer is judged."""
+    return list(
+        session.execute(
+            select(Decision.verdict, Decision.output, Decision.reason, Decision.comment, Decision.spent_seconds)
+            .join(Task, Task.id == Decision.task_id)
+            .join(Item, (Item.id == Decision.item_id) & (Item.round == Decision.round))
+            .where(
+                Decision.item_id == item_id, Task.kind == TaskKind.REVIEW, Decision.withdrawn_at.is_(None),
+                ~Decision.late,
+            )
+            .order_by(Decision.decided_at, Decision.id)
+        )
     )  # fmt: skip
 
 
@@ -145,6 +175,8 @@ def why_flagged(item: Any, kind: TaskKind, config: QueueConfig) -> list[str]:
 def _first_reason(item: Any, kind: TaskKind, config: QueueConfig) -> str:
     if kind is TaskKind.AUDIT:
         return f"Random check: {item.probability:.0%} of what passes is looked at"
+    if kind is TaskKind.ADJUDICATION:
+        return "Adjudication: reviewers disagree"
     if kind is TaskKind.APPEAL:
         return "Reopened: somebody asked for a second judgement"
     title = str(item.rule_title)
@@ -171,10 +203,10 @@ def _short(value: Any) -> str:
 _task, _item, _draft = table(Task).c, table(Item).c, table(Draft).c
 _CLAIMED = (
     select(
-        _task.kind, _task.round, _task.priority, _task.due, _task.config_version, _task.audience, table(Queue).c.slug,
-        _draft.body.label("draft"), _item.external_id, _item.input, _item.output, _item.failure, _item.confidence,
-        _item.risk, _item.model, _item.model_version, _item.parts, _item.alternatives, _item.explanation,
-        _item.trace_url, _item.metadata.label("metadata_json"), _item.rule, _item.rule_title, _item.created_at,
+        _task.kind, _task.round, _task.priority, _task.due, _task.config_version, _task.audience, _task.blind,
+        table(Queue).c.slug, _draft.body.label("draft"), _item.external_id, _item.input, _item.output, _item.failure,
+        _item.confidence, _item.risk, _item.model, _item.model_version, _item.parts, _item.alternatives,
+        _item.explanation, _item.trace_url, _item.metadata.label("metadata_json"), _item.rule, _item.rule_title, _item.created_at,
     )
     .join_from(table(Task), table(Item), _item.id == _task.item_id)
     .join(table(Queue), table(Queue).c.id == _task.queue_id)
@@ -186,21 +218,34 @@ _CLAIMED = (
 def claim_json(*, session: Session, actor: Actor, held: claims.Held) -> dict[str, Any]:
     """`{claim, task, item, draft}`, for `spliced`; content exactly as it was sent."""
     row = session.execute(_CLAIMED, {"task_id": held.task_id, "person_id": actor.id}).one()
+    said = {
+        "output": Raw(row.output), "confidence": row.confidence, "parts": raw(row.parts),
+        "alternatives": raw(row.alternatives), "explanation": row.explanation, "trace_url": row.trace_url,
+    }  # fmt: skip
+    if row.blind:
+        said = dict.fromkeys(said)
     return {
         "claim": {"id": held.claim_id, "fence": held.fence, "lease_until": iso(held.lease_until)},
         "task": {
             "id": held.task_id, "queue": row.slug, "kind": row.kind, "round": row.round, "priority": row.priority,
-            "due": iso(row.due), "config_version": row.config_version, "audience": row.audience,
+            "due": iso(row.due), "config_version": row.config_version, "audience": row.audience, "blind": row.blind,
         },
         "item": {
-            "id": held.item_id, "external_id": row.external_id, "input": Raw(row.input), "output": Raw(row.output),
-            "failure": raw(row.failure), "confidence": row.confidence, "risk": row.risk, "model": row.model,
-            "model_version": row.model_version, "parts": raw(row.parts), "alternatives": raw(row.alternatives),
-            "explanation": row.explanation, "trace_url": row.trace_url, "metadata": Raw(row.metadata_json),
+            "id": held.item_id, "external_id": row.external_id, "input": Raw(row.input), **said,
+            "failure": raw(row.failure), "risk": row.risk, "model": row.model,
+            "model_version": row.model_version, "metadata": Raw(row.metadata_json),
             "rule": row.rule, "title": row.rule_title, "submitted_at": iso(row.created_at),
         },
         "draft": raw(row.draft),
+        "answers": _answers_json(session, held.item_id) if row.kind is TaskKind.ADJUDICATION else [],
     }  # fmt: skip
+
+
+def _answers_json(session: Session, item_id: str) -> list[dict[str, Any]]:
+    return [
+        {"verdict": row.verdict, "output": Raw(row.output), "reason": row.reason, "comment": row.comment}
+        for row in answers_to(session, item_id)
+    ]
 
 
 # -- home -------------------------------------------------------------------------------------------------------------
