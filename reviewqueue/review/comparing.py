@@ -17,19 +17,20 @@ class Cell:
 
     text: str | None
     group: int
-    """Cells of a row that say the same have the same number, from 0 for the first."""
+    """Cells of a row that say the same have the same number, from 0 for the first; -1 where there is no output."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One leaf of the outputs."""
+    """One leaf of the outputs: the model's first, then the reviews'."""
 
     name: str
     cells: list[Cell]
 
     @property
-    def differs(self) -> bool:
-        return any(cell.group for cell in self.cells)
+    def disputed(self) -> bool:
+        """Whether the reviews differ here."""
+        return len({cell.group for cell in self.cells[1:] if cell.group >= 0}) > 1
 
 
 def side_by_side(outputs: Sequence[Any]) -> list[Row]:
@@ -47,7 +48,7 @@ def _cells(values: Sequence[Any], outputs: Sequence[Any]) -> list[Cell]:
     cells = []
     for value, output in zip(values, outputs, strict=True):
         if output is MISSING:
-            cells.append(Cell(None, 0))
+            cells.append(Cell(None, -1))
             continue
         group = next((at for at, other in enumerate(known) if value is other or same(value, other)), len(known))
         if group == len(known):

@@ -25,6 +25,7 @@ from reviewqueue.models import (
     Person,
     Queue,
     Resolution,
+    Task,
     Token,
 )
 from reviewqueue.models.states import ActorKind, ItemState, Verdict
@@ -158,6 +159,8 @@ class ItemHistory:
     decisions: list[Any]
     events: list[Event] | None
     """None for those who may not read the history."""
+    withheld: bool
+    """What others decided in this round is left out, for the reader may be asked to judge the item, too."""
 
 
 def item_history(*, session: Session, actor: Actor, item_id: str) -> ItemHistory:
@@ -172,14 +175,21 @@ def item_history(*, session: Session, actor: Actor, item_id: str) -> ItemHistory
     require(actor, Action.READ_ITEMS, item.queue_id)
     revisions = select(Resolution).where(Resolution.item_id == item.id).order_by(Resolution.revision.desc())
     may_read = may(actor, Action.READ_HISTORY, item.queue_id)
+    decisions = _decisions(session, item.id) if may_read else []
+    events = _events(session, item.id) if may_read else None
+    unsettled = item.reviews > 1 and item.state in (ItemState.QUEUED, ItemState.IN_REVIEW)
+    withheld = False
+    if unsettled and events is not None and may(actor, Action.REVIEW, item.queue_id):
+        mine = [row for row in decisions if row.Decision.round < item.round or row.Decision.person_id == actor.id]
+        withheld, decisions = len(mine) < len(decisions), mine
+        events = [event for event in events if not event.action.startswith("task.decided")]
     history = ItemHistory(
         item=item, queue=queue_by_id(session, item.queue_id),
         config=configuration(session, item.queue_id, item.config_version).config,
         input=json.loads(item.input), output=json.loads(item.output),
         failure=json.loads(item.failure) if item.failure else None, metadata=json.loads(item.metadata_json),
         resolutions=list(session.scalars(revisions)),
-        decisions=_decisions(session, item.id) if may_read else [],
-        events=_events(session, item.id) if may_read else None,
+        decisions=decisions, events=events, withheld=withheld,
     )  # fmt: skip
     trail.record(session, actor, "item.viewed", queue_id=item.queue_id, item_id=item.id)
     return history
@@ -187,8 +197,9 @@ def item_history(*, session: Session, actor: Actor, item_id: str) -> ItemHistory
 
 def _decisions(session: Session, item_id: str) -> list[Any]:
     query = (
-        select(Decision, Person.name)
+        select(Decision, Task.kind, Person.name)
         .join(Person, Person.id == Decision.person_id)
+        .join(Task, Task.id == Decision.task_id)
         .where(Decision.item_id == item_id)
         .order_by(Decision.decided_at)
     )

@@ -206,7 +206,8 @@ _CLAIMED = (
         _task.kind, _task.round, _task.priority, _task.due, _task.config_version, _task.audience, _task.blind,
         table(Queue).c.slug, _draft.body.label("draft"), _item.external_id, _item.input, _item.output, _item.failure,
         _item.confidence, _item.risk, _item.model, _item.model_version, _item.parts, _item.alternatives,
-        _item.explanation, _item.trace_url, _item.metadata.label("metadata_json"), _item.rule, _item.rule_title, _item.created_at,
+        _item.explanation, _item.trace_url, _item.metadata.label("metadata_json"), _item.rule,
+        _item.rule_title, _item.created_at,
     )
     .join_from(table(Task), table(Item), _item.id == _task.item_id)
     .join(table(Queue), table(Queue).c.id == _task.queue_id)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from reviewqueue.accounts import memberships
 from reviewqueue.core.db import write_session
+from reviewqueue.models.states import QueueRole
 from reviewqueue.queues.applying import apply
 from reviewqueue.resolution.verdicts import MISSING
 from reviewqueue.review.comparing import side_by_side
@@ -24,9 +26,6 @@ def disagreed(client, app, cast):
 
 def test_the_answers_stand_side_by_side_without_names_and_one_can_be_taken(client, cast, app, disagreed):
     with app.app_context(), write_session() as session:
-        from reviewqueue.accounts import memberships
-        from reviewqueue.models.states import QueueRole
-
         memberships.add(session=session, actor=OPERATOR, slug="intents", email=cast.olga.email, role=QueueRole.REVIEWER)
     client.post("/login", data={"email": cast.olga.email, "password": PASSWORD})
     page = client.post("/queues/intents/claims", follow_redirects=True)
@@ -41,7 +40,8 @@ def test_the_answers_stand_side_by_side_without_names_and_one_can_be_taken(clien
 
 
 def test_what_differs_is_marked():
-    rows = side_by_side([{"label": "a", "lines": [{"total": 1}]}, {"label": "b", "lines": [{"total": 1.0}]}, MISSING])
-    assert [(row.name, row.differs) for row in rows] == [("Label", True), ("Lines · 1 · Total", False)]
-    assert [cell.text for cell in rows[0].cells] == ["a", "b", None]
-    assert side_by_side([{"a": 1}, {}])[0].differs
+    one, other = {"label": "b", "lines": [{"total": 1}]}, {"label": "c", "lines": [{"total": 1.0}]}
+    rows = side_by_side([{"label": "a", "lines": [{"total": 2}]}, one, MISSING, other])
+    assert [(row.name, row.disputed) for row in rows] == [("Label", True), ("Lines · 1 · Total", False)]
+    assert [(cell.text, cell.group) for cell in rows[0].cells] == [("a", 0), ("b", 1), (None, -1), ("c", 2)]
+    assert side_by_side([MISSING, {"a": 1}, {}])[0].disputed

@@ -17,7 +17,7 @@ from reviewqueue.resolution import endings
 from reviewqueue.review import claims, decisions, edge, settling
 from reviewqueue.review.lanes import lane_of
 from tests.desk_steps import act, claim, decide, read, submit
-from tests.fixtures.people import INTENTS, OPERATOR
+from tests.fixtures.people import INTENTS, OPERATOR, PASSWORD, item
 
 REFUND, LOST = {"output": {"label": "refund"}}, {"verdict": "approve"}
 
@@ -175,17 +175,11 @@ def test_rules_ask_for_more_and_so_does_a_second_look(client, cast, app, ask_for
     for number, risk in enumerate(("high", "low")):
         submit(client, cast, number=number, risk=risk, confidence=0.1)
     ask_for(required=1, second_look=1.0)
-    batch = {"items": [{**_item(), "external_id": "in-a-batch"}]}
+    batch = {"items": [{**item(9), "external_id": "in-a-batch"}]}
     client.post("/api/v1/items/batch", json=batch, headers=cast.submitter.bearer)
     with app.app_context(), read_session() as session:
         assert list(session.scalars(select(Item.reviews).order_by(Item.id))) == [3, 1, 2]
         assert len(session.scalars(select(Task.id)).all()) == 5
-
-
-def _item() -> dict[str, Any]:
-    from tests.fixtures.people import item
-
-    return item(9)
 
 
 def test_a_task_that_only_deciders_and_skippers_are_left_for_comes_back_to_those_who_skipped(
@@ -258,3 +252,18 @@ def _rows_read(database: str) -> int:
     with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("SELECT pg_stat_force_next_flush()"))
         return int(connection.execute(text(question)).scalar_one())
+
+
+def test_a_lead_who_may_judge_an_item_does_not_read_what_others_decided(client, cast, ask_for):
+    ask_for(required=2)
+    item_id = submit(client, cast)["id"]
+    decide(client, cast.alice, comment="It is about money.", **REFUND)
+    for who, sees in ((cast.bob, False), (cast.auditor, True)):
+        client.post("/login", data={"email": who.email, "password": PASSWORD})
+        page = client.get(f"/items/{item_id}").text
+        assert ("It is about money." in page) is sees
+        assert ("shows once the item is settled" in page) is not sees
+        client.post("/logout")
+    decide(client, cast.carol, **REFUND)
+    client.post("/login", data={"email": cast.bob.email, "password": PASSWORD})
+    assert "It is about money." in client.get(f"/items/{item_id}").text
