@@ -36,6 +36,7 @@ COMMANDS = {
     "tokens": "reviewqueue.accounts.commands.tokens_group",
     "submit": "reviewqueue.adapters.commands.submit",
     "export": "reviewqueue.feedback.commands.export",
+    "gold": "reviewqueue.review.commands.gold",
 }
 """Commands that live with their feature, imported when they are called."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
 import time
@@ -35,6 +36,13 @@ def new_id() -> str:
     random = int.from_bytes(os.urandom(8), "big") >> 2
     digits = f"{milliseconds << 80 | 0x7 << 76 | counter << 64 | 0x2 << 62 | random:032x}"
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+def id_at(seconds: float, seed: str) -> str:
+    """A UUIDv7 as if it had been made at that Unix time, the same for the same seed."""
+    digest = int.from_bytes(hashlib.sha256(seed.encode()).digest()[:10], "big")
+    counter, random = digest >> 68, digest & (1 << 62) - 1
+    return str(uuid.UUID(int=int(seconds * 1000) << 80 | 0x7 << 76 | counter << 64 | 0x2 << 62 | random))
 
 
 def first_id_at(seconds: float) -> str:

@@ -117,7 +117,7 @@ class Pages:
             )
             .order_by(_item.id).limit(PAGE)
         )  # fmt: skip
-        # Standing and late ones, none that is in its grace time.
+        # Standing and late ones, none that is in its grace time or on gold.
         self._decisions = (
             select(
                 _decision.item_id, _person.pseudonym, _plain(_decision.verdict), _decision.output, _decision.reason,
@@ -130,6 +130,7 @@ class Pages:
             .where(
                 _decision.item_id.in_(bindparam("item_ids", expanding=True)), _decision.queue_id == export.queue_id,
                 _decision.withdrawn_at.is_(None), _decision.releases_at <= export.as_of,
+                _decision.correct.is_(None),
             )
             .order_by(_decision.id)
         )  # fmt: skip

@@ -138,6 +138,8 @@ class Decision(Base):
     withdrawn_at: Mapped[Moment | None]
     late: Mapped[bool] = mapped_column(default=False)
     """Came after the item had expired: a label, never the resolution."""
+    correct: Mapped[bool | None]
+    """Of a gold task: whether it is the known answer."""
 
     __table_args__ = (
         # Promise 3: at most one standing decision a task, and one a person and round.
@@ -156,6 +158,15 @@ class Decision(Base):
             unique=True,
             postgresql_where=text("withdrawn_at IS NULL AND NOT late"),
             sqlite_where=text("withdrawn_at IS NULL AND NOT late"),
+        ),
+        # How people met the gold of a queue.
+        Index(
+            "ix_decision_gold",
+            "queue_id",
+            "person_id",
+            "id",
+            postgresql_where=text("correct IS NOT NULL"),
+            sqlite_where=text("correct IS NOT NULL"),
         ),
         # "My decisions", newest first.
         Index("ix_decision_person_id_id", "person_id", "id"),

@@ -106,10 +106,23 @@ class Decision(Told):
     """From then on it can no longer be withdrawn."""
 
 
+class KnownAnswer(Told):
+    """What an item's answer is that measures reviewers."""
+
+    correct: bool
+    """Whether the decision is that answer."""
+    verdict: Verdict
+    output: Any
+    note: str | None
+    """Why it is the answer."""
+
+
 class Decided(Told):
     decision: Decision
     resolution: Resolution | None
-    """Null while the decision can still be withdrawn."""
+    """Null while the decision can still be withdrawn, while other reviews are awaited, and with gold."""
+    gold: KnownAnswer | None
+    """Where the answer was known: the item was a check, and nothing else comes of the decision."""
     next: Claim | None = None
     """Only where asked for: the next claim of the queue; null when nothing waits."""
 
@@ -142,6 +155,7 @@ DECIDED = {
         "decided_at": "2026-11-20T10:04:11.482Z", "releases_at": "2026-11-20T10:04:11.482Z",
     },
     "resolution": RESOLUTION,
+    "gold": None,
 }  # fmt: skip
 
 # -- operations -------------------------------------------------------------------------------------------------------

@@ -75,6 +75,8 @@ class Reviews(Shape):
     """Share of the items that gets one review more than is asked for."""
     blind: Annotated[float, pydantic.Field(ge=0, le=1)] = 0.0
     """Share of the tasks whose reviewer does not see what the AI said."""
+    gold: Annotated[float, pydantic.Field(ge=0, le=1)] = 0.0
+    """Share of the claims that are given an item whose answer is known."""
 
 
 class Sla(Shape):

@@ -44,7 +44,7 @@ from reviewqueue.models.states import Audience, QueueRole, TaskKind, TaskState
 from reviewqueue.queues import routing
 from reviewqueue.queues.applying import fits
 from reviewqueue.queues.catalog import HEAD, QueueHead, configuration, head_of, queue_by_id
-from reviewqueue.review import rounds
+from reviewqueue.review import golden, rounds
 from reviewqueue.review.lanes import lane_of, may_take
 
 SKIPS_BEFORE_ESCALATION = 3
@@ -107,7 +107,7 @@ def claim_next(*, session: Session, actor: Actor, slug: str | None = None) -> He
         place = _best_lane(session, actor, lanes)
         if place is not None:
             queue_id, lane = place
-            held = _take(session, actor, heads, queue_id, lane)
+            held = _take_gold(session, actor, heads, queue_id, lane) or _take(session, actor, heads, queue_id, lane)
             if held is not None:
                 return held
         if attempt == 0:
@@ -257,6 +257,23 @@ def _take(session: Session, actor: Actor, heads: dict[str, QueueHead], queue_id:
     """The most urgent of the lane, for somebody who holds nothing in any of these queues."""
     place = {"in_queue": queue_id, "in_lane": lane, "in_queues": list(heads)}
     return _lease(session, actor, heads[queue_id], _TAKE[on_postgresql(session)], place)
+
+
+def _take_gold(session: Session, actor: Actor, heads: dict[str, QueueHead], queue_id: str, lane: str) -> Held | None:
+    """Now and then an item whose answer is known, where there is work of the kind that it looks like."""
+    head = heads[queue_id]
+    if not golden.is_drawn(configuration(session, head.id, head.version).config.reviews.gold):
+        return None
+    holds_one = select(ONE).where(_task.holder == actor.id, CLAIMED, _task.queue_id.in_(heads)).limit(ONE)
+    near = session.execute(
+        _claimable(queue_id, lane, actor.id, _task.kind, _task.priority, _task.due, _task.created_at)
+    ).one_or_none()
+    if near is None or near.kind is not TaskKind.REVIEW or session.execute(holds_one).first() is not None:
+        return None
+    made = golden.make_task(session, actor, head, near)
+    if made is None:
+        return None
+    return _lease(session, actor, head, _TAKE_ONE, {"task_id": made.id, "in_lane": made.lane})
 
 
 def _lease(session: Session, actor: Actor, head: QueueHead, statement: Any, parameters: dict[str, Any]) -> Held | None:
@@ -476,6 +493,9 @@ def skip(*, session: Session, actor: Actor, claim_id: str) -> None:
     _queue_of(session, actor, task_id)
     rounds.lock_item_of(session, task_id)
     task = _locked(session, task_id, fence, actor)
+    if task.kind is TaskKind.GOLD:
+        _put_aside(session, actor, task, fence, "task.skipped")
+        return
     decided = rounds.deciders(session, task.item_id)
     session.execute(insert(Skip).values(task_id=task_id, person_id=actor.id, created_at=clock()))
     excluded = sorted({*json.loads(task.excluded), actor.id})
@@ -518,6 +538,9 @@ def escalate(*, session: Session, actor: Actor, claim_id: str, comment: str | No
     others = people_with(session, task.queue_id, QueueRole.LEAD) - {actor.id}
     if not others - rounds.deciders(session, task.item_id):
         raise Conflict("The queue has no other lead who could take it: decide it, or skip it.", code="no_lead")
+    if task.kind is TaskKind.GOLD:
+        _put_aside(session, actor, task, fence, "task.escalated")
+        return
     _hand_on(
         session,
         task,
@@ -538,11 +561,23 @@ def escalate(*, session: Session, actor: Actor, claim_id: str, comment: str | No
     )
 
 
+def _put_aside(session: Session, actor: Actor, task: Any, fence: int, action: str) -> None:
+    """A check that somebody hands on ends there: it was for them."""
+    session.execute(
+        update(table(Task))
+        .where(_task.id == task.id)
+        .values(state=TaskState.CANCELLED, last_holder=_task.holder, holder=None, lease_until=None)
+    )
+    trail.record(
+        session, actor, action, queue_id=task.queue_id, item_id=task.item_id, subject=task.id, facts={"fence": fence}
+    )
+
+
 def _locked(session: Session, task_id: str, fence: int, actor: Actor) -> Any:
     """The task's columns, its row locked until the end of the transaction. Raises `LeaseLost`."""
-    query = select(_task.id, _task.queue_id, _task.item_id, _task.audience, _task.assignee, _task.excluded).where(
-        *LIVE_CLAIM
-    )
+    query = select(
+        _task.id, _task.queue_id, _task.item_id, _task.kind, _task.audience, _task.assignee, _task.excluded
+    ).where(*LIVE_CLAIM)
     parameters = claim_parameters(task_id, fence, actor)
     row = session.execute(query.with_for_update() if on_postgresql(session) else query, parameters).one_or_none()
     if row is None:

@@ -25,7 +25,7 @@ from reviewqueue.queues.catalog import Compiled, configuration
 from reviewqueue.queues.configuration import offered_reasons
 from reviewqueue.resolution import reading
 from reviewqueue.resolution.verdicts import MISSING, Judged, judge, same
-from reviewqueue.review import claims, drafts, rounds
+from reviewqueue.review import claims, drafts, golden, rounds
 from reviewqueue.review.settling import put_into_effect
 
 
@@ -64,6 +64,8 @@ class Decided:
     verdict: Verdict
     item_id: str
     replayed: bool
+    gold: golden.Feedback | None = None
+    """Where the answer was known."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,8 @@ def _locked_statement(*, locks: bool) -> Any:
             .where(_draft.task_id == _task.id, _draft.person_id == bindparam("by_person"))
             .label("has_draft"),
             exists(text("1"))
-            .where(_other.item_id == _task.item_id, _other.id != _task.id, _other.state.in_(("open", "claimed")))
+            .where(_other.item_id == _task.item_id, _other.id != _task.id, _other.state.in_(("open", "claimed")),
+                   _other.kind != TaskKind.GOLD)
             .label("has_siblings"),
         )
         .join_from(table(Task), table(Item), _item.id == _task.item_id)
@@ -135,6 +138,8 @@ def decide(*, session: Session, actor: Actor, claim_id: str, submission: Submiss
         task = _locked_task(session, task_id, actor)
         earlier = _replayed(session, actor, task, fence, submission)
         return earlier or _lost(session, actor, task, fence, submission, judged)
+    if task.kind is TaskKind.GOLD:
+        return _measure(session, actor, task, fence, submission, judged, compiled.config.reviews.agree_on)
     grace = compiled.config.undo_seconds if submission.grace else 0
     return _stand(session, actor, task, fence, submission, judged, grace)
 
@@ -198,17 +203,35 @@ def _stand(
     return _decided(row, resolution, grace, replayed=False)
 
 
+def _measure(
+    session: Session, actor: Actor, task: Any, fence: int, submission: Submission, judged: Judged,
+    agree_on: Sequence[str],
+) -> Decided:  # fmt: skip
+    """A decision on gold: what is known is told at once, so that there is no undo, and nothing else comes of it."""
+    known = golden.known_answer(session, task.item_id)
+    rejects = judged.verdict is Verdict.REJECT
+    correct = golden.is_met(known, rejects=rejects, output=judged.output, agree_on=agree_on)
+    row = _insert(session, actor, task, fence, submission, judged, correct=correct)
+    if task.has_draft:
+        drafts.drop(session, task_id=task.id, person_id=actor.id)
+    trail.record(
+        session, actor, "gold.decided", queue_id=task.queue_id, item_id=task.item_id, subject=task.id,
+        facts={"fence": fence, "verdict": judged.verdict, "decision": row.id, "correct": correct},
+    )  # fmt: skip
+    return _decided(row, None, 0, replayed=False, gold=golden.Feedback(correct, known))
+
+
 _SHOWN = (
     _decision.id, _decision.task_id, _decision.item_id, _decision.queue_id, _decision.verdict, _decision.output,
     _decision.reason, _decision.suggested_label, _decision.comment, _decision.message, _decision.spent_seconds,
-    _decision.decided_at, _decision.releases_at, _decision.config_version,
+    _decision.decided_at, _decision.releases_at, _decision.config_version, _decision.correct,
 )  # fmt: skip
 _DECISION = insert(table(Decision)).values(decided_at=clock(), releases_at=clock_in("grace_seconds")).returning(*_SHOWN)
 
 
 def _insert(
     session: Session, actor: Actor, task: Any, fence: int, submission: Submission, judged: Judged,
-    *, grace: float = 0, late: bool = False,
+    *, grace: float = 0, late: bool = False, correct: bool | None = None,
 ) -> Any:  # fmt: skip
     return session.execute(
         _DECISION,
@@ -221,7 +244,7 @@ def _insert(
             "spent_seconds": None if submission.spent_seconds is None else round(submission.spent_seconds, 1),
             "seen": None if submission.seen is None else dumps(list(submission.seen)),
             "shown": dumps({"config_version": task.config_version, "blind": task.blind}), "via": actor.via,
-            "late": late,
+            "late": late, "correct": correct,
             "grace_seconds": float(grace),
         },
     ).one()  # fmt: skip
@@ -271,14 +294,17 @@ class _Effective:
     reviews: int
 
 
-def _decided(row: Any, resolution: dict[str, Any] | None, undo_seconds: float, *, replayed: bool) -> Decided:
+def _decided(
+    row: Any, resolution: dict[str, Any] | None, undo_seconds: float, *, replayed: bool,
+    gold: golden.Feedback | None = None,
+) -> Decided:  # fmt: skip
     shown = {
         "id": row.id, "task": row.task_id, "item": row.item_id, "verdict": row.verdict, "output": Raw(row.output),
         "reason": row.reason, "suggested_label": row.suggested_label, "comment": row.comment, "message": row.message,
         "spent_seconds": row.spent_seconds, "config_version": row.config_version, "decided_at": iso(row.decided_at),
         "releases_at": iso(row.releases_at),
     }  # fmt: skip
-    return Decided(row.id, shown, resolution, row.releases_at, undo_seconds, row.verdict, row.item_id, replayed)
+    return Decided(row.id, shown, resolution, row.releases_at, undo_seconds, row.verdict, row.item_id, replayed, gold)
 
 
 # -- again, and too late ----------------------------------------------------------------------------------------------
@@ -302,6 +328,9 @@ def _replayed(session: Session, actor: Actor, task: Any, fence: int, submission:
     if not _equal(row, submission):
         drafts.keep(session, task_id=task.id, person_id=actor.id, body=submission.draft)
         return Lost(AlreadyDecided("You have decided this task already, differently. That decision stands."))
+    if row.correct is not None:
+        known = golden.known_answer(session, task.item_id)
+        return _decided(row, None, 0, replayed=True, gold=golden.Feedback(row.correct, known))
     resolution = reading.in_force(session, task.item_id)
     left = session.execute(
         select(PendingRelease.releases_at).where(PendingRelease.decision_id == row.id)
@@ -324,7 +353,7 @@ def _lost(session: Session, actor: Actor, task: Any, fence: int, submission: Sub
     """Keep what was typed. After the end of the item it also counts as a late label of whoever held it, if it is valid
     (`judged`)."""
     drafts.keep(session, task_id=task.id, person_id=actor.id, body=submission.draft)
-    if task.state is not TaskState.CANCELLED or task.item_state not in ENDED:
+    if task.state is not TaskState.CANCELLED or task.item_state not in ENDED or task.kind is TaskKind.GOLD:
         return Lost(claims.lost_lease(session, actor, task.id))
     if task.item_state is ItemState.CANCELLED:
         return Lost(ItemEnded("Withdrawn by the program. Nothing needed.", code="item_cancelled"))

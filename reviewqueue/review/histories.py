@@ -20,6 +20,7 @@ from reviewqueue.models import (
     AuditContent,
     AuditEvent,
     Decision,
+    Gold,
     Item,
     PendingRelease,
     Person,
@@ -83,8 +84,8 @@ def my_decisions(*, session: Session, actor: Actor, cursor: str | None) -> Page:
     query = (
         select(
             Decision.id, Decision.verdict, Decision.output, Decision.reason, Decision.comment, Decision.decided_at,
-            Decision.withdrawn_at, Decision.late, Decision.queue_id, Decision.item_id, Item.external_id,
-            Item.output.label("ai_output"), Queue.slug, Queue.title,
+            Decision.withdrawn_at, Decision.late, Decision.correct, Decision.queue_id, Decision.item_id,
+            Item.external_id, Item.output.label("ai_output"), Queue.slug, Queue.title,
             (PendingRelease.releases_at > clock()).label("undoable"),
         )
         .join(Item, Item.id == Decision.item_id)
@@ -159,6 +160,8 @@ class ItemHistory:
     decisions: list[Any]
     events: list[Event] | None
     """None for those who may not read the history."""
+    gold: Any
+    """Its row, if it is gold and the reader manages that."""
     withheld: bool
     """What others decided in this round is left out, for the reader may be asked to judge the item, too."""
 
@@ -190,9 +193,16 @@ def item_history(*, session: Session, actor: Actor, item_id: str) -> ItemHistory
         failure=json.loads(item.failure) if item.failure else None, metadata=json.loads(item.metadata_json),
         resolutions=list(session.scalars(revisions)),
         decisions=decisions, events=events, withheld=withheld,
+        gold=_gold(session, actor, item),
     )  # fmt: skip
     trail.record(session, actor, "item.viewed", queue_id=item.queue_id, item_id=item.id)
     return history
+
+
+def _gold(session: Session, actor: Actor, item: Item) -> Gold | None:
+    if not may(actor, Action.MANAGE_GOLD, item.queue_id):
+        return None
+    return session.execute(select(Gold).where(Gold.item_id == item.id)).scalar_one_or_none()
 
 
 def _decisions(session: Session, item_id: str) -> list[Any]:

@@ -48,7 +48,9 @@ def deciders(session: Session, item_id: str) -> set[str]:
 
 def has_open(session: Session, item_id: str) -> bool:
     """Whether a task of the item waits or is held."""
-    found = select(Task.id).where(Task.item_id == item_id, Task.state.in_(UNFINISHED)).limit(1)
+    found = (
+        select(Task.id).where(Task.item_id == item_id, Task.state.in_(UNFINISHED), Task.kind != TaskKind.GOLD).limit(1)
+    )
     return session.execute(found).first() is not None
 
 
@@ -67,7 +69,7 @@ def readmit(session: Session, *, item_id: str, task_id: str, person_id: str) -> 
 def _others(session: Session, item_id: str, task_id: str) -> list[Any]:
     query = (
         select(_task.id, _task.item_id, _task.queue_id, _task.audience, _task.assignee, _task.excluded)
-        .where(_task.item_id == item_id, _task.id != task_id, _task.state.in_(UNFINISHED))
+        .where(_task.item_id == item_id, _task.id != task_id, _task.state.in_(UNFINISHED), _task.kind != TaskKind.GOLD)
         .order_by(_task.id)
     )
     return list(session.execute(query.with_for_update() if on_postgresql(session) else query).all())

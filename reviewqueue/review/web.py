@@ -23,9 +23,10 @@ from reviewqueue.core.ids import known_id
 from reviewqueue.errors import AlreadyDecided, Conflict, GraceOver, Invalid, LeaseLost
 from reviewqueue.models.states import ItemState
 from reviewqueue.queues.catalog import configuration, find_queue
-from reviewqueue.review import claims, drafts, edge, histories, workpiece
+from reviewqueue.review import claims, drafts, edge, histories, quality, workpiece
 from reviewqueue.review.decisions import withdraw
 from reviewqueue.review.desk import Desk, desk_of, draft_of, explain, submission_of, taken
+from reviewqueue.review.golden import told_in_words
 from reviewqueue.review.reopening import reopen
 from reviewqueue.review.shown import hidden_in, input_shown, lines, markdown, pieces, scalar, words
 
@@ -149,12 +150,14 @@ def decide(claim_id: str) -> AnyResponse:
     with read_session() as session:
         desk = _read(session, who, claim_id, _typed())
     try:
-        edge.decide_now(who, claim_id, submission_of(desk))
+        decided = edge.decide_now(who, claim_id, submission_of(desk))
     except Invalid as error:
         explain(desk, error)
         return _again(who, desk, status=422)
     except Conflict as error:
         return _again(who, desk, lost=error, status=status_of(error))
+    if decided.gold is not None:
+        flash(told_in_words(decided.gold), "good" if decided.gold.correct else "warning")
     return _next(who, desk.work.queue.slug)
 
 
@@ -268,7 +271,8 @@ def decisions() -> str:
     """My decisions, newest first."""
     with read_session() as session:
         page = histories.my_decisions(session=session, actor=actor(), cursor=request.args.get("cursor"))
-    return render_template("review/decisions.html", page=page)
+        measured = quality.mine(session=session, actor=actor())
+    return render_template("review/decisions.html", page=page, measured=measured)
 
 
 @blueprint.get("/queues/<slug>/items")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 from sqlalchemy import and_, bindparam, case, func, select, text
@@ -21,7 +22,7 @@ from reviewqueue.models.states import Audience, TaskKind, TaskState
 from reviewqueue.queues import routing
 from reviewqueue.queues.catalog import QueueHead, configuration, queue_by_id
 from reviewqueue.queues.configuration import QueueConfig
-from reviewqueue.review import claims
+from reviewqueue.review import claims, golden
 
 MOST_COUNTED = 10_000
 LOWEST = -(2**31)
@@ -78,6 +79,7 @@ def workpiece(*, session: Session, actor: Actor, claim_id: str) -> Workpiece:
     task = session.execute(
         select(
             Task.id, Task.queue_id, Task.item_id, Task.config_version, Task.kind, Task.blind, Task.audience, Task.fence,
+            Task.created_at, Task.due, Task.priority,
             Task.holder, Task.last_holder, Task.state, Task.lease_until, Task.escalation_comment,
             Person.name.label("escalated_by"),
             clock().label("now"),
@@ -98,26 +100,30 @@ def workpiece(*, session: Session, actor: Actor, claim_id: str) -> Workpiece:
     draft = session.execute(
         select(Draft.body).where(Draft.task_id == task_id, Draft.person_id == actor.id)
     ).scalar_one_or_none()
+    kind = TaskKind.REVIEW if task.kind is TaskKind.GOLD else task.kind
+    similar = _similar(session, item)
+    if task.kind is TaskKind.GOLD and task.state is not TaskState.DONE:
+        item = golden.disguised(item, task, hides_id=not may(actor, Action.READ_ITEMS, task.queue_id))
     return Workpiece(
         claim_id=claim_id, task_id=task_id, fence=fence, live=live, lease_until=task.lease_until,
-        seconds_left=max(0.0, seconds), kind=task.kind, blind=task.blind, audience=task.audience,
+        seconds_left=max(0.0, seconds), kind=kind, blind=task.blind, audience=task.audience,
         escalated_by=task.escalated_by, escalation_comment=task.escalation_comment, queue=head, config=compiled.config,
         config_version=task.config_version, item=item, input=json.loads(item.input),
         output=None if task.blind else json.loads(item.output),
         failure=json.loads(item.failure) if item.failure else None,
         alternatives=[] if task.blind else json.loads(item.alternatives or "[]"),
         parts={part["pointer"]: part.get("confidence") for part in parts}, metadata=json.loads(item.metadata_json),
-        why=_why(session, item, task),
+        why=_why(session, item, task, kind),
         answers=answers_to(session, task.item_id) if task.kind is TaskKind.ADJUDICATION else [],
         draft=exact(draft) if draft else None, waiting=min(waiting, MOST_COUNTED),
-        waiting_capped=waiting > MOST_COUNTED, oldest_at=oldest, similar=_similar(session, item),
+        waiting_capped=waiting > MOST_COUNTED, oldest_at=oldest, similar=similar,
     )  # fmt: skip
 
 
-def _why(session: Session, item: Any, task: Any) -> list[str]:
+def _why(session: Session, item: Any, task: Any, kind: TaskKind) -> list[str]:
     if task.blind:
         return [item.rule_title]
-    return why_flagged(item, task.kind, configuration(session, task.queue_id, item.config_version).config)
+    return why_flagged(item, kind, configuration(session, task.queue_id, item.config_version).config)
 
 
 def answers_to(session: Session, item_id: str) -> list[Any]:
@@ -207,7 +213,7 @@ _CLAIMED = (
         table(Queue).c.slug, _draft.body.label("draft"), _item.external_id, _item.input, _item.output, _item.failure,
         _item.confidence, _item.risk, _item.model, _item.model_version, _item.parts, _item.alternatives,
         _item.explanation, _item.trace_url, _item.metadata.label("metadata_json"), _item.rule,
-        _item.rule_title, _item.created_at,
+        _item.rule_title, _item.created_at, _task.created_at.label("made_at"),
     )
     .join_from(table(Task), table(Item), _item.id == _task.item_id)
     .join(table(Queue), table(Queue).c.id == _task.queue_id)
@@ -225,17 +231,22 @@ def claim_json(*, session: Session, actor: Actor, held: claims.Held) -> dict[str
     }  # fmt: skip
     if row.blind:
         said = dict.fromkeys(said)
+    kind, round_, item_id, submitted_at = row.kind, row.round, held.item_id, row.created_at
+    if kind is TaskKind.GOLD:
+        kind, round_, submitted_at = TaskKind.REVIEW, 1, row.made_at
+        if not may(actor, Action.READ_ITEMS, held.queue_id):
+            item_id = golden.disguised_id(SimpleNamespace(id=held.task_id, created_at=row.made_at))
     return {
         "claim": {"id": held.claim_id, "fence": held.fence, "lease_until": iso(held.lease_until)},
         "task": {
-            "id": held.task_id, "queue": row.slug, "kind": row.kind, "round": row.round, "priority": row.priority,
+            "id": held.task_id, "queue": row.slug, "kind": kind, "round": round_, "priority": row.priority,
             "due": iso(row.due), "config_version": row.config_version, "audience": row.audience, "blind": row.blind,
         },
         "item": {
-            "id": held.item_id, "external_id": row.external_id, "input": Raw(row.input), **said,
+            "id": item_id, "external_id": row.external_id, "input": Raw(row.input), **said,
             "failure": raw(row.failure), "risk": row.risk, "model": row.model,
             "model_version": row.model_version, "metadata": Raw(row.metadata_json),
-            "rule": row.rule, "title": row.rule_title, "submitted_at": iso(row.created_at),
+            "rule": row.rule, "title": row.rule_title, "submitted_at": iso(submitted_at),
         },
         "draft": raw(row.draft),
         "answers": _answers_json(session, held.item_id) if row.kind is TaskKind.ADJUDICATION else [],
