@@ -107,7 +107,6 @@ TAG = Tag(
             "POST", "/gold/{gold_id}/retirement", "retire_gold", "Give it to nobody any more",
             {204: Answer("Retired; what was measured by it stays.")},
             scope=Scope.QUEUES_WRITE,
-            hides=True,
         ),
         Operation(
             "GET", "/queues/{slug}/quality", "read_quality", "Read how people meet gold, and how they agree",
