@@ -103,7 +103,7 @@ def claim_next(*, session: Session, actor: Actor, slug: str | None = None) -> He
     """
     require_person(actor)
     for attempt in range(ATTEMPTS):
-        heads, lanes = _lanes(session, actor, slug)
+        heads, lanes = lanes_for(session, actor, slug)
         place = _best_lane(session, actor, lanes)
         if place is not None:
             queue_id, lane = place
@@ -125,7 +125,9 @@ def require_person(actor: Actor) -> None:
         raise Forbidden("Only people decide: use a personal token with the scope review.")
 
 
-def _lanes(session: Session, actor: Actor, slug: str | None) -> tuple[dict[str, QueueHead], list[tuple[str, str]]]:
+def lanes_for(
+    session: Session, actor: Actor, slug: str | None = None
+) -> tuple[dict[str, QueueHead], list[tuple[str, str]]]:
     """The queues by id, and of each the lanes that `actor` may take from. Raises `NotFound`, `Forbidden`."""
     if slug is not None:
         rows = session.execute(_LANES_OF_SLUG, {"slug": slug}).all()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import secrets
 from dataclasses import dataclass
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -30,6 +31,7 @@ from reviewqueue.models.base import table
 from reviewqueue.models.states import Audience, ItemState, TaskKind, TaskState, Verdict
 from reviewqueue.queues.applying import fits
 from reviewqueue.queues.catalog import QueueHead, configuration, find_queue
+from reviewqueue.queues.configuration import Timeout
 from reviewqueue.review.comparing import side_by_side
 from reviewqueue.review.consensus import Given, alike
 from reviewqueue.review.lanes import lane_of
@@ -218,12 +220,13 @@ def make_task(session: Session, actor: Actor, head: QueueHead, near: Any) -> Any
     return made
 
 
-def disguised(item: Any, task: Any, *, hides_id: bool) -> Any:
+def disguised(item: Any, task: Any, timeout: Timeout | None, *, hides_id: bool) -> Any:
     """The item of a gold task as if it had come when the task says, and waited."""
     members = {column.key: getattr(item, column.key) for column in Item.__mapper__.column_attrs}
+    expires_at = task.created_at + timedelta(hours=timeout.after_hours) if timeout else None
     members.update(
-        created_at=task.created_at, due_at=task.due, expires_at=None, priority=task.priority, state=ItemState.QUEUED,
-        audit_sample=False,
+        created_at=task.created_at, due_at=task.due, expires_at=expires_at, priority=task.priority,
+        state=ItemState.QUEUED, audit_sample=False,
     )  # fmt: skip
     if hides_id:
         members["id"] = disguised_id(task)

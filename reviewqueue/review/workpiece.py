@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
-from sqlalchemy import and_, bindparam, case, func, select, text
+from sqlalchemy import and_, bindparam, case, func, select
 from sqlalchemy.orm import Session
 
 from reviewqueue.core.access import Action, Actor, may, require
@@ -103,7 +103,8 @@ def workpiece(*, session: Session, actor: Actor, claim_id: str) -> Workpiece:
     kind = TaskKind.REVIEW if task.kind is TaskKind.GOLD else task.kind
     similar = _similar(session, item)
     if task.kind is TaskKind.GOLD and task.state is not TaskState.DONE:
-        item = golden.disguised(item, task, hides_id=not may(actor, Action.READ_ITEMS, task.queue_id))
+        hides_id = not may(actor, Action.READ_ITEMS, task.queue_id)
+        item = golden.disguised(item, task, compiled.config.timeout, hides_id=hides_id)
     return Workpiece(
         claim_id=claim_id, task_id=task_id, fence=fence, live=live, lease_until=task.lease_until,
         seconds_left=max(0.0, seconds), kind=kind, blind=task.blind, audience=task.audience,
@@ -290,17 +291,20 @@ def home(*, session: Session, actor: Actor) -> list[QueueCard]:
     heads = session.execute(
         select(Queue.id, Queue.slug, Queue.title).where(Queue.id.in_(mine), Queue.archived_at.is_(None))
     ).all()
-    cards = [_card(session, actor, head) for head in heads]
+    _, open_to_me = claims.lanes_for(session, actor)
+    cards = [
+        _card(session, actor, head, [lane for queue_id, lane in open_to_me if queue_id == head.id]) for head in heads
+    ]
     never = datetime.max.replace(tzinfo=UTC)
     # As claims are given: by priority, then by when it is due.
     return sorted(cards, key=lambda card: (-card.priority, card.next_due or never, card.title.casefold()))
 
 
-def _card(session: Session, actor: Actor, head: Any) -> QueueCard:
-    leads = may(actor, Action.TAKE_ESCALATIONS, head.id)
+def _card(session: Session, actor: Actor, head: Any, lanes: list[str]) -> QueueCard:
+    """`lanes` are those that the actor may take from: what they have judged already does not wait for them."""
     some = (
         select(Task.created_at, Task.due, Task.priority, Task.audience)
-        .where(Task.queue_id == head.id, claims.OPEN, _for_me(leads=leads))
+        .where(Task.queue_id == head.id, claims.OPEN, Task.lane.in_(lanes))
         .limit(MOST_COUNTED + 1)
         .subquery()
     )
@@ -325,7 +329,3 @@ def _card(session: Session, actor: Actor, head: Any) -> QueueCard:
         priority=LOWEST if row.priority is None else row.priority, overdue=row.overdue or 0,
         urgent=row.urgent or 0, escalated=row.escalated or 0, held=f"{held.id}.{held.fence}" if held else None,
     )  # fmt: skip
-
-
-def _for_me(*, leads: bool) -> Any:
-    return text("1 = 1") if leads else Task.audience == Audience.REVIEWER

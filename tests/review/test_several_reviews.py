@@ -66,6 +66,8 @@ def test_nobody_gets_both(client, cast, ask_for):
     submit(client, cast)
     decide(client, cast.alice, **REFUND)
     assert claim(client, cast.alice) is None
+    client.post("/login", data={"email": cast.alice.email, "password": PASSWORD})
+    assert "<b>1</b> waiting" not in client.get("/queues/intents").text, "it does not wait for them"
     held = claim(client, cast.carol)
     act(client, cast.carol, held["claim"]["id"], "skip")
     assert claim(client, cast.carol) is None
