@@ -120,7 +120,7 @@ def submit_many(*, session: Session, actor: Actor, bodies: Sequence[Body[ItemSha
             continue
         before = _before(session, actor, body) if item.refused or item.limited else None
         if before is not None:
-            waiting.add(item.head.id, -1)
+            waiting.add(item.head.id, -item.compiled.config.reviews.required)
             results[place] = before
         elif item.refused:
             results[place] = refuse(session, actor, item)

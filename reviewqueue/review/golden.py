@@ -272,5 +272,5 @@ def told_in_words(told: Feedback) -> str:
 
 
 def _words(output: Any) -> str:
-    text = ", ".join(f"{row.name} {row.cells[0].text}" for row in side_by_side([output])[:4])
+    text = ", ".join(f"{row.name} “{row.cells[0].text}”" for row in side_by_side([output])[:4])
     return text[:300]

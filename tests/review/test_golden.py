@@ -68,7 +68,10 @@ def test_it_looks_like_the_review_in_whose_place_it_stands(client, cast, app, ch
 
 
 def test_after_deciding_the_answer_is_told_and_nothing_else_comes_of_it(client, cast, app, checking):
-    new_gold(client, cast)
+    known = submit(client, cast, number=7)["id"]
+    decide(client, cast.bob, output=KNOWN)
+    added = {"item": known, "note": "It never came."}
+    assert client.post("/api/v1/queues/intents/gold", json=added, headers=cast.bob.bearer).status_code == 201
     submit(client, cast)
     held = claim(client, cast.alice)["claim"]["id"]
     told = act(client, cast.alice, held, "decision", output={"label": "refund"}).json
@@ -85,12 +88,13 @@ def test_after_deciding_the_answer_is_told_and_nothing_else_comes_of_it(client, 
         for shard in exports.plan(export_id, renew=lambda: None):
             exports.write_shard(shard, renew=lambda: None)
         with read_session() as session:
-            assert session.scalar(select(func.count()).select_from(Resolution)) == 1
+            assert session.scalar(select(func.count()).select_from(Resolution)) == 2
             actions = list(session.scalars(select(AuditEvent.action)))
         found = [path.read_text() for path in app.config["SETTINGS"].exports_dir.rglob("*.jsonl")]
     assert actions.count("gold.decided") == 2
     assert len(found) == 1
-    assert [line["input"]["text"] for line in map(json.loads, found[0].splitlines())] == ["Where is my card? (1)"]
+    lines = list(map(json.loads, found[0].splitlines()))
+    assert [(line["item_id"] == known, len(line["decisions"])) for line in lines] == [(True, 1), (False, 1)]
 
 
 def test_nobody_gets_the_same_twice_nor_an_item_that_they_have_decided(client, cast, app, checking):
@@ -144,7 +148,7 @@ def test_the_desk_tells_and_the_pages_count(client, cast, app, checking):
     page = client.post("/queues/intents/claims", follow_redirects=True)
     assert "gold" not in page.text
     after = client.post(f"{page.request.path}/decision", data={"choice": json.dumps("refund")}, follow_redirects=True)
-    assert "That was a check with a known answer, and it is another: Label card_arrival. It never came." in after.text
+    assert "That was a check with a known answer, and it is another: Label “card_arrival”. It never came." in after.text
     assert "0 of 1 correct" in client.get("/decisions").text
     assert client.get("/queues/intents/quality").status_code == 403
     client.post("/logout")
