@@ -376,8 +376,8 @@ class Bench:
         from reviewqueue.core.db import clock, db, write_session
         from reviewqueue.core.ids import new_id
         from reviewqueue.models import Decision, Item, Queue, Resolution, Task
-        from reviewqueue.models.states import Audience
         from reviewqueue.models.lanes import lane_of
+        from reviewqueue.models.states import Audience
 
         person = self.people[0]
         lane = lane_of(audience=Audience.REVIEWER, assignee=None, excluded=[person])

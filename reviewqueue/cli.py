@@ -38,6 +38,7 @@ COMMANDS = {
     "tokens": "reviewqueue.accounts.commands.tokens_group",
     "submit": "reviewqueue.adapters.commands.submit",
     "export": "reviewqueue.feedback.commands.export",
+    "gold": "reviewqueue.review.commands.gold",
 }
 """Commands that live with their feature, imported when they are called."""
 
@@ -252,10 +253,10 @@ def duties() -> Any:
     from reviewqueue.feedback import exports
     from reviewqueue.intake import idempotency, imports
     from reviewqueue.resolution import endings, feed
-    from reviewqueue.review import claims, escalation
+    from reviewqueue.review import claims, escalation, settling
 
     return (
-        Duty("settle decisions whose grace is over", endings.settle_due, 0.4, due=endings.GRACE_OVER),
+        Duty("settle decisions whose grace is over", settling.settle_due, 0.4, due=settling.GRACE_OVER),
         Duty("number the feed", feed.number, 0.2, due=feed.UNNUMBERED),
         Duty("make webhook deliveries", deliveries.follow, 0.2, due=deliveries.BEHIND),
         Duty("call the webhook sender", deliveries.call_sender, 0.2, due=deliveries.UNCALLED),

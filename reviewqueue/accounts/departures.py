@@ -13,7 +13,7 @@ from reviewqueue.core.access import Actor
 from reviewqueue.core.db import clock
 from reviewqueue.models import Draft, Membership, Person, Task
 from reviewqueue.models.lanes import lane_of
-from reviewqueue.models.states import QueueRole, TaskState
+from reviewqueue.models.states import QueueRole, TaskKind, TaskState
 
 
 def release_claims(session: Session, actor: Actor, person_id: str, *, why: str, queue_id: str | None = None) -> int:
@@ -28,6 +28,13 @@ def release_claims(session: Session, actor: Actor, person_id: str, *, why: str, 
         )
         .mappings()
         .all()
+    )
+    # Checks were for them alone.
+    session.execute(
+        update(Task)
+        .where(Task.assignee == person_id, Task.kind == TaskKind.GOLD, Task.state == TaskState.OPEN, *there)
+        .values(state=TaskState.CANCELLED)
+        .execution_options(synchronize_session=False)
     )
     for task in released:
         _record(session, actor, "task.released", task, fence=task["fence"], why=why)

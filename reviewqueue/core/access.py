@@ -32,6 +32,10 @@ class Action(StrEnum):
     """Read and write what people say about an item."""
     REOPEN_ITEMS = "items.reopen"
     """Have an item that has ended judged once more, by somebody else."""
+    MANAGE_GOLD = "gold.manage"
+    """Items whose answer is known: add them, see them, retire them."""
+    READ_QUALITY = "quality.read"
+    """How people meet gold, and how they agree."""
     READ_HISTORY = "history.read"
     """The audit events of an item, with the names of those who acted."""
     EXPORT = "exports.create"
@@ -64,6 +68,7 @@ SITE: Mapping[SiteRole, frozenset[Action]] = {
             Action.SEE_QUEUE,
             Action.READ_CONFIGURATION,
             Action.READ_HISTORY,
+            Action.READ_QUALITY,
             Action.READ_PEOPLE,
             Action.READ_TOKENS,
             Action.SEE_BACKGROUND,
@@ -87,6 +92,8 @@ QUEUE: Mapping[QueueRole, frozenset[Action]] = {
             Action.READ_HISTORY,
             Action.READ_CONFIGURATION,
             Action.PULL_BRAKES,
+            Action.MANAGE_GOLD,
+            Action.READ_QUALITY,
         }
     ),
     QueueRole.ANALYST: frozenset(
@@ -108,7 +115,14 @@ SCOPE: Mapping[Scope, frozenset[Action]] = {
     Scope.ITEMS_READ: frozenset({Action.READ_ITEMS, Action.SEE_QUEUE}),
     Scope.EXPORTS: frozenset({Action.EXPORT, Action.SEE_QUEUE}),
     Scope.QUEUES_WRITE: frozenset(
-        {Action.CONFIGURE_QUEUES, Action.READ_CONFIGURATION, Action.PULL_BRAKES, Action.SEE_QUEUE}
+        {
+            Action.CONFIGURE_QUEUES,
+            Action.READ_CONFIGURATION,
+            Action.PULL_BRAKES,
+            Action.MANAGE_GOLD,
+            Action.READ_QUALITY,
+            Action.SEE_QUEUE,
+        }
     ),
     Scope.METRICS: frozenset({Action.SEE_BACKGROUND}),
     Scope.REVIEW: frozenset(

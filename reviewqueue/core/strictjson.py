@@ -316,6 +316,11 @@ def escape_pointer(key: str) -> str:
     return key.replace("~", "~0").replace("/", "~1")
 
 
+def unescape_pointer(segment: str) -> str:
+    """The key that a segment of a JSON Pointer names."""
+    return segment.replace("~1", "/").replace("~0", "~")
+
+
 Raw = orjson.Fragment
 """Text that is JSON already; `spliced` puts it in as it is."""
 

@@ -35,7 +35,7 @@ def _decision(row: Any) -> dict[str, Any]:
         "reviewer": row.pseudonym, "verdict": row.verdict, "output": Raw(row.output), "reason": row.reason,
         "suggested_label": row.suggested_label, "comment": row.comment, "message": row.message,
         "spent_seconds": row.spent_seconds, "decided_at": iso(row.decided_at), "config_version": row.config_version,
-        "via": row.via,
+        "via": row.via, "kind": row.kind, "round": row.round, "blind": row.blind,
     }  # fmt: skip
     if row.late:
         members["late"] = True

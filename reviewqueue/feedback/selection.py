@@ -117,17 +117,20 @@ class Pages:
             )
             .order_by(_item.id).limit(PAGE)
         )  # fmt: skip
-        # Standing and late ones, none that is in its grace time.
+        # Standing and late ones, none that is in its grace time or on gold.
         self._decisions = (
             select(
                 _decision.item_id, _person.pseudonym, _plain(_decision.verdict), _decision.output, _decision.reason,
                 _decision.suggested_label, _decision.comment, _decision.message, _decision.spent_seconds,
                 _decision.decided_at, _decision.config_version, _plain(_decision.via), _decision.late, _decision.seen,
+                _plain(_task.kind), _decision.round, _task.blind,
             )
             .join_from(table(Decision), table(Person), _person.id == _decision.person_id)
+            .join(table(Task), _task.id == _decision.task_id)
             .where(
                 _decision.item_id.in_(bindparam("item_ids", expanding=True)), _decision.queue_id == export.queue_id,
                 _decision.withdrawn_at.is_(None), _decision.releases_at <= export.as_of,
+                _decision.correct.is_(None),
             )
             .order_by(_decision.id)
         )  # fmt: skip

@@ -124,7 +124,7 @@ def submit_many(*, session: Session, actor: Actor, bodies: Sequence[Body[ItemSha
             continue
         before = _before(session, actor, body) if item.refused or item.limited else None
         if before is not None:
-            waiting.add(item.head.id, -1)
+            waiting.add(item.head.id, -item.compiled.config.reviews.required)
             results[place] = before
         elif item.refused:
             results[place] = refuse(session, actor, item)
@@ -226,10 +226,7 @@ def _store(session: Session, actor: Actor, items: list[Prepared], now: datetime)
     answered = [item for item in items if item.answer is not None]
     insert_rows(session, table(Resolution), [{**item.resolution(), "created_at": now} for item in answered])
     tasks = [item for item in items if item.needs_task]
-    task_ids = new_ids(len(tasks))
-    insert_rows(
-        session, table(Task), [_task_row(item, task_id, now) for item, task_id in zip(tasks, task_ids, strict=True)]
-    )
+    insert_rows(session, table(Task), [row for item in tasks for row in _task_rows(item, now)])
     for slug in dict.fromkeys(item.head.slug for item in tasks):
         refs = [item.item_id for item in tasks if item.head.slug == slug]
         outbox.append_many(session, ITEM_QUEUED, rq_queue=outbox.review_queue(slug), refs=refs)
@@ -248,9 +245,9 @@ def _item_row(item: Prepared, now: datetime) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _task_row(item: Prepared, task_id: str, now: datetime) -> dict[str, Any]:
+def _task_rows(item: Prepared, now: datetime) -> list[dict[str, Any]]:
     due = now + timedelta(seconds=item.due_seconds)
-    return {**item.task_columns(task_id), "due": due, "available_at": now, "created_at": now}
+    return [{**columns, "due": due, "available_at": now, "created_at": now} for columns in item.task_columns()]
 
 
 def _event(actor: Actor, item: Prepared, event_id: str, now: datetime) -> dict[str, Any]:

@@ -38,7 +38,7 @@ def _median_seconds(session: Session, queue_id: str) -> float | None:
     rows = session.execute(
         select(_decision.decided_at, _item.created_at)
         .join_from(table(Decision), table(Item), _item.id == _decision.item_id)
-        .where(_decision.id.in_(_LATEST), _decision.queue_id == queue_id)
+        .where(_decision.id.in_(_LATEST), _decision.queue_id == queue_id, _decision.correct.is_(None))
     ).all()
     seconds = median((row.decided_at - row.created_at).total_seconds() for row in rows) if rows else None
     with _lock:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from reviewqueue.core import trail
 from reviewqueue.core.access import Action, Actor, may
 from reviewqueue.core.http import Body
-from reviewqueue.core.ids import known_id
+from reviewqueue.core.ids import known_id, new_ids
 from reviewqueue.core.strictjson import Raw, parse_object, spliced
 from reviewqueue.errors import Conflict, Fault, Faults, Invalid, NotFound, TooLarge
 from reviewqueue.intake.duplicates import Earlier, find_earlier
@@ -81,14 +81,17 @@ class Prepared:
         timeout = self.compiled.config.timeout
         return timeout.after_hours * 3600.0 if timeout else None
 
-    def task_columns(self, task_id: str) -> dict[str, Any]:
-        """Of the task that a person is to do on it."""
-        return {
-            "id": task_id, "item_id": self.item_id, "queue_id": self.head.id, "config_version": self.head.version,
+    def task_columns(self) -> list[dict[str, Any]]:
+        """Of the tasks that people are to do on it, all open at once."""
+        if not self.needs_task:
+            return []
+        task = {
+            "item_id": self.item_id, "queue_id": self.head.id, "config_version": self.head.version,
             "round": 1, "kind": TaskKind.AUDIT if self.route.audit_sample else TaskKind.REVIEW,
             "state": TaskState.OPEN, "audience": Audience.REVIEWER, "priority": self.route.priority, "excluded": "[]",
             "lane": "", "fence": 0,
         }  # fmt: skip
+        return [{**task, "id": task_id} for task_id in new_ids(self.columns["reviews"])]
 
     def facts(self) -> dict[str, Any]:
         """Of the audit event."""
@@ -273,6 +276,17 @@ def _first_state(route: routing.Route, compiled: Compiled) -> ItemState:
     return ItemState.AUTO_APPROVED
 
 
+def _reviews(placed: Placed, item_id: str, state: ItemState) -> int:
+    """How many people are to judge it: what the queue asks for, its rule, and the draw of a second look."""
+    route, config = placed.route, placed.compiled.config
+    if state is not ItemState.QUEUED or route.action is not RoutingAction.REVIEW:
+        return 1
+    extra = config.routing.rules[route.rule - 1].extra_reviews if route.rule is not None else 0
+    key = current_app.config["SETTINGS"].secret_key.encode()
+    second = routing.draw(item_id, key, "second_look") < config.reviews.second_look
+    return config.reviews.required + extra + second
+
+
 def _columns(
     actor: Actor, placed: Placed, body: Body[ItemShape], item: _Checked, item_id: str, state: ItemState
 ) -> dict[str, Any]:
@@ -290,7 +304,8 @@ def _columns(
         "explanation": shape.explanation, "trace_url": shape.trace_url, "cost": shape.cost,
         "latency_ms": shape.latency_ms, "metadata": raw.get("metadata", "{}"), "test": shape.test,
         "supersedes": item.supersedes, "rule": route.rule, "rule_title": route.title, "action": route.action,
-        "priority": route.priority, "audit_sample": route.audit_sample, "probability": route.probability,
+        "priority": route.priority, "reviews": _reviews(placed, item_id, state), "audit_sample": route.audit_sample,
+        "probability": route.probability,
         "input_sha256": item.input_digest if placed.compiled.config.duplicates else None,
         "submitted_by": actor.label,
     }  # fmt: skip

@@ -50,7 +50,7 @@ class Waiting:
             self._counts[queue_id] = self._session.execute(select(func.count()).select_from(some)).scalar_one()
         return self._counts[queue_id] >= most
 
-    def add(self, queue_id: str, number: int = 1) -> None:
+    def add(self, queue_id: str, number: int) -> None:
         """Count so many more."""
         if queue_id in self._counts:
             self._counts[queue_id] += number
@@ -69,7 +69,7 @@ def relieved(
         return placed
     placed = replace(placed, limited=True)
     if not waiting.is_full(placed.head.id, limit.tasks):
-        waiting.add(placed.head.id)
+        waiting.add(placed.head.id, placed.compiled.config.reviews.required)
         return placed
     if limit.then == "pass":
         wanted = routing.Route(RoutingAction.AUTO_APPROVE, None, "Too much waits: passed", placed.route.priority)
@@ -103,5 +103,5 @@ def _other(
     given = facts["input"]
     if compiled.validate_input(given) or (not failed and compiled.validate_output(facts["output"], given=given)):
         return None
-    waiting.add(head.id)
+    waiting.add(head.id, compiled.config.reviews.required)
     return head, compiled

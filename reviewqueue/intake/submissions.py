@@ -89,7 +89,7 @@ def _submit(session: Session, actor: Actor, body: Body[ItemShape]) -> Answer:
     if item.answer is not None:
         resolution = session.execute(RESOLUTION, item.resolution()).one()
     if item.needs_task:
-        session.execute(_TASK, {**item.task_columns(new_id()), "due_seconds": item.due_seconds})
+        session.execute(_TASK, [{**columns, "due_seconds": item.due_seconds} for columns in item.task_columns()])
         outbox.append(session, ITEM_QUEUED, rq_queue=outbox.review_queue(item.head.slug), ref=item.item_id)
     trail.record(session, actor, "item.submitted", queue_id=item.head.id, item_id=item.item_id, facts=item.facts())
     expected = expected_at(session, item.head.id, row.created_at) if item.state is ItemState.QUEUED else None

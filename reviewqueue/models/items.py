@@ -50,6 +50,8 @@ class Item(Base):
     rule_title: Mapped[str] = mapped_column(String(300))
     action: Mapped[RoutingAction] = mapped_column(enumerated(RoutingAction, "routing_action"))
     priority: Mapped[int]
+    reviews: Mapped[int] = mapped_column(default=1, server_default="1")
+    """How many people are to judge it in its first round."""
     audit_sample: Mapped[bool]
     probability: Mapped[float]
     """With which the item was to be seen by a person: 1 for review, the audit rate for what passes."""

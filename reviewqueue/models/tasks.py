@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, PrimaryKeyConstraint, String, Text, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, PrimaryKeyConstraint, String, Text, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from reviewqueue.models.base import Base, Id, Json, Moment, Ref, enumerated
@@ -36,6 +36,8 @@ class Task(Base):
     holder: Mapped[Ref | None] = mapped_column(ForeignKey("person.id"))
     last_holder: Mapped[Ref | None]
     """Who held it before; tells whose late decision may still count as a label."""
+    blind: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Drawn at claim: whoever judges it does not see what the AI said."""
     fence: Mapped[int] = mapped_column(default=0)
     lease_until: Mapped[Moment | None]
     escalated_by: Mapped[Ref | None]
@@ -160,6 +162,8 @@ class Decision(Base):
     withdrawn_at: Mapped[Moment | None]
     late: Mapped[bool] = mapped_column(default=False)
     """Came after the item had expired: a label, never the resolution."""
+    correct: Mapped[bool | None]
+    """Of a gold task: whether it is the known answer."""
 
     __table_args__ = (
         # Promise 3: at most one standing decision a task, and one a person and round.
@@ -178,6 +182,15 @@ class Decision(Base):
             unique=True,
             postgresql_where=text("withdrawn_at IS NULL AND NOT late"),
             sqlite_where=text("withdrawn_at IS NULL AND NOT late"),
+        ),
+        # How people met the gold of a queue.
+        Index(
+            "ix_decision_gold",
+            "queue_id",
+            "person_id",
+            "id",
+            postgresql_where=text("correct IS NOT NULL"),
+            sqlite_where=text("correct IS NOT NULL"),
         ),
         # "My decisions", newest first.
         Index("ix_decision_person_id_id", "person_id", "id"),

@@ -40,6 +40,8 @@ class ClaimedTask(Told):
     due: datetime
     config_version: int
     audience: Audience
+    blind: bool
+    """What the AI said is hidden: output, confidence, parts, alternatives, explanation and trace_url are null."""
 
 
 class ClaimedItem(Told):
@@ -66,6 +68,15 @@ class ClaimedItem(Told):
     submitted_at: datetime
 
 
+class ReviewedAs(Told):
+    """What one of those said who disagree."""
+
+    verdict: Verdict
+    output: Any
+    reason: str | None
+    comment: str | None
+
+
 class Claim(Told):
     """A lease on a task, with the item to judge."""
 
@@ -74,6 +85,8 @@ class Claim(Told):
     item: ClaimedItem
     draft: dict[str, Any] | None
     """What was typed before, by the same person."""
+    answers: list[ReviewedAs]
+    """With an adjudication: what the reviews say, in order of time."""
 
 
 class Renewal(Told):
@@ -101,10 +114,23 @@ class Decision(Told):
     """From then on it can no longer be withdrawn."""
 
 
+class KnownAnswer(Told):
+    """What an item's answer is that measures reviewers."""
+
+    correct: bool
+    """Whether the decision is that answer."""
+    verdict: Verdict
+    output: Any
+    note: str | None
+    """Why it is the answer."""
+
+
 class Decided(Told):
     decision: Decision
     resolution: Resolution | None
-    """Null while the decision can still be withdrawn."""
+    """Null while the decision can still be withdrawn, while other reviews are awaited, and with gold."""
+    gold: KnownAnswer | None
+    """Where the answer was known: the item was a check, and nothing else comes of the decision."""
     next: Claim | None = None
     """Only where asked for: the next claim of the queue; null when nothing waits."""
 
@@ -112,11 +138,11 @@ class Decided(Told):
 # -- examples ---------------------------------------------------------------------------------------------------------
 
 LEASE = {"id": f"{TASK}.3", "fence": 3, "lease_until": "2026-11-20T10:13:40.000Z"}
-CLAIM = {
+CLAIM: dict[str, Any] = {
     "claim": LEASE,
     "task": {
         "id": TASK, "queue": QUEUE, "kind": "review", "round": 1, "priority": 0, "due": "2026-11-21T10:00:00.123Z",
-        "config_version": 7, "audience": "reviewer",
+        "config_version": 7, "audience": "reviewer", "blind": False,
     },
     "item": {
         "id": ITEM, "external_id": "chat-1", "input": NEW["input"], "output": NEW["output"], "failure": None,
@@ -125,6 +151,7 @@ CLAIM = {
         "title": "Unsure", "submitted_at": "2026-11-20T10:00:00.123Z",
     },
     "draft": None,
+    "answers": [],
 }  # fmt: skip
 DECISION = {"output": {"label": "card_arrival"}, "message": "See the section on cards.", "spent_seconds": 4.2}
 REJECTION = {"verdict": "reject", "reason": "unusable", "next": True}
@@ -136,6 +163,7 @@ DECIDED = {
         "decided_at": "2026-11-20T10:04:11.482Z", "releases_at": "2026-11-20T10:04:11.482Z",
     },
     "resolution": RESOLUTION,
+    "gold": None,
 }  # fmt: skip
 
 # -- operations -------------------------------------------------------------------------------------------------------
@@ -167,7 +195,10 @@ TAG = Tag(
             "claim may be sent again. When the claim no longer holds, what was sent is kept as a draft.",
             scope=Scope.REVIEW,
             body=json_body(DecisionShape, {"Another label": DECISION, "A rejection, and the next": REJECTION}),
-            codes=("invalid_decision", "already_decided", "item_expired", "item_cancelled", "claim_race", *LOST),
+            codes=(
+                "invalid_decision", "already_decided", "item_expired", "item_cancelled", "claim_race", "four_eyes",
+                *LOST,
+            ),
         ),
         Operation(
             "POST", "/claims/{claim_id}/renewal", "renew_claim", "Extend the lease",

@@ -11,14 +11,27 @@ import pydantic
 
 from reviewqueue import __version__
 from reviewqueue.core.http import API_PREFIX, PROBLEM
-from reviewqueue.openapi import brakes, claims, exports, imports, items, opt_outs, problems, queues, service, webhooks
+from reviewqueue.openapi import (
+    brakes,
+    claims,
+    exports,
+    imports,
+    items,
+    opt_outs,
+    problems,
+    quality,
+    queues,
+    service,
+    webhooks,
+)
 from reviewqueue.openapi.events import EVENTS
 from reviewqueue.openapi.operations import Answer, Body, Operation, Parameter, Tag, codes_of
 from reviewqueue.openapi.parameters import HEADERS, parameters_of
 from reviewqueue.openapi.schemas import components, schema_of
 
 TAGS: tuple[Tag, ...] = (
-    items.TAG, imports.TAG, opt_outs.TAG, queues.TAG, brakes.TAG, claims.TAG, exports.TAG, webhooks.TAG, service.TAG,
+    items.TAG, imports.TAG, opt_outs.TAG, queues.TAG, brakes.TAG, claims.TAG, quality.TAG, exports.TAG,
+    webhooks.TAG, service.TAG,
 )  # fmt: skip
 SHARED = (
     ("bad_request",), ("unauthenticated", "bad_token"), ("forbidden",), ("not_found",), ("too_large",),

@@ -84,6 +84,8 @@ KNOWN: Mapping[str, tuple[type[Error], str]] = {
     "nobody_else": (Conflict, "Everybody who reviews in this queue has decided this item."),
     "grace_over": (GraceOver, "The time to undo this decision is over."),
     "taken": (Conflict, "Somebody else took this task a moment ago."),
+    "not_resolved": (Conflict, "Only what people have resolved can be gold: its answer is what they said."),
+    "four_eyes": (Conflict, "You have judged this item already: somebody else is to do this."),
     "claim_race": (Conflict, "Several claims at the same moment. Try again."),
     "already_escalated": (Conflict, "This task is with the leads already: decide it, or skip it."),
     "no_lead": (Conflict, "The queue has no other lead who could take it: decide it, or skip it."),

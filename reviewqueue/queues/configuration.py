@@ -31,6 +31,8 @@ class Rule(Shape):
     """Higher is more urgent."""
     title: Title
     """In plain words, for the reviewer."""
+    extra_reviews: Annotated[int, pydantic.Field(ge=0, le=8)] = 0
+    """Reviews beyond those that the queue asks for."""
 
 
 class Routing(Shape):
@@ -47,7 +49,25 @@ class Audit(Shape):
 
 
 class Reviews(Shape):
-    required: Literal[1] = 1
+    """How many people judge an item, and how they come to one answer."""
+
+    required: Annotated[int, pydantic.Field(ge=1, le=9)] = 1
+    agreement: Literal["unanimous", "majority"] = "unanimous"
+    """How many of them must give the same answer: all, or more than half."""
+    agree_on: tuple[Annotated[str, pydantic.Field(pattern=r"^(/.*)?$", max_length=500)], ...] = pydantic.Field(
+        default=(), strict=False, max_length=50
+    )
+    """JSON Pointers into the output: what must be the same. Left out: all of it."""
+    on_disagreement: Literal["adjudicate", "tie_break"] = "adjudicate"
+    """`tie_break`: one review more first."""
+    adjudicator: Literal["lead", "reviewer"] = "lead"
+    """Who may settle it: a lead or any reviewer, never one of those who disagree."""
+    second_look: Annotated[float, pydantic.Field(ge=0, le=1)] = 0.0
+    """Share of the items that gets one review more than is asked for."""
+    blind: Annotated[float, pydantic.Field(ge=0, le=1)] = 0.0
+    """Share of the tasks whose reviewer does not see what the AI said."""
+    gold: Annotated[float, pydantic.Field(ge=0, le=1)] = 0.0
+    """Share of the claims that are given an item whose answer is known."""
 
 
 class Sla(Shape):

@@ -138,9 +138,10 @@ def sampled(route: Route, rules: Ruleset, *, item_id: str, key: bytes) -> Route:
     return replace(route, audit_sample=draw(item_id, key) < rules.audit_rate, probability=rules.audit_rate)
 
 
-def draw(item_id: str, key: bytes) -> float:
-    """Uniform in [0, 1) and the same for ever: HMAC-SHA256 of the item's id, first 53 bits."""
-    digest = hmac.new(key, b"audit:" + item_id.encode(), hashlib.sha256).digest()
+def draw(subject: str, key: bytes, what: str = "audit") -> float:
+    """Uniform in [0, 1) and the same for ever: HMAC-SHA256 of the subject's id, first 53 bits. Draws for another
+    `what` have nothing to do with it."""
+    digest = hmac.new(key, f"{what}:{subject}".encode(), hashlib.sha256).digest()
     return (int.from_bytes(digest[:8], "big") >> 11) / (1 << 53)
 
 

@@ -1,16 +1,14 @@
-"""Operations that end an item: by routing, by people once the grace time is over, by default when nobody answered.
+"""Operations that end an item: with an answer, by default when nobody gave one, or withdrawn by its program.
 
-A resolution is written when it takes effect and never edited. A decision in its grace time is a row in
-`pending_release`; whoever deletes that row, its author or the relay, decides what becomes of it.
+A resolution is written when it takes effect and never edited. How people's decisions become one: `review.settling`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import bindparam, delete, exists, insert, literal_column, select, text, update
+from sqlalchemy import bindparam, exists, insert, literal_column, select, text, update
 from sqlalchemy.orm import Session
 
 from reviewqueue.core import trail
@@ -46,7 +44,11 @@ _MOVE = {
 }
 _CANCEL_TASKS = (
     update(table(Task))
-    .where(_task.item_id == bindparam("of_item"), _task.state.in_((TaskState.OPEN, TaskState.CLAIMED)))
+    .where(
+        _task.item_id == bindparam("of_item"),
+        _task.state.in_((TaskState.OPEN, TaskState.CLAIMED)),
+        _task.kind != TaskKind.GOLD,
+    )
     # The fence rises, so that whoever still holds the claim cannot decide with it.
     .values(state=TaskState.CANCELLED, last_holder=_task.holder, holder=None, lease_until=None, fence=_task.fence + 1)
     .returning(_task.id, _task.fence)
@@ -118,88 +120,6 @@ def resolution_columns(
         "id": new_id(), "item_id": item_id, "queue_id": queue_id, "revision": revision, "by": by, "verdict": verdict,
         "output": output, "reason": reason, "message": message, "decision_id": decision_id,
     }  # fmt: skip
-
-
-def put_into_effect(*, session: Session, actor: Actor, decision: Any, has_siblings: bool = True) -> Any:
-    """Let a decision take effect. Returns the resolution's columns; None for an audit that agrees: it makes none.
-
-    `decision` has the columns of `Decision`, `kind` of its task, and `item_state`. Precondition: the item row is
-    locked (PostgreSQL) or the session writes (SQLite).
-    """
-    agrees = decision.verdict is Verdict.APPROVE
-    if decision.kind is TaskKind.AUDIT and decision.item_state is ItemState.AUTO_APPROVED and agrees:
-        trail.record(
-            session, actor, "audit.agreed", queue_id=decision.queue_id, item_id=decision.item_id, subject=decision.id
-        )
-        return None
-    return resolve(
-        session=session,
-        actor=actor,
-        item_id=decision.item_id,
-        queue_id=decision.queue_id,
-        state=ItemState.RESOLVED,
-        by=ResolvedBy.PEOPLE,
-        verdict=decision.verdict,
-        output=decision.output,
-        reason=decision.reason,
-        message=decision.message,
-        decision_id=decision.id,
-        has_siblings=has_siblings,
-    )
-
-
-def decision_with_item(decision_ids: Iterable[str]) -> Any:
-    """Select decisions with what `put_into_effect` needs."""
-    return (
-        select(
-            Decision.id,
-            Decision.task_id,
-            Decision.item_id,
-            Decision.queue_id,
-            Decision.verdict,
-            Decision.output,
-            Decision.reason,
-            Decision.message,
-            Task.kind,
-            Item.state.label("item_state"),
-        )
-        .join(Task, Task.id == Decision.task_id)
-        .join(Item, Item.id == Decision.item_id)
-        .where(Decision.id.in_(list(decision_ids)))
-        .order_by(Decision.item_id)
-    )
-
-
-GRACE_OVER = select(PendingRelease.decision_id).where(PendingRelease.releases_at <= clock()).limit(BATCH)
-
-
-def settle_due(*, session: Session) -> int:
-    """Turn decisions whose grace time is over into resolutions; returns how many. A duty of the relay."""
-    due = GRACE_OVER.with_for_update(skip_locked=True) if on_postgresql(session) else GRACE_OVER
-    taken = session.scalars(
-        delete(PendingRelease).where(PendingRelease.decision_id.in_(due)).returning(PendingRelease.decision_id)
-    ).all()
-    if not taken:
-        return 0
-    query = decision_with_item(taken)
-    if on_postgresql(session):
-        query = query.with_for_update(of=Item)
-    for decision in session.execute(query).all():
-        _settle(session, decision)
-    return len(taken)
-
-
-def _settle(session: Session, decision: Any) -> None:
-    try:
-        with session.begin_nested():
-            put_into_effect(session=session, actor=SYSTEM, decision=decision)
-    except ItemEnded:
-        # It must not hold up the others. It stays, as a label.
-        session.execute(update(table(Decision)).where(table(Decision).c.id == decision.id).values(late=True))
-        trail.record(
-            session, SYSTEM, "task.decided_late", queue_id=decision.queue_id, item_id=decision.item_id,
-            subject=decision.task_id, facts={"verdict": decision.verdict, "decision": decision.id},
-        )  # fmt: skip
 
 
 def _in_grace() -> Any:

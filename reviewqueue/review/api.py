@@ -5,15 +5,37 @@ from __future__ import annotations
 from flask import Response
 from sqlalchemy.orm import Session
 
-from reviewqueue.core.access import Actor
+from reviewqueue.core.access import Action, Actor
 from reviewqueue.core.db import read_session, write_session
-from reviewqueue.core.http import Body, actor, api_blueprint, json_answer, read_body, text_answer
+from reviewqueue.core.http import (
+    Body,
+    actor,
+    api_blueprint,
+    checked,
+    json_answer,
+    list_answer,
+    read_body,
+    text_answer,
+)
 from reviewqueue.core.ids import known_id
 from reviewqueue.core.moments import iso
-from reviewqueue.core.strictjson import Raw, raw, spliced
+from reviewqueue.core.strictjson import Raw, parse_object, raw, spliced
 from reviewqueue.errors import Fault, Invalid
+from reviewqueue.intake.shapes import ItemShape
+from reviewqueue.queues.catalog import find_queue
 from reviewqueue.resolution.verdicts import MISSING
-from reviewqueue.review import assigning, claims, comments, drafts, edge, escalation, handing, workpiece
+from reviewqueue.review import (
+    assigning,
+    claims,
+    comments,
+    drafts,
+    edge,
+    escalation,
+    golden,
+    handing,
+    quality,
+    workpiece,
+)
 from reviewqueue.review.decisions import Submission, withdraw
 from reviewqueue.review.reopening import reopen
 from reviewqueue.review.shapes import (
@@ -22,6 +44,7 @@ from reviewqueue.review.shapes import (
     DecisionShape,
     DraftShape,
     EscalationShape,
+    GoldShape,
     PostponementShape,
     ReopeningShape,
     SkipShape,
@@ -54,7 +77,11 @@ def decide(claim_id: str) -> Response:
     who = actor()
     body = read_body(DecisionShape)
     decided = edge.decide_now(who, claim_id, _submission(claim_id, body))
-    members = {"decision": decided.decision, "resolution": decided.resolution}
+    members = {
+        "decision": decided.decision,
+        "resolution": decided.resolution,
+        "gold": golden.feedback_json(decided.gold),
+    }
     if body.shape.next:
         with read_session() as session:
             slug = claims.queue_of_claim(session=session, actor=who, claim_id=claim_id).slug
@@ -206,3 +233,56 @@ def comment(item_id: str) -> Response:
         said = comments.comment(session=session, actor=actor(), item_id=known_id(item_id), body=body.shape.body)
     members = {"id": said.comment_id, "at": iso(said.created_at), "unknown": said.unknown}
     return json_answer({**members, "mentioned": [person.name for person in said.mentioned]}, 201)
+
+
+@blueprint.post("/queues/<slug>/gold")
+def add_gold(slug: str) -> Response:
+    """Add an item whose answer is known: 201 with its id."""
+    body = read_body(GoldShape)
+    shape = body.shape
+    if (shape.item is None) is (shape.new is None):
+        raise Invalid("Send an item that is there, or a new one.", [Fault("/item", "is required, or /new")])
+    with write_session() as session:
+        find_queue(session=session, actor=actor(), slug=slug, action=Action.MANAGE_GOLD)
+        if shape.item is not None:
+            gold_id = golden.add(
+                session=session, actor=actor(), item_id=known_id(shape.item), note=shape.note, slug=slug
+            )
+        else:
+            members = {key: Raw(text) for key, text in parse_object(body.raw["new"]).raw.items()}
+            gold_id = golden.add_new(
+                session=session, actor=actor(), slug=slug, answer=body.raw.get("answer", "null"), note=shape.note,
+                body=checked(ItemShape, spliced({**members, "queue": slug}).encode()),
+            )  # fmt: skip
+    return json_answer({"gold": gold_id}, 201)
+
+
+@blueprint.get("/queues/<slug>/gold")
+def list_gold(slug: str) -> Response:
+    """The queue's gold, newest first, with how often it was given and met."""
+    with read_session() as session:
+        rows = golden.gold_of(session=session, actor=actor(), slug=slug)
+    return list_answer("gold", [
+        {
+            "id": row.id, "item": row.item_id, "external_id": row.external_id, "verdict": row.verdict,
+            "output": Raw(row.output), "note": row.note, "given": row.given, "correct": row.correct,
+            "added_at": iso(row.created_at), "retired_at": iso(row.retired_at),
+        }
+        for row in rows
+    ], None)  # fmt: skip
+
+
+@blueprint.post("/gold/<gold_id>/retirement")
+def retire_gold(gold_id: str) -> Response:
+    """Give it to nobody any more."""
+    with write_session() as session:
+        golden.retire(session=session, actor=actor(), gold_id=known_id(gold_id))
+    return Response(status=204)
+
+
+@blueprint.get("/queues/<slug>/quality")
+def read_quality(slug: str) -> Response:
+    """How people meet the queue's gold, and how they agree."""
+    with read_session() as session:
+        found = quality.quality_of(session=session, actor=actor(), slug=slug)
+    return json_answer(quality.as_json(found))

@@ -16,7 +16,7 @@ from reviewqueue.core.db import clock, on_postgresql
 from reviewqueue.errors import Fault, Invalid, ItemEnded, NotFound
 from reviewqueue.models import Item, Membership, Person, Queue, Task
 from reviewqueue.models.lanes import lane_of
-from reviewqueue.models.states import Audience, NoticeKind, QueueRole, TaskState
+from reviewqueue.models.states import Audience, NoticeKind, QueueRole, TaskKind, TaskState
 from reviewqueue.notices import inbox
 from reviewqueue.review import claims
 
@@ -34,7 +34,16 @@ class Candidate:
 
 
 _TASK = select(
-    Task.id, Task.queue_id, Task.item_id, Task.state, Task.audience, Task.excluded, Task.holder, Task.assignee
+    Task.id,
+    Task.queue_id,
+    Task.item_id,
+    Task.kind,
+    Task.fence,
+    Task.state,
+    Task.audience,
+    Task.excluded,
+    Task.holder,
+    Task.assignee,
 )
 
 
@@ -58,6 +67,9 @@ def assign(*, session: Session, actor: Actor, task_id: str, person: str | None) 
     if task.state not in UNFINISHED:
         raise ItemEnded("This task needs nobody any more.")
     chosen = None if person is None else _chosen(session, task, person).id
+    if task.kind is TaskKind.GOLD:
+        claims.put_aside(session, actor, task, "task.assigned", facts={"to": chosen, "fence": task.fence})
+        return
     hands = {}
     if task.state is TaskState.CLAIMED and task.holder != chosen and chosen is not None:
         hands = {"state": TaskState.OPEN, "last_holder": task.holder, "holder": None, "lease_until": None}
@@ -137,7 +149,7 @@ def work_on(*, session: Session, actor: Actor, item_id: str) -> list[Work]:
         .join(Queue, Queue.id == Task.queue_id)
         .outerjoin(holder, holder.c.id == Task.holder)
         .outerjoin(assignee, assignee.c.id == Task.assignee)
-        .where(Task.item_id == item_id, Task.state.in_(UNFINISHED))
+        .where(Task.item_id == item_id, Task.state.in_(UNFINISHED), Task.kind != TaskKind.GOLD)
         .order_by(Task.id)
     ).all()  # fmt: skip
     allowed = [row for row in rows if may(actor, Action.ASSIGN_TASKS, row.queue_id)]
@@ -158,8 +170,10 @@ class Own:
 
 def _mine(actor: Actor) -> Any:
     places = [queue_id for queue_id in actor.memberships if may(actor, Action.REVIEW, queue_id)]
+    # A check is assigned to whom it is for, who must not see it from that; one that they put off is expected here.
     # Index ix_task_assignee.
-    return Task.assignee == actor.id, Task.state.in_(UNFINISHED), Task.queue_id.in_(places)
+    assigned = (Task.assignee == actor.id) & or_(Task.kind != TaskKind.GOLD, Task.available_at > clock())
+    return assigned, Task.state.in_(UNFINISHED), Task.queue_id.in_(places)
 
 
 def own(*, session: Session, actor: Actor) -> Own:

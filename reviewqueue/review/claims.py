@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from flask import current_app
 from sqlalchemy import (
     Boolean,
     ColumnElement,
@@ -41,13 +42,15 @@ from reviewqueue.models import Decision, Item, Queue, Skip, Task
 from reviewqueue.models.base import table
 from reviewqueue.models.lanes import lane_of, may_take
 from reviewqueue.models.states import Audience, QueueRole, TaskKind, TaskState
+from reviewqueue.queues import routing
 from reviewqueue.queues.applying import fits
 from reviewqueue.queues.catalog import HEAD, QueueHead, configuration, head_of, queue_by_id
+from reviewqueue.review import golden, rounds
 
 SKIPS_BEFORE_ESCALATION = 3
 LANES_A_STATEMENT = 200
 """SQLite takes at most 500 parts in a compound SELECT."""
-PUT_OFF_SECONDS = 600.0
+BLINDABLE = frozenset({TaskKind.REVIEW, TaskKind.AUDIT, TaskKind.GOLD})
 ATTEMPTS = 5
 """How often a claim looks again when others took what it had seen."""
 
@@ -100,11 +103,11 @@ def claim_next(*, session: Session, actor: Actor, slug: str | None = None) -> He
     """
     require_person(actor)
     for attempt in range(ATTEMPTS):
-        heads, lanes = _lanes(session, actor, slug)
+        heads, lanes = lanes_for(session, actor, slug)
         place = _best_lane(session, actor, lanes)
         if place is not None:
             queue_id, lane = place
-            held = _take(session, actor, heads, queue_id, lane)
+            held = _take_gold(session, actor, heads, queue_id, lane) or _take(session, actor, heads, queue_id, lane)
             if held is not None:
                 return held
         if attempt == 0:
@@ -122,7 +125,9 @@ def require_person(actor: Actor) -> None:
         raise Forbidden("Only people decide: use a personal token with the scope review.")
 
 
-def _lanes(session: Session, actor: Actor, slug: str | None) -> tuple[dict[str, QueueHead], list[tuple[str, str]]]:
+def lanes_for(
+    session: Session, actor: Actor, slug: str | None = None
+) -> tuple[dict[str, QueueHead], list[tuple[str, str]]]:
     """The queues by id, and of each the lanes that `actor` may take from. Raises `NotFound`, `Forbidden`."""
     if slug is not None:
         rows = session.execute(_LANES_OF_SLUG, {"slug": slug}).all()
@@ -153,9 +158,9 @@ def _urgency(row: Any) -> tuple[Any, ...]:
     return -row.priority, row.due, row.id
 
 
-def most_urgent(*, session: Session, actor: Actor) -> dict[str, Any]:
-    """By queue, the task that `actor` would be given there: `priority`, `due`, `id`."""
-    tops: list[Any] = _tops(session, actor, _lanes(session, actor, None)[1])
+def most_urgent(session: Session, actor: Actor, lanes: list[tuple[str, str]]) -> dict[str, Any]:
+    """By queue, the task that `actor` would be given of these lanes: `priority`, `due`, `id`."""
+    tops = _tops(session, actor, lanes)
     return {row.queue_id: row for row in sorted(tops, key=_urgency, reverse=True)}
 
 
@@ -237,7 +242,8 @@ def _lease_update(*conditions: Any) -> Any:
             lease_until=clock_in("lease_seconds"),
         )
         .returning(
-            _task.id, _task.fence, _task.lease_until, _task.queue_id, _task.item_id, _task.kind, _task.config_version
+            _task.id, _task.fence, _task.lease_until, _task.queue_id, _task.item_id, _task.kind, _task.config_version,
+            _task.blind,
         )
     )  # fmt: skip
 
@@ -269,6 +275,23 @@ def _take(session: Session, actor: Actor, heads: dict[str, QueueHead], queue_id:
     return _lease(session, actor, heads[queue_id], _TAKE[on_postgresql(session)], place)
 
 
+def _take_gold(session: Session, actor: Actor, heads: dict[str, QueueHead], queue_id: str, lane: str) -> Held | None:
+    """Now and then an item whose answer is known, where there is work of the kind that it looks like."""
+    head = heads[queue_id]
+    if not golden.is_drawn(configuration(session, head.id, head.version).config.reviews.gold):
+        return None
+    holds_one = select(ONE).where(_task.holder == actor.id, CLAIMED, _task.queue_id.in_(heads)).limit(ONE)
+    near = session.execute(
+        _claimable(queue_id, lane, actor.id, _task.kind, _task.priority, _task.due, _task.created_at)
+    ).one_or_none()
+    if near is None or near.kind is not TaskKind.REVIEW or session.execute(holds_one).first() is not None:
+        return None
+    made = golden.make_task(session, actor, head, near)
+    if made is None:
+        return None
+    return _lease(session, actor, head, _TAKE_ONE, {"task_id": made.id, "in_lane": made.lane})
+
+
 def _lease(session: Session, actor: Actor, head: QueueHead, statement: Any, parameters: dict[str, Any]) -> Held | None:
     minutes = configuration(session, head.id, head.version).config.lease_minutes
     row = session.execute(
@@ -277,11 +300,26 @@ def _lease(session: Session, actor: Actor, head: QueueHead, statement: Any, para
     if row is None:
         return None
     version = row.config_version if row.config_version == head.version else _newest_version(session, row, head)
+    _draw_blind(session, row, configuration(session, head.id, version).config.reviews.blind)
     trail.record(
         session, actor, "task.claimed", queue_id=row.queue_id, item_id=row.item_id, subject=row.id,
         facts={"fence": row.fence, "kind": row.kind, "version": version},
     )  # fmt: skip
     return _held(row)
+
+
+def _draw_blind(session: Session, row: Any, share: float) -> None:
+    """Whether what the AI said is hidden: the same for a task for ever, as long as the queue asks for that share."""
+    blind = False
+    if share and row.kind in BLINDABLE:
+        key = current_app.config["SETTINGS"].secret_key.encode()
+        blind = routing.draw(row.id, key, "blind") < share and _has_output(session, row.item_id)
+    if blind is not row.blind:
+        session.execute(update(table(Task)).where(_task.id == row.id).values(blind=blind))
+
+
+def _has_output(session: Session, item_id: str) -> bool:
+    return session.execute(select(Item.output).where(Item.id == item_id)).scalar_one() != "null"
 
 
 def _newest_version(session: Session, row: Any, head: QueueHead) -> int:
@@ -393,7 +431,12 @@ LEASE_OVER = select(_task.id).where(CLAIMED, _task.lease_until < clock()).limit(
 
 def return_expired(*, session: Session) -> int:
     """Open the tasks whose lease has run out; returns how many. A duty of the relay."""
-    return len(_hand_back(session, SYSTEM, "task.lease_expired", Task.lease_until < clock()))
+    over = [Task.lease_until < clock()]
+    if on_postgresql(session):
+        # Never waits: whoever decides an item holds its tasks one by one, and would wait for us.
+        due = select(Task.id).where(CLAIMED, *over).with_for_update(skip_locked=True)
+        over = [Task.id.in_(due)]
+    return len(_hand_back(session, SYSTEM, "task.lease_expired", *over))
 
 
 def _hand_back(session: Session, actor: Actor, action: str, *conditions: Any) -> list[Any]:
@@ -469,7 +512,12 @@ def skip(*, session: Session, actor: Actor, claim_id: str, comment: str | None =
     """
     task_id, fence = parse_claim_id(claim_id)
     _queue_of(session, actor, task_id)
+    rounds.lock_item_of(session, task_id)
     task = locked(session, task_id, fence, actor)
+    if task.kind is TaskKind.GOLD:
+        put_aside(session, actor, task, "task.skipped", facts={"fence": fence})
+        return
+    decided = rounds.deciders(session, task.item_id)
     session.execute(insert(Skip).values(task_id=task_id, person_id=actor.id, comment=comment, created_at=clock()))
     excluded = sorted({*json.loads(task.excluded), actor.id})
     skips = session.execute(select(func.count()).select_from(Skip).where(Skip.task_id == task_id)).scalar_one()
@@ -477,17 +525,18 @@ def skip(*, session: Session, actor: Actor, claim_id: str, comment: str | None =
         skips >= SKIPS_BEFORE_ESCALATION
         or not people_with(session, task.queue_id, QueueRole.REVIEWER, QueueRole.LEAD) - set(excluded)
     )
-    leads = people_with(session, task.queue_id, QueueRole.LEAD)
+    leads = people_with(session, task.queue_id, QueueRole.LEAD) - decided
     audience = Audience.LEAD if escalates and leads else task.audience
     put_off = {}
-    again = (leads or set(excluded)) if escalates or audience is Audience.LEAD else set()
+    again = (leads or set(excluded) - decided) if escalates or audience is Audience.LEAD else set()
     if again and again <= set(excluded):
         excluded = sorted(set(excluded) - again)
         session.execute(delete(Skip).where(Skip.task_id == task_id, Skip.person_id.in_(again)))
-        put_off = {"available_at": clock(PUT_OFF_SECONDS)}
+        put_off = {"available_at": clock(rounds.PUT_OFF_SECONDS)}
     # Whoever it was assigned to has said no.
     assignee = None if task.assignee == actor.id else task.assignee
     hand_on(session, task, audience=audience, excluded=excluded, assignee=assignee, **put_off)
+    rounds.exclude(session, item_id=task.item_id, task_id=task_id, person_id=actor.id)
     trail.record(
         session,
         actor,
@@ -500,11 +549,21 @@ def skip(*, session: Session, actor: Actor, claim_id: str, comment: str | None =
     )
 
 
+def put_aside(session: Session, actor: Actor, task: Any, action: str, *, facts: dict[str, Any]) -> None:
+    """A check that somebody hands on ends there: it was for them."""
+    session.execute(
+        update(table(Task))
+        .where(_task.id == task.id)
+        .values(state=TaskState.CANCELLED, last_holder=_task.holder, holder=None, lease_until=None)
+    )
+    trail.record(session, actor, action, queue_id=task.queue_id, item_id=task.item_id, subject=task.id, facts=facts)
+
+
 def locked(session: Session, task_id: str, fence: int, actor: Actor) -> Any:
     """The task's columns, its row locked until the end of the transaction. Raises `LeaseLost`."""
-    query = select(_task.id, _task.queue_id, _task.item_id, _task.audience, _task.assignee, _task.excluded).where(
-        *LIVE_CLAIM
-    )
+    query = select(
+        _task.id, _task.queue_id, _task.item_id, _task.kind, _task.audience, _task.assignee, _task.excluded
+    ).where(*LIVE_CLAIM)
     parameters = claim_parameters(task_id, fence, actor)
     row = session.execute(query.with_for_update() if on_postgresql(session) else query, parameters).one_or_none()
     if row is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -25,9 +25,9 @@ from reviewqueue.queues import views
 from reviewqueue.queues.catalog import Compiled, configuration
 from reviewqueue.queues.configuration import offered_reasons
 from reviewqueue.resolution import reading
-from reviewqueue.resolution.endings import put_into_effect
 from reviewqueue.resolution.verdicts import MISSING, Judged, judge, same
-from reviewqueue.review import claims, drafts
+from reviewqueue.review import claims, drafts, golden, rounds
+from reviewqueue.review.settling import put_into_effect
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,8 @@ class Decided:
     verdict: Verdict
     item_id: str
     replayed: bool
+    gold: golden.Feedback | None = None
+    """Where the answer was known."""
 
 
 @dataclass(frozen=True)
@@ -82,13 +84,14 @@ def _locked_statement(*, locks: bool) -> Any:
     query = (
         select(
             _task.id, _task.queue_id, _task.item_id, _task.round, _task.kind, _task.config_version, _task.fence,
-            _task.last_holder, _task.state, _item.output, _item.state.label("item_state"),
+            _task.blind, _task.last_holder, _task.state, _item.output, _item.state.label("item_state"), _item.reviews,
             _item.queue_id.label("item_queue_id"), _item.config_version.label("item_version"),
             exists(text("1"))
             .where(_draft.task_id == _task.id, _draft.person_id == bindparam("by_person"))
             .label("has_draft"),
             exists(text("1"))
-            .where(_other.item_id == _task.item_id, _other.id != _task.id, _other.state.in_(("open", "claimed")))
+            .where(_other.item_id == _task.item_id, _other.id != _task.id, _other.state.in_(("open", "claimed")),
+                   _other.kind != TaskKind.GOLD)
             .label("has_siblings"),
         )
         .join_from(table(Task), table(Item), _item.id == _task.item_id)
@@ -118,11 +121,15 @@ def decide(*, session: Session, actor: Actor, claim_id: str, submission: Submiss
     task = _locked_task(session, task_id, actor)
     require(actor, Action.REVIEW, task.queue_id)
     compiled = configuration(session, task.queue_id, task.config_version)
+    if task.blind and submission.verdict is not Verdict.REJECT:
+        # They cannot know whether they change anything.
+        submission = replace(submission, verdict=None)
     earlier = _replayed(session, actor, task, fence, submission)
     if earlier is not None:
         return earlier
     try:
-        judged = checked(compiled, _input_for(session, task, compiled), json.loads(task.output), submission)
+        given = _input_for(session, task, compiled)
+        judged = checked(compiled, given, json.loads(task.output), submission, blind=task.blind)
         _check_at_home(session, task, judged)
     except Invalid:
         # Of somebody who has lost the task, what they typed is kept first; the rules may have changed meanwhile, too.
@@ -135,6 +142,8 @@ def decide(*, session: Session, actor: Actor, claim_id: str, submission: Submiss
         task = _locked_task(session, task_id, actor)
         earlier = _replayed(session, actor, task, fence, submission)
         return earlier or _lost(session, actor, task, fence, submission, judged)
+    if task.kind is TaskKind.GOLD:
+        return _measure(session, actor, task, fence, submission, judged, compiled.config.reviews.agree_on)
     grace = compiled.config.undo_seconds if submission.grace else 0
     return _stand(session, actor, task, fence, submission, judged, grace)
 
@@ -154,7 +163,9 @@ def _input_for(session: Session, task: Any, compiled: Compiled) -> Any:
     return json.loads(session.execute(select(_item.input).where(_item.id == task.item_id)).scalar_one())
 
 
-def checked(compiled: Compiled, given: Any, ai_output: Any, submission: Submission) -> Judged:
+def checked(
+    compiled: Compiled, given: Any, ai_output: Any, submission: Submission, *, blind: bool = False
+) -> Judged:  # fmt: skip
     """What the submission amounts to. `given` is the input, where the view reads it. Raises `Invalid` with them all."""
     faults = Faults()
     judged = judge(
@@ -163,7 +174,7 @@ def checked(compiled: Compiled, given: Any, ai_output: Any, submission: Submissi
     )  # fmt: skip
     if judged.verdict in {Verdict.EDIT, Verdict.OVERRIDE} and not faults.found:
         faults.found.extend(compiled.validate_output(judged.output, given=given))
-    _check_reason(compiled, judged.verdict, submission, faults)
+    _check_reason(compiled, judged.verdict, submission, faults, blind=blind)
     faults.raise_if_any("The decision cannot be taken like this.", code="invalid_decision")
     return judged
 
@@ -179,12 +190,13 @@ def _check_at_home(session: Session, task: Any, judged: Judged) -> None:
         raise Invalid(message, found, code="invalid_decision")
 
 
-def _check_reason(compiled: Compiled, verdict: Verdict, submission: Submission, faults: Faults) -> None:
+def _check_reason(compiled: Compiled, verdict: Verdict, submission: Submission, faults: Faults, *, blind: bool) -> None:
     reasons = {reason.code: reason for reason in offered_reasons(compiled.config)}
     if submission.reason is not None and submission.reason not in reasons:
         faults.add("/reason", f"is not a reason of this queue: {', '.join(reasons)}")
     if submission.reason is None:
-        required = verdict is Verdict.REJECT or any(verdict in reason.required_for for reason in reasons.values())
+        asked_for = any(verdict in reason.required_for for reason in reasons.values()) and not blind
+        required = verdict is Verdict.REJECT or asked_for
         if required:
             faults.add("/reason", f"is required with {verdict.value}: one of {', '.join(reasons)}")
     given = reasons.get(submission.reason or "")
@@ -206,6 +218,8 @@ def _stand(
         content={"comment": submission.comment} if submission.comment else None,
     )  # fmt: skip
     resolution = None
+    if task.has_siblings:
+        rounds.exclude(session, item_id=task.item_id, task_id=task.id, person_id=actor.id)
     if grace:
         _hold_back(session, row, task)
     else:
@@ -213,17 +227,35 @@ def _stand(
     return _decided(row, resolution, grace, replayed=False)
 
 
+def _measure(
+    session: Session, actor: Actor, task: Any, fence: int, submission: Submission, judged: Judged,
+    agree_on: Sequence[str],
+) -> Decided:  # fmt: skip
+    """A decision on gold: what is known is told at once, so that there is no undo, and nothing else comes of it."""
+    known = golden.known_answer(session, task.item_id)
+    rejects = judged.verdict is Verdict.REJECT
+    correct = golden.is_met(known, rejects=rejects, output=judged.output, agree_on=agree_on)
+    row = _insert(session, actor, task, fence, submission, judged, correct=correct)
+    if task.has_draft:
+        drafts.drop(session, task_id=task.id, person_id=actor.id)
+    trail.record(
+        session, actor, "gold.decided", queue_id=task.queue_id, item_id=task.item_id, subject=task.id,
+        facts={"fence": fence, "verdict": judged.verdict, "decision": row.id, "correct": correct},
+    )  # fmt: skip
+    return _decided(row, None, 0, replayed=False, gold=golden.Feedback(correct, known))
+
+
 _SHOWN = (
     _decision.id, _decision.task_id, _decision.item_id, _decision.queue_id, _decision.verdict, _decision.output,
     _decision.reason, _decision.suggested_label, _decision.comment, _decision.message, _decision.spent_seconds,
-    _decision.decided_at, _decision.releases_at, _decision.config_version,
+    _decision.decided_at, _decision.releases_at, _decision.config_version, _decision.correct,
 )  # fmt: skip
 _DECISION = insert(table(Decision)).values(decided_at=clock(), releases_at=clock_in("grace_seconds")).returning(*_SHOWN)
 
 
 def _insert(
     session: Session, actor: Actor, task: Any, fence: int, submission: Submission, judged: Judged,
-    *, grace: float = 0, late: bool = False,
+    *, grace: float = 0, late: bool = False, correct: bool | None = None,
 ) -> Any:  # fmt: skip
     return session.execute(
         _DECISION,
@@ -236,7 +268,8 @@ def _insert(
             "message": submission.message or None,
             "spent_seconds": None if submission.spent_seconds is None else round(submission.spent_seconds, 1),
             "seen": None if submission.seen is None else dumps(list(submission.seen)),
-            "shown": dumps({"config_version": task.config_version, "blind": False}), "via": actor.via, "late": late,
+            "shown": dumps({"config_version": task.config_version, "blind": task.blind}), "via": actor.via,
+            "late": late, "correct": correct,
             "grace_seconds": float(grace),
         },
     ).one()  # fmt: skip
@@ -262,8 +295,9 @@ def _hold_back(session: Session, row: Any, task: Any) -> None:
 
 def _into_effect(session: Session, actor: Actor, row: Any, task: Any) -> dict[str, Any] | None:
     decision = _Effective(
-        row.id, row.item_id, row.queue_id, row.verdict, row.output, row.reason, row.message, task.kind, task.item_state
-    )
+        row.id, row.item_id, row.queue_id, row.verdict, row.output, row.reason, row.message, task.round, task.kind,
+        task.item_state, task.reviews,
+    )  # fmt: skip
     resolution = put_into_effect(session=session, actor=actor, decision=decision, has_siblings=task.has_siblings)
     return reading.in_force(session, task.item_id) if resolution is None else reading.as_json(resolution)
 
@@ -279,18 +313,23 @@ class _Effective:
     output: str
     reason: str | None
     message: str | None
+    round: int
     kind: TaskKind
     item_state: ItemState
+    reviews: int
 
 
-def _decided(row: Any, resolution: dict[str, Any] | None, undo_seconds: float, *, replayed: bool) -> Decided:
+def _decided(
+    row: Any, resolution: dict[str, Any] | None, undo_seconds: float, *, replayed: bool,
+    gold: golden.Feedback | None = None,
+) -> Decided:  # fmt: skip
     shown = {
         "id": row.id, "task": row.task_id, "item": row.item_id, "verdict": row.verdict, "output": Raw(row.output),
         "reason": row.reason, "suggested_label": row.suggested_label, "comment": row.comment, "message": row.message,
         "spent_seconds": row.spent_seconds, "config_version": row.config_version, "decided_at": iso(row.decided_at),
         "releases_at": iso(row.releases_at),
     }  # fmt: skip
-    return Decided(row.id, shown, resolution, row.releases_at, undo_seconds, row.verdict, row.item_id, replayed)
+    return Decided(row.id, shown, resolution, row.releases_at, undo_seconds, row.verdict, row.item_id, replayed, gold)
 
 
 # -- again, and too late ----------------------------------------------------------------------------------------------
@@ -314,6 +353,9 @@ def _replayed(session: Session, actor: Actor, task: Any, fence: int, submission:
     if not _equal(row, submission):
         drafts.keep(session, task_id=task.id, person_id=actor.id, body=submission.draft)
         return Lost(AlreadyDecided("You have decided this task already, differently. That decision stands."))
+    if row.correct is not None:
+        known = golden.known_answer(session, task.item_id)
+        return _decided(row, None, 0, replayed=True, gold=golden.Feedback(row.correct, known))
     resolution = reading.in_force(session, task.item_id)
     left = session.execute(
         select(PendingRelease.releases_at).where(PendingRelease.decision_id == row.id)
@@ -336,7 +378,7 @@ def _lost(session: Session, actor: Actor, task: Any, fence: int, submission: Sub
     """Keep what was typed. After the end of the item it also counts as a late label of whoever held it, if it is valid
     (`judged`)."""
     drafts.keep(session, task_id=task.id, person_id=actor.id, body=submission.draft)
-    if task.state is not TaskState.CANCELLED or task.item_state not in ENDED:
+    if task.state is not TaskState.CANCELLED or task.item_state not in ENDED or task.kind is TaskKind.GOLD:
         return Lost(claims.lost_lease(session, actor, task.id))
     if task.item_state is ItemState.CANCELLED:
         return Lost(ItemEnded("Withdrawn by the program. Nothing needed.", code="item_cancelled"))
@@ -352,8 +394,10 @@ def _lost(session: Session, actor: Actor, task: Any, fence: int, submission: Sub
             subject=task.id,
             facts={"verdict": judged.verdict, "decision": row.id},
         )
-    message = "The time to answer was over before your decision came. It is kept as a label, and as a draft."
-    return Lost(ItemEnded(message, code="item_expired"))
+    kept = "It is kept as a label, and as a draft."
+    if task.item_state is ItemState.RESOLVED:
+        return Lost(ItemEnded(f"Others have settled this item before your decision came. {kept}", code="item_ended"))
+    return Lost(ItemEnded(f"The time to answer was over before your decision came. {kept}", code="item_expired"))
 
 
 # -- undo -------------------------------------------------------------------------------------------------------------
@@ -386,12 +430,14 @@ def withdraw(*, session: Session, actor: Actor, decision_id: str) -> claims.Held
     if pending is None:
         raise GraceOver("The time to undo this decision is over.")
     session.execute(update(Decision).where(Decision.id == row.id).values(withdrawn_at=clock()))
-    session.execute(
-        update(Item)
-        .where(Item.id == row.item_id, Item.state == ItemState.IN_REVIEW)
-        .values(state=ItemState.QUEUED)
-        .execution_options(synchronize_session=False)
-    )
+    if not rounds.deciders(session, row.item_id):
+        session.execute(
+            update(Item)
+            .where(Item.id == row.item_id, Item.state == ItemState.IN_REVIEW)
+            .values(state=ItemState.QUEUED)
+            .execution_options(synchronize_session=False)
+        )
+    rounds.readmit(session, item_id=row.item_id, task_id=row.task_id, person_id=actor.id)
     session.execute(update(Task).where(Task.id == row.task_id).values(state=TaskState.OPEN))
     _as_draft(session, actor, row)
     trail.record(

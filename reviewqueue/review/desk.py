@@ -19,6 +19,7 @@ from reviewqueue.queues.schemas import property_schema
 from reviewqueue.resolution.verdicts import MISSING, same
 from reviewqueue.review import fields, shown
 from reviewqueue.review.chat import Chat, chat_of, check_arguments, schemas_of_arguments, widen
+from reviewqueue.review.comparing import Row, side_by_side
 from reviewqueue.review.decisions import Submission
 from reviewqueue.review.editors import Editor
 from reviewqueue.review.editors.compare import Compare
@@ -30,7 +31,7 @@ from reviewqueue.review.workpiece import Workpiece
 
 MOST_DIGITS = 9
 SCRIPTS = {"multi_choice": "desk/multi_choice.js", "compare": "desk/compare.js", "spans": "desk/spans.js"}
-UNSENT = {"csrf_token", "spent_seconds", "verdict", "add"}
+UNSENT = {"csrf_token", "spent_seconds", "verdict", "add", "take"}
 """Names of the form that are no part of a draft."""
 
 
@@ -44,6 +45,18 @@ class Choice:
     confidence: float | None = None
     key: str = ""
     proposed: bool = False
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What somebody said, of those who disagree."""
+
+    name: str
+    verdict: Verdict
+    output: Any
+    """MISSING for a rejection."""
+    reason: str | None
+    comment: str | None
 
 
 @dataclass
@@ -103,6 +116,23 @@ class Desk:
         return self.ai is MISSING or not same(fields.value_of(self.part, Faults()), self.ai)
 
     @property
+    def answers(self) -> list[Answer]:
+        """Of an adjudication: what the reviews say."""
+        return [
+            Answer(
+                f"Review {place}", row.verdict, MISSING if row.verdict is Verdict.REJECT else json.loads(row.output),
+                row.reason, row.comment,
+            )
+            for place, row in enumerate(self.work.answers, 1)
+        ]  # fmt: skip
+
+    @property
+    def compared(self) -> list[Row]:
+        """The model's output and that of each review, side by side."""
+        given = _output(self.work)
+        return side_by_side([MISSING if given is None else given, *(answer.output for answer in self.answers)])
+
+    @property
     def first(self) -> Part | None:
         """The field to look at first."""
         return fields.most_doubtful(self.part) if self.part else None
@@ -134,7 +164,7 @@ class Desk:
 def desk_of(work: Workpiece, data: MultiDict[str, str] | None = None) -> Desk:
     """The desk for `work`, filled with `data`, else with its draft, else with the AI's output."""
     name = work.config.view.output
-    given = _output(work)
+    given = None if work.blind else _output(work)
     ai = given
     if given is None:
         ai = MISSING
@@ -186,6 +216,14 @@ def _drafted(desk: Desk) -> MultiDict[str, str] | None:
     if draft.get("output") is not None:
         data.update(MultiDict(list(_output_as_form(desk, draft["output"]))))
     return data
+
+
+def taken(desk: Desk, place: str) -> MultiDict[str, str]:
+    """The form with what the review at `place`, from 1, says. Raises `Invalid` where there is none to take."""
+    answers = {str(number): answer for number, answer in enumerate(desk.answers, 1)}
+    if place not in answers or answers[place].output is MISSING:
+        raise Invalid("There is no such answer to take.", code="bad_parameter")
+    return MultiDict(list(_output_as_form(desk, answers[place].output)))
 
 
 def _output_as_form(desk: Desk, output: Any) -> Iterable[tuple[str, str]]:

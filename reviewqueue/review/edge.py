@@ -45,8 +45,14 @@ def claiming(act: Callable[[Session], Result]) -> Result:
 
 def decide_now(actor: Actor, claim_id: str, submission: Submission) -> Decided:
     """Decide and commit. Raises `LeaseLost` and its kin after the draft is safe."""
-    with write_session() as session:
-        result = decide(session=session, actor=actor, claim_id=claim_id, submission=submission)
+    try:
+        with write_session() as session:
+            result = decide(session=session, actor=actor, claim_id=claim_id, submission=submission)
+    except IntegrityError as error:
+        # Index uq_decision_standing_person, the last lock on this door.
+        if "uq_decision_standing_person" not in str(error.orig) and "decision.person_id" not in str(error.orig):
+            raise
+        raise Conflict("You have judged this item already: somebody else is to do this.", code="four_eyes") from None
     if isinstance(result, Lost):
         raise result.error
     return result

@@ -15,10 +15,10 @@ from reviewqueue.core.access import SYSTEM, Actor
 from reviewqueue.core.db import clock, on_postgresql
 from reviewqueue.errors import Conflict, Error
 from reviewqueue.models import Queue, Task
-from reviewqueue.models.states import Audience, NoticeKind, QueueRole
+from reviewqueue.models.states import Audience, NoticeKind, QueueRole, TaskKind
 from reviewqueue.notices import inbox
 from reviewqueue.queues.catalog import HEAD, QueueHead, configuration, head_of, queue_by_id
-from reviewqueue.review import claims, handing
+from reviewqueue.review import claims, handing, rounds
 
 log = logging.getLogger(__name__)
 BATCH = 200
@@ -33,12 +33,16 @@ def escalate(*, session: Session, actor: Actor, claim_id: str, comment: str | No
     """
     task_id, fence = claims.parse_claim_id(claim_id)
     here = claims.queue_of_claim(session=session, actor=actor, claim_id=claim_id)
+    rounds.lock_item_of(session, task_id)
     task = claims.locked(session, task_id, fence, actor)
-    leads = people_with(session, here.id, QueueRole.LEAD) - {actor.id}
+    leads = people_with(session, here.id, QueueRole.LEAD) - {actor.id} - rounds.deciders(session, task.item_id)
     there = None
     if task.audience is Audience.LEAD or not leads:
         there = _next(session, here)
         _require_somebody(task, there)
+    if task.kind is TaskKind.GOLD:
+        claims.put_aside(session, actor, task, "task.escalated", facts={"fence": fence})
+        return
     by = {"escalated_by": actor.id, "escalation_comment": comment}
     if there is None:
         claims.hand_on(session, task, audience=Audience.LEAD, excluded=json.loads(task.excluded), **by)

@@ -18,10 +18,10 @@ from reviewqueue.core.moments import iso
 from reviewqueue.errors import Conflict, Fault, GraceOver, Invalid, NotFound
 from reviewqueue.models import Item, Queue, Skip, Task
 from reviewqueue.models.lanes import lane_of
-from reviewqueue.models.states import Audience, Intake, NoticeKind, QueueRole, TaskState
+from reviewqueue.models.states import Audience, Intake, NoticeKind, QueueRole, TaskKind, TaskState
 from reviewqueue.notices import inbox
 from reviewqueue.queues.catalog import HEAD, QueueHead, configuration, head_of
-from reviewqueue.review import claims
+from reviewqueue.review import claims, rounds
 
 LONGEST_UNDO = 600.0
 FOLLOW_UP = "task.follow_up"
@@ -47,6 +47,7 @@ def send_to_queue(*, session: Session, actor: Actor, claim_id: str, slug: str, c
     """
     task_id, fence = claims.parse_claim_id(claim_id)
     here = claims.queue_of_claim(session=session, actor=actor, claim_id=claim_id)
+    rounds.lock_item_of(session, task_id)
     task = claims.locked(session, task_id, fence, actor)
     there = next((head for head in _open_to(session, actor, here) if head.slug == slug), None)
     if there is None:
@@ -56,6 +57,9 @@ def send_to_queue(*, session: Session, actor: Actor, claim_id: str, slug: str, c
             code="unknown_queue",
         )
     require_fit(session, there, task.item_id)
+    if task.kind is TaskKind.GOLD:
+        claims.put_aside(session, actor, task, "task.sent", facts={"fence": fence, "to": there.id})
+        return
     move(session, task, here, there, escalated_by=actor.id, escalation_comment=comment)
     trail.record(
         session, actor, "task.sent", queue_id=here.id, item_id=task.item_id, subject=task_id,
@@ -201,6 +205,7 @@ def take_back_skip(*, session: Session, actor: Actor, task_id: str) -> claims.He
     What they hold in that queue is handed back. Raises `NotFound` for what they did not skip, `GraceOver`, and
     `Conflict` when somebody else took it.
     """
+    rounds.lock_item_of(session, task_id)
     query = select(Task.queue_id, Task.item_id, Task.audience, Task.assignee, Task.excluded).where(Task.id == task_id)
     task = session.execute(query.with_for_update() if on_postgresql(session) else query).one_or_none()
     mine = Skip.task_id == task_id, Skip.person_id == actor.id
@@ -214,5 +219,6 @@ def take_back_skip(*, session: Session, actor: Actor, task_id: str) -> claims.He
     excluded = sorted(set(json.loads(task.excluded)) - {actor.id})
     lane = lane_of(audience=task.audience, assignee=task.assignee, excluded=excluded)
     session.execute(update(Task).where(Task.id == task_id).values(excluded=json.dumps(excluded), lane=lane))
+    rounds.readmit(session, item_id=task.item_id, task_id=task_id, person_id=actor.id)
     trail.record(session, actor, "task.skip_withdrawn", queue_id=task.queue_id, item_id=task.item_id, subject=task_id)
     return claims.claim_task(session=session, actor=actor, task_id=task_id)

@@ -20,11 +20,13 @@ from reviewqueue.models import (
     AuditContent,
     AuditEvent,
     Decision,
+    Gold,
     Item,
     PendingRelease,
     Person,
     Queue,
     Resolution,
+    Task,
     Token,
 )
 from reviewqueue.models.states import ENDED, ActorKind, ItemState
@@ -91,8 +93,9 @@ def my_decisions(*, session: Session, actor: Actor, cursor: str | None) -> Page:
     query = (
         select(
             Decision.id, Decision.verdict, Decision.output, Decision.reason, Decision.comment, Decision.decided_at,
-            Decision.withdrawn_at, Decision.late, Decision.queue_id, Decision.item_id, Item.external_id,
-            Item.output.label("ai_output"), Item.state.in_(REOPENABLE).label("ended"), Queue.slug, Queue.title,
+            Decision.withdrawn_at, Decision.late, Decision.correct, Decision.queue_id, Decision.item_id,
+            Item.external_id, Item.output.label("ai_output"), Item.state.in_(REOPENABLE).label("ended"), Queue.slug,
+            Queue.title,
             (PendingRelease.releases_at > clock()).label("undoable"),
         )
         .join(Item, Item.id == Decision.item_id)
@@ -168,6 +171,10 @@ class ItemHistory:
     comments: list[Any]
     events: list[Event] | None
     """None for those who may not read the history."""
+    gold: Any
+    """Its row, if it is gold and the reader manages that."""
+    withheld: bool
+    """What others decided in this round is left out, for the reader may be asked to judge the item, too."""
 
 
 def item_history(*, session: Session, actor: Actor, item_id: str) -> ItemHistory:
@@ -182,23 +189,38 @@ def item_history(*, session: Session, actor: Actor, item_id: str) -> ItemHistory
     require(actor, Action.READ_ITEMS, item.queue_id)
     revisions = select(Resolution).where(Resolution.item_id == item.id).order_by(Resolution.revision.desc())
     may_read = may(actor, Action.READ_HISTORY, item.queue_id)
+    decisions = _decisions(session, item.id) if may_read else []
+    events = _events(session, item.id) if may_read else None
+    unsettled = item.reviews > 1 and item.state in (ItemState.QUEUED, ItemState.IN_REVIEW)
+    withheld = False
+    if unsettled and events is not None and may(actor, Action.REVIEW, item.queue_id):
+        mine = [row for row in decisions if row.Decision.round < item.round or row.Decision.person_id == actor.id]
+        withheld, decisions = len(mine) < len(decisions), mine
+        events = [event for event in events if not event.action.startswith("task.decided")]
     history = ItemHistory(
         item=item, queue=queue_by_id(session, item.queue_id),
         config=configuration(session, item.queue_id, item.config_version).config,
         input=json.loads(item.input), output=json.loads(item.output),
         failure=json.loads(item.failure) if item.failure else None, metadata=json.loads(item.metadata_json),
         resolutions=list(session.scalars(revisions)),
-        decisions=_decisions(session, item.id) if may_read else [],
-        comments=said_about(session, item.id), events=_events(session, item.id) if may_read else None,
+        decisions=decisions, events=events, withheld=withheld, comments=said_about(session, item.id),
+        gold=_gold(session, actor, item),
     )  # fmt: skip
     trail.record(session, actor, "item.viewed", queue_id=item.queue_id, item_id=item.id)
     return history
 
 
+def _gold(session: Session, actor: Actor, item: Item) -> Gold | None:
+    if not may(actor, Action.MANAGE_GOLD, item.queue_id):
+        return None
+    return session.execute(select(Gold).where(Gold.item_id == item.id)).scalar_one_or_none()
+
+
 def _decisions(session: Session, item_id: str) -> list[Any]:
     query = (
-        select(Decision, Person.name)
+        select(Decision, Task.kind, Person.name)
         .join(Person, Person.id == Decision.person_id)
+        .join(Task, Task.id == Decision.task_id)
         .where(Decision.item_id == item_id)
         .order_by(Decision.decided_at)
     )

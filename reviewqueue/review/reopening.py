@@ -18,6 +18,8 @@ from reviewqueue.models.lanes import lane_of
 from reviewqueue.models.states import ENDED, ActorKind, Audience, ItemState, NoticeKind, QueueRole, TaskKind, TaskState
 from reviewqueue.notices import inbox
 from reviewqueue.queues.catalog import configuration, queue_by_id
+from reviewqueue.review.golden import retire_item
+from reviewqueue.review.rounds import has_open
 
 PRIORITY = 5
 """Of an appeal, at least: somebody waits for it who has been disappointed once."""
@@ -63,6 +65,7 @@ def reopen(*, session: Session, actor: Actor, item_id: str, reason: str) -> str:
             lane=lane_of(audience=Audience.REVIEWER, assignee=None, excluded=excluded), fence=0,
         )
     )  # fmt: skip
+    retire_item(session, actor, item_id)
     trail.record(
         session, actor, "item.reopened", queue_id=item.queue_id, item_id=item_id, subject=task_id,
         facts={"round": item.round + 1}, content={"reason": reason},
@@ -107,8 +110,7 @@ def _require_ended(session: Session, item_id: str, state: ItemState) -> None:
         raise Conflict("The program has withdrawn this item: it is final.", code="item_cancelled")
     if state not in ENDED:
         raise Conflict("The item waits for a person already.", code="item_open")
-    open_task = select(Task.id).where(Task.item_id == item_id, Task.state.in_((TaskState.OPEN, TaskState.CLAIMED)))
-    if session.execute(open_task.limit(1)).first() is not None:
+    if has_open(session, item_id):
         raise Conflict("A person is to check this item already.", code="item_open")
     in_grace = select(PendingRelease.decision_id).join(Decision).where(Decision.item_id == item_id)
     if session.execute(in_grace.limit(1)).first() is not None:

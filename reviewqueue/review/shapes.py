@@ -69,6 +69,19 @@ class DraftShape(Shape):
     """As a decision's members; kept as it is."""
 
 
+class GoldShape(Shape):
+    """An item whose answer is known: one that people have resolved, or a new one."""
+
+    item: str | None = None
+    """The id of an item that people have resolved: its answer is what they said."""
+    new: dict[str, Any] | None = None
+    """A new item, with the members of a submitted one but `queue`; it is submitted to nobody."""
+    answer: Any = None
+    """With `new`: the known output; null where it must be rejected."""
+    note: Annotated[str, Field(max_length=2000)] | None = None
+    """Why; shown after deciding."""
+
+
 class ReopeningShape(Shape):
     reason: Annotated[str, Field(min_length=1, max_length=2000)]
     """Why; whoever decides next reads it."""

@@ -34,11 +34,13 @@ from reviewqueue.review import (
     handing,
     histories,
     instructions,
+    quality,
     reopening,
     workpiece,
 )
 from reviewqueue.review.decisions import withdraw
-from reviewqueue.review.desk import Desk, desk_of, draft_of, explain, submission_of
+from reviewqueue.review.desk import Desk, desk_of, draft_of, explain, submission_of, taken
+from reviewqueue.review.golden import told_in_words
 from reviewqueue.review.shown import hidden_in, input_shown, lines, markdown, pieces, scalar, words
 
 blueprint = Blueprint("review", __name__)
@@ -171,13 +173,15 @@ def decide(claim_id: str) -> AnyResponse:
     with read_session() as session:
         desk = _read(session, who, claim_id, _typed())
     try:
-        edge.decide_now(who, claim_id, submission_of(desk))
+        decided = edge.decide_now(who, claim_id, submission_of(desk))
     except Invalid as error:
         explain(desk, error)
         return _again(who, desk, status=422)
     except Conflict as error:
         return _again(who, desk, lost=error, status=status_of(error))
     slug = desk.work.queue.slug
+    if decided.gold is not None:
+        flash(told_in_words(decided.gold), "good" if decided.gold.correct else "warning")
     if desk.work.knows_instructions is None:
         with write_session() as session:
             instructions.note_read(session=session, actor=who, slug=slug, version=desk.work.config_version)
@@ -193,16 +197,18 @@ def _again(who: Actor, desk: Desk, *, lost: Conflict | None = None, status: int)
 @blueprint.post("/claims/<claim_id>/draft")
 @signed_in
 def save_draft(claim_id: str) -> AnyResponse:
-    """Keep what is typed; with `add`, and a row more in that list."""
+    """Keep what is typed; with `add`, and a row more in that list; with `take`, what that review says."""
     who = actor()
     data = _typed()
     with read_session() as session:
         if data.get("add"):
             data.add(data["add"], f"n{len(data.getlist(data['add']))}")
         desk = _read(session, who, claim_id, data)
+        if data.get("take"):
+            desk = _read(session, who, claim_id, taken(desk, data["take"]))
     with write_session() as session:
         drafts.save(session=session, actor=who, task_id=desk.work.task_id, body=draft_of(desk))
-    if is_from_desk():
+    if is_from_desk() and not data.get("take"):
         return Response(status=204)
     return _away(url_for("review.show", claim_id=claim_id))
 
@@ -388,7 +394,8 @@ def decisions() -> str:
     """My decisions, newest first."""
     with read_session() as session:
         page = histories.my_decisions(session=session, actor=actor(), cursor=request.args.get("cursor"))
-    return render_template("review/decisions.html", page=page)
+        measured = quality.mine(session=session, actor=actor())
+    return render_template("review/decisions.html", page=page, measured=measured)
 
 
 @blueprint.post("/decisions/<decision_id>/reopening")

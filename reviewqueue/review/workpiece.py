@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
-from sqlalchemy import and_, bindparam, case, func, or_, select
+from sqlalchemy import and_, bindparam, case, func, select
 from sqlalchemy.orm import Session
 
 from reviewqueue.core.access import Action, Actor, may, require
@@ -15,13 +16,13 @@ from reviewqueue.core.db import clock
 from reviewqueue.core.moments import iso
 from reviewqueue.core.strictjson import Raw, exact, raw
 from reviewqueue.errors import NotFound
-from reviewqueue.models import Draft, Item, ItemLikeness, Person, Queue, Skip, Task
+from reviewqueue.models import Decision, Draft, Item, ItemLikeness, Person, Queue, Skip, Task
 from reviewqueue.models.base import table
 from reviewqueue.models.states import Audience, TaskKind, TaskState
 from reviewqueue.queues import routing
 from reviewqueue.queues.catalog import QueueHead, configuration, queue_by_id
 from reviewqueue.queues.configuration import QueueConfig
-from reviewqueue.review import claims
+from reviewqueue.review import claims, golden
 from reviewqueue.review.comments import said_about
 from reviewqueue.review.instructions import known_to
 
@@ -43,6 +44,8 @@ class Workpiece:
     lease_until: datetime | None
     seconds_left: float
     kind: TaskKind
+    blind: bool
+    """What the AI said is hidden: output, alternatives, confidences and explanation are not here."""
     audience: Audience
     escalated_by: str | None
     escalation_comment: str | None
@@ -74,6 +77,8 @@ class Workpiece:
     """See `instructions.known_to`."""
     comments: list[Any]
     """What people said about the item, oldest first."""
+    answers: list[Any]
+    """For an adjudication: what those say who disagree, see `answers_to`."""
 
 
 def workpiece(*, session: Session, actor: Actor, claim_id: str) -> Workpiece:
@@ -84,7 +89,8 @@ def workpiece(*, session: Session, actor: Actor, claim_id: str) -> Workpiece:
     task_id, fence = claims.parse_claim_id(claim_id)
     task = session.execute(
         select(
-            Task.id, Task.queue_id, Task.item_id, Task.config_version, Task.kind, Task.audience, Task.fence,
+            Task.id, Task.queue_id, Task.item_id, Task.config_version, Task.kind, Task.blind, Task.audience, Task.fence,
+            Task.created_at, Task.due, Task.priority,
             Task.holder, Task.last_holder, Task.state, Task.lease_until, Task.escalation_comment,
             Person.name.label("escalated_by"), Queue.title.label("sent_from"),
             clock().label("now"),
@@ -101,23 +107,54 @@ def workpiece(*, session: Session, actor: Actor, claim_id: str) -> Workpiece:
     compiled = configuration(session, head.id, task.config_version)
     seconds = (task.lease_until - task.now).total_seconds() if task.lease_until else 0.0
     live = task.state is TaskState.CLAIMED and task.holder == actor.id and task.fence == fence and seconds > 0
-    parts = json.loads(item.parts or "[]")
+    parts = [] if task.blind else json.loads(item.parts or "[]")
     waiting, oldest = _waiting(session, head.id)
     draft = session.execute(
         select(Draft.body).where(Draft.task_id == task_id, Draft.person_id == actor.id)
     ).scalar_one_or_none()
+    kind = TaskKind.REVIEW if task.kind is TaskKind.GOLD else task.kind
+    similar = _similar(session, item)
+    if task.kind is TaskKind.GOLD and task.state is not TaskState.DONE:
+        hides_id = not may(actor, Action.READ_ITEMS, task.queue_id)
+        item = golden.disguised(item, task, compiled.config.timeout, hides_id=hides_id)
     return Workpiece(
         claim_id=claim_id, task_id=task_id, fence=fence, live=live, lease_until=task.lease_until,
-        seconds_left=max(0.0, seconds), kind=task.kind, audience=task.audience, escalated_by=task.escalated_by,
-        escalation_comment=task.escalation_comment, sent_from=task.sent_from, queue=head, config=compiled.config,
-        config_version=task.config_version, item=item, input=json.loads(item.input), output=json.loads(item.output),
-        failure=json.loads(item.failure) if item.failure else None, alternatives=json.loads(item.alternatives or "[]"),
+        seconds_left=max(0.0, seconds), kind=kind, blind=task.blind, audience=task.audience,
+        escalated_by=task.escalated_by, escalation_comment=task.escalation_comment, sent_from=task.sent_from,
+        queue=head, config=compiled.config, config_version=task.config_version, item=item,
+        input=json.loads(item.input), output=None if task.blind else json.loads(item.output),
+        failure=json.loads(item.failure) if item.failure else None,
+        alternatives=[] if task.blind else json.loads(item.alternatives or "[]"),
         parts={part["pointer"]: part.get("confidence") for part in parts}, metadata=json.loads(item.metadata_json),
-        why=why_flagged(item, task.kind, configuration(session, item.queue_id, item.config_version).config),
+        why=_why(session, item, task, kind),
+        answers=answers_to(session, task.item_id) if task.kind is TaskKind.ADJUDICATION else [],
         draft=exact(draft) if draft else None, waiting=min(waiting, MOST_COUNTED),
-        waiting_capped=waiting > MOST_COUNTED, oldest_at=oldest, similar=_similar(session, item),
-        comments=said_about(session, item.id), skips=_skips(session, task),
+        waiting_capped=waiting > MOST_COUNTED, oldest_at=oldest, similar=similar,
+        comments=said_about(session, task.item_id), skips=_skips(session, task),
         knows_instructions=known_to(session, actor, head.id, compiled.config),
+    )  # fmt: skip
+
+
+def _why(session: Session, item: Any, task: Any, kind: TaskKind) -> list[str]:
+    if task.blind:
+        return [item.rule_title]
+    return why_flagged(item, kind, configuration(session, item.queue_id, item.config_version).config)
+
+
+def answers_to(session: Session, item_id: str) -> list[Any]:
+    """What the reviews of the item's present round say, in order of time: verdict, output (JSON text), reason, comment,
+    spent_seconds. Who gave them is not said, so that the answer is judged."""
+    return list(
+        session.execute(
+            select(Decision.verdict, Decision.output, Decision.reason, Decision.comment, Decision.spent_seconds)
+            .join(Task, Task.id == Decision.task_id)
+            .join(Item, (Item.id == Decision.item_id) & (Item.round == Decision.round))
+            .where(
+                Decision.item_id == item_id, Task.kind == TaskKind.REVIEW, Decision.withdrawn_at.is_(None),
+                ~Decision.late,
+            )
+            .order_by(Decision.decided_at, Decision.id)
+        )
     )  # fmt: skip
 
 
@@ -161,6 +198,8 @@ def why_flagged(item: Any, kind: TaskKind, config: QueueConfig) -> list[str]:
 def _first_reason(item: Any, kind: TaskKind, config: QueueConfig) -> str:
     if kind is TaskKind.AUDIT:
         return f"Random check: {item.probability:.0%} of what passes is looked at"
+    if kind is TaskKind.ADJUDICATION:
+        return "Adjudication: reviewers disagree"
     if kind is TaskKind.APPEAL:
         return "Reopened: somebody asked for a second judgement"
     title = str(item.rule_title)
@@ -187,10 +226,11 @@ def _short(value: Any) -> str:
 _task, _item, _draft = table(Task).c, table(Item).c, table(Draft).c
 _CLAIMED = (
     select(
-        _task.kind, _task.round, _task.priority, _task.due, _task.config_version, _task.audience, table(Queue).c.slug,
-        _draft.body.label("draft"), _item.external_id, _item.input, _item.output, _item.failure, _item.confidence,
-        _item.risk, _item.model, _item.model_version, _item.parts, _item.alternatives, _item.explanation,
-        _item.trace_url, _item.metadata.label("metadata_json"), _item.rule, _item.rule_title, _item.created_at,
+        _task.kind, _task.round, _task.priority, _task.due, _task.config_version, _task.audience, _task.blind,
+        table(Queue).c.slug, _draft.body.label("draft"), _item.external_id, _item.input, _item.output, _item.failure,
+        _item.confidence, _item.risk, _item.model, _item.model_version, _item.parts, _item.alternatives,
+        _item.explanation, _item.trace_url, _item.metadata.label("metadata_json"), _item.rule,
+        _item.rule_title, _item.created_at, _task.created_at.label("made_at"),
     )
     .join_from(table(Task), table(Item), _item.id == _task.item_id)
     .join(table(Queue), table(Queue).c.id == _task.queue_id)
@@ -202,21 +242,39 @@ _CLAIMED = (
 def claim_json(*, session: Session, actor: Actor, held: claims.Held) -> dict[str, Any]:
     """`{claim, task, item, draft}`, for `spliced`; content exactly as it was sent."""
     row = session.execute(_CLAIMED, {"task_id": held.task_id, "person_id": actor.id}).one()
+    said = {
+        "output": Raw(row.output), "confidence": row.confidence, "parts": raw(row.parts),
+        "alternatives": raw(row.alternatives), "explanation": row.explanation, "trace_url": row.trace_url,
+    }  # fmt: skip
+    if row.blind:
+        said = dict.fromkeys(said)
+    kind, round_, item_id, submitted_at = row.kind, row.round, held.item_id, row.created_at
+    if kind is TaskKind.GOLD:
+        kind, round_, submitted_at = TaskKind.REVIEW, 1, row.made_at
+        if not may(actor, Action.READ_ITEMS, held.queue_id):
+            item_id = golden.disguised_id(SimpleNamespace(id=held.task_id, created_at=row.made_at))
     return {
         "claim": {"id": held.claim_id, "fence": held.fence, "lease_until": iso(held.lease_until)},
         "task": {
-            "id": held.task_id, "queue": row.slug, "kind": row.kind, "round": row.round, "priority": row.priority,
-            "due": iso(row.due), "config_version": row.config_version, "audience": row.audience,
+            "id": held.task_id, "queue": row.slug, "kind": kind, "round": round_, "priority": row.priority,
+            "due": iso(row.due), "config_version": row.config_version, "audience": row.audience, "blind": row.blind,
         },
         "item": {
-            "id": held.item_id, "external_id": row.external_id, "input": Raw(row.input), "output": Raw(row.output),
-            "failure": raw(row.failure), "confidence": row.confidence, "risk": row.risk, "model": row.model,
-            "model_version": row.model_version, "parts": raw(row.parts), "alternatives": raw(row.alternatives),
-            "explanation": row.explanation, "trace_url": row.trace_url, "metadata": Raw(row.metadata_json),
-            "rule": row.rule, "title": row.rule_title, "submitted_at": iso(row.created_at),
+            "id": item_id, "external_id": row.external_id, "input": Raw(row.input), **said,
+            "failure": raw(row.failure), "risk": row.risk, "model": row.model,
+            "model_version": row.model_version, "metadata": Raw(row.metadata_json),
+            "rule": row.rule, "title": row.rule_title, "submitted_at": iso(submitted_at),
         },
         "draft": raw(row.draft),
+        "answers": _answers_json(session, held.item_id) if row.kind is TaskKind.ADJUDICATION else [],
     }  # fmt: skip
+
+
+def _answers_json(session: Session, item_id: str) -> list[dict[str, Any]]:
+    return [
+        {"verdict": row.verdict, "output": Raw(row.output), "reason": row.reason, "comment": row.comment}
+        for row in answers_to(session, item_id)
+    ]
 
 
 # -- home -------------------------------------------------------------------------------------------------------------
@@ -247,21 +305,25 @@ def home(*, session: Session, actor: Actor) -> list[QueueCard]:
     heads = session.execute(
         select(Queue.id, Queue.slug, Queue.title).where(Queue.id.in_(mine), Queue.archived_at.is_(None))
     ).all()
-    tops = claims.most_urgent(session=session, actor=actor)
+    _, open_to_me = claims.lanes_for(session, actor)
+    tops = claims.most_urgent(session, actor, open_to_me)
     never = datetime.max.replace(tzinfo=UTC)
 
     def urgency(head: Any) -> tuple[Any, ...]:
         top = tops.get(head.id)
         return (-top.priority, top.due, top.id) if top else (-LOWEST, never, head.title.casefold())
 
-    return [_card(session, actor, head) for head in sorted(heads, key=urgency)]
+    return [
+        _card(session, actor, head, [lane for queue_id, lane in open_to_me if queue_id == head.id])
+        for head in sorted(heads, key=urgency)
+    ]
 
 
-def _card(session: Session, actor: Actor, head: Any) -> QueueCard:
-    leads = may(actor, Action.TAKE_ESCALATIONS, head.id)
+def _card(session: Session, actor: Actor, head: Any, lanes: list[str]) -> QueueCard:
+    """`lanes` are those that the actor may take from: what they have judged already does not wait for them."""
     some = (
         select(Task.created_at, Task.due, Task.priority, Task.audience)
-        .where(Task.queue_id == head.id, claims.OPEN, *_for_me(actor, leads=leads))
+        .where(Task.queue_id == head.id, claims.OPEN, Task.lane.in_(lanes), Task.available_at <= clock())
         .limit(MOST_COUNTED + 1)
         .subquery()
     )
@@ -286,16 +348,3 @@ def _card(session: Session, actor: Actor, head: Any) -> QueueCard:
         overdue=row.overdue or 0,
         urgent=row.urgent or 0, escalated=row.escalated or 0, held=f"{held.id}.{held.fence}" if held else None,
     )  # fmt: skip
-
-
-def _for_me(actor: Actor, *, leads: bool) -> list[Any]:
-    """Conditions of what `actor` could claim now."""
-    return [
-        Task.available_at <= clock(),
-        or_(Task.lane == "", and_(or_(Task.assignee.is_(None), Task.assignee == actor.id), _not_excluded(actor))),
-        *([] if leads else [Task.audience == Audience.REVIEWER]),
-    ]
-
-
-def _not_excluded(actor: Actor) -> Any:
-    return ~Task.excluded.contains(actor.id, autoescape=True)

@@ -279,7 +279,7 @@
   }
 
   const reason = () => $("[name=reason]:checked")?.value;
-  const reasonDue = (kind) => !reason() && (kind === "reject" || $$("[name=reason]").some((input) => (input.dataset.requiredFor ?? "").split(" ").includes(kind)));
+  const reasonDue = (kind) => !reason() && (kind === "reject" || !("blind" in desk.main.dataset) && $$("[name=reason]").some((input) => (input.dataset.requiredFor ?? "").split(" ").includes(kind)));
 
   function decide() {
     if (desk.asking) return reason() ? answerReason($("[name=reason]:checked")) : focusOn($("[name=reason]"));

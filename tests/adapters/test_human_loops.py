@@ -16,7 +16,7 @@ from reviewqueue.core.db import clock, read_session, write_session
 from reviewqueue.models import AuditEvent, Item, PendingRelease
 from reviewqueue.queues.applying import apply
 from reviewqueue.resolution import endings
-from reviewqueue.review import decisions
+from reviewqueue.review import decisions, settling
 from tests.desk_steps import act, claim, decide, submit
 from tests.fixtures.people import INTENTS, OPERATOR, item
 
@@ -180,7 +180,7 @@ def test_nothing_is_told_of_a_decision_that_can_still_be_undone(a2i, app, client
     assert fetch(address, cast.submitter.token)["humanAnswers"] == []
     with app.app_context(), write_session() as session:
         session.execute(update(PendingRelease).values(releases_at=clock(-1)))
-        assert endings.settle_due(session=session) == 1
+        assert settling.settle_due(session=session) == 1
     assert len(output_of(a2i, cast)["humanAnswers"]) == 1
 
 

@@ -65,6 +65,7 @@ BODIES: dict[str, Any] = {
     "POST /api/v1/items/batch": {"items": [item(1)]},
     "POST /api/v1/items/<item_id>/reopenings": {"reason": "Wrong label"},
     "POST /api/v1/items/<item_id>/comments": {"body": "Is this a complaint?"},
+    "POST /api/v1/queues/<slug>/gold": {"new": {"input": {"text": "x"}, "output": None}, "answer": None},
     "PUT /api/v1/queues/<slug>": INTENTS,
     "POST /api/v1/queues/<slug>/webhooks": {"url": "https://example.com/"},
     "PUT /api/v1/webhooks/<endpoint_id>/enabled": {"enabled": False},
@@ -155,6 +156,11 @@ class Targets:
     def _claim(self) -> Any:
         self.item_id()
         return self._api(self.worker, "POST", "/queues/intents/claims")["claim"]
+
+    def gold_id(self) -> str:
+        new = {key: value for key, value in item().items() if key != "queue"}
+        found: str = self._api(self.cast.bob, "POST", "/queues/intents/gold", {"new": new, "answer": None})["gold"]
+        return found
 
     def claim_id(self) -> str:
         found: str = self._claim()["id"]

@@ -465,3 +465,18 @@ def test_the_desk_fits_a_phone_and_weighs_little(site, open_page):
     assert page.locator("#decide").is_visible()
     page.locator("#decide").click()
     page.wait_for_selector("text=Nothing waits here")
+
+
+def test_blind_nothing_is_chosen_and_enter_does_nothing_until_something_is(site, page):
+    site.write(apply, document={**site.documents["moods"], "reviews": {"blind": 1.0}})
+    site.submit("moods", "neutral", alternatives=[{"output": "cross", "confidence": 0.2}])
+    begin(page, "moods")
+    assert "Judge it blind" in page.inner_text(".notice")
+    assert page.locator("[name=choice]:checked").count() == 0
+    assert page.locator(".choice svg").count() == 0, "no confidences"
+    page.keyboard.press("Enter")
+    page.wait_for_function("() => document.querySelector('#draft-state').textContent === 'Pick a label first.'")
+    assert site.decisions() == []
+    on(page, "1")
+    assert verdicts(site) == [("override", "glad")]
+    assert json.loads(site.decisions()[0].shown)["blind"] is True

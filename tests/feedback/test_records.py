@@ -26,7 +26,7 @@ def _decision(**members):
     return SimpleNamespace(**{
         "pseudonym": "p", "verdict": "edit", "output": "{}", "reason": None, "suggested_label": None, "comment": None,
         "message": None, "spent_seconds": None, "decided_at": NOON, "config_version": 3, "via": "desk", "late": False,
-        "seen": None, **members,
+        "seen": None, "kind": "review", "round": 1, "blind": False, **members,
     })  # fmt: skip
 
 

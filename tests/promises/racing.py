@@ -17,8 +17,9 @@ from reviewqueue.review import edge
 from reviewqueue.review.decisions import Submission
 
 
-def race(settings: config.Settings, actor: Actor, start_at: float, log: Path) -> None:
-    """Runs in a process of its own: its engines are made here."""
+def race(settings: config.Settings, actor: Actor, start_at: float, log: Path, label: str | None = None) -> None:
+    """Runs in a process of its own: its engines are made here. Approves, or says `label`."""
+    submission = Submission(verdict=None, output={"label": label}) if label else Submission(verdict=Verdict.APPROVE)
     with create_app(settings).app_context(), log.open("w") as file:
         time.sleep(max(0.0, start_at - time.time()))
         empty = 0
@@ -28,9 +29,9 @@ def race(settings: config.Settings, actor: Actor, start_at: float, log: Path) ->
                 if held is None:
                     empty += 1
                     continue
-                decided = edge.decide_now(actor, held.claim_id, Submission(verdict=Verdict.APPROVE))
+                decided = edge.decide_now(actor, held.claim_id, submission)
             except (Error, SQLAlchemyError) as error:
                 file.write(json.dumps({"error": f"{type(error).__name__}: {error}"}) + "\n")
                 continue
             empty = 0
-            file.write(json.dumps({"task": held.task_id, "decision": decided.decision_id}) + "\n")
+            file.write(json.dumps({"task": held.task_id, "decision": decided.decision_id, "kind": held.kind}) + "\n")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import multiprocessing
 import time
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,11 @@ from reviewqueue.core.db import db, write_session
 from reviewqueue.core.http import checked
 from reviewqueue.intake.shapes import ItemShape
 from reviewqueue.intake.submissions import submit
-from reviewqueue.models.states import ActorKind, QueueRole, SiteRole, Via
-from tests.fixtures.people import OPERATOR, Cast, item
+from reviewqueue.models.states import ActorKind, QueueRole, SiteRole, Verdict, Via
+from reviewqueue.queues.applying import apply
+from reviewqueue.review import edge
+from reviewqueue.review.decisions import Submission
+from tests.fixtures.people import INTENTS, OPERATOR, Cast, item
 from tests.promises.history import plain
 from tests.promises.racing import race
 
@@ -73,14 +77,65 @@ def _hire(queue_id: str, number: int) -> Actor:
     )  # fmt: skip
 
 
-def _run(settings: Settings, racers: list[Actor], directory: Path) -> tuple[list[dict[str, Any]], float]:
+def test_of_two_reviews_at_once_each_sees_the_other(settings: Settings, app: Flask, cast: Cast, tmp_path: Path):
+    """Two different people judge each item, one adjudication settles each disagreement, and every item ends once."""
+    items = 40
+    with app.app_context():
+        racers = [_hire(cast.queue_id, number) for number in range(4)]
+        with write_session() as session:
+            reviews = {"required": 2, "adjudicator": "reviewer"}
+            apply(session=session, actor=OPERATOR, document={**INTENTS, "reviews": reviews})
+            for number in range(items):
+                body = checked(ItemShape, json.dumps(item(number)).encode())
+                submit(session=session, actor=cast.submitter.actor, body=body)
+        db.engine.dispose()
+
+    told, _ = _run(settings, racers, tmp_path, labels=[None, None, None, "refund"])
+
+    assert [line["error"] for line in told if "error" in line] == []
+    with app.app_context(), db.engine.connect() as connection:
+        finished = [_finish(actor) for actor in racers]
+        rows = connection.execute(
+            text("SELECT d.item_id, d.person_id, d.verdict, t.kind FROM decision d JOIN task t ON t.id = d.task_id")
+        ).all()
+        ended = connection.execute(text("SELECT count(DISTINCT item_id), count(*) FROM resolution")).one()
+        unfinished = connection.execute(text("SELECT count(*) FROM task WHERE state <> 'done'")).scalar_one()
+    assert tuple(ended) == (items, items)
+    assert unfinished == 0
+    assert len(rows) == len(told) + sum(finished)
+    given: dict[Any, list[Any]] = defaultdict(list)
+    for row in rows:
+        given[row.item_id].append(row)
+    disagreed = 0
+    for judged in given.values():
+        verdicts = [row.verdict for row in judged if row.kind == "review"]
+        adjudications = [row for row in judged if row.kind == "adjudication"]
+        assert len(verdicts) == 2
+        assert len({row.person_id for row in judged}) == len(judged), "four eyes"
+        assert len(adjudications) == (verdicts[0] != verdicts[1])
+        disagreed += len(adjudications)
+    assert disagreed
+
+
+def _finish(actor: Actor) -> int:
+    """Decide what came up when the others had left: a disagreement of the last two, say."""
+    count = 0
+    while (held := edge.take_next(actor, "intents", lambda _, held: held)) is not None:
+        edge.decide_now(actor, held.claim_id, Submission(verdict=Verdict.APPROVE))
+        count += 1
+    return count
+
+
+def _run(
+    settings: Settings, racers: list[Actor], directory: Path, labels: Sequence[str | None] = (None,) * RACERS
+) -> tuple[list[dict[str, Any]], float]:
     """Let them race; returns what each was told, and the seconds it took from the common start."""
     context = multiprocessing.get_context("spawn")
     logs = [directory / f"racer{number}.jsonl" for number in range(len(racers))]
     start_at = time.time() + 6
     processes = [
-        context.Process(target=race, args=(settings, actor, start_at, log), daemon=True)
-        for actor, log in zip(racers, logs, strict=True)
+        context.Process(target=race, args=(settings, actor, start_at, log, label), daemon=True)
+        for actor, log, label in zip(racers, logs, labels, strict=True)
     ]
     for process in processes:
         process.start()

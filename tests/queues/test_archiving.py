@@ -10,8 +10,7 @@ from reviewqueue.core.db import clock, write_session
 from reviewqueue.errors import Conflict
 from reviewqueue.models import OutboxRow, PendingRelease
 from reviewqueue.queues.applying import set_archived
-from reviewqueue.resolution import endings
-from reviewqueue.review import decisions
+from reviewqueue.review import decisions, settling
 from tests.desk_steps import claim, submit
 from tests.fixtures.people import OPERATOR
 
@@ -34,7 +33,7 @@ def test_it_waits_for_decisions_that_can_be_undone_and_hands_its_work_on(client,
             _archive()
         with write_session() as session:
             session.execute(update(PendingRelease).values(releases_at=clock(-1)))
-            assert endings.settle_due(session=session) == 1
+            assert settling.settle_due(session=session) == 1
         _archive()
         with write_session() as session:
             assert set(session.scalars(select(OutboxRow.rq_queue))) == {outbox.MAINTENANCE}

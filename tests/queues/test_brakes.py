@@ -13,6 +13,7 @@ from reviewqueue.models import AuditEvent, Resolution, WebhookDelivery
 from reviewqueue.models.states import BrakeKind
 from reviewqueue.queues import brakes
 from reviewqueue.resolution import endings, feed
+from reviewqueue.review import settling
 from tests.desk_steps import decide
 from tests.fixtures.people import OPERATOR, item
 
@@ -85,7 +86,7 @@ def test_what_people_decide_while_it_is_held_is_told_when_it_is_over(client, cas
 
 def number(transaction) -> None:
     with transaction() as session:
-        endings.settle_due(session=session)
+        settling.settle_due(session=session)
         feed.number(session=session)
 
 

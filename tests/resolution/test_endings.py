@@ -8,7 +8,7 @@ from reviewqueue.core.db import clock, write_session
 from reviewqueue.models import Decision, Item, PendingRelease
 from reviewqueue.queues.applying import apply
 from reviewqueue.resolution import endings
-from reviewqueue.review import decisions
+from reviewqueue.review import decisions, settling
 from tests.desk_steps import act, claim, decide, read, submit
 from tests.fixtures.people import INTENTS, OPERATOR
 
@@ -98,7 +98,7 @@ def test_a_decision_whose_item_has_ended_does_not_hold_up_the_others(client, cas
             session.execute(update(Item).where(Item.id == ended).values(state="expired"))
             session.execute(update(PendingRelease).values(releases_at=clock(-1)))
         with write_session() as session:
-            assert endings.settle_due(session=session) == 2
+            assert settling.settle_due(session=session) == 2
         with write_session() as session:
             late = {row.item_id: row.late for row in session.execute(select(Decision.item_id, Decision.late))}
             assert session.scalar(select(func.count()).select_from(PendingRelease)) == 0

@@ -9,8 +9,7 @@ from reviewqueue.core.db import clock, write_session
 from reviewqueue.errors import GraceOver
 from reviewqueue.intake import expectation
 from reviewqueue.models import Decision, PendingRelease, Task
-from reviewqueue.resolution import endings
-from reviewqueue.review import claims, decisions
+from reviewqueue.review import claims, decisions, settling
 from tests.desk_steps import act, claim, decide, read, submit
 
 
@@ -116,7 +115,7 @@ def test_a_decision_in_grace_is_hidden_and_can_be_withdrawn_by_its_author(client
         assert decided.resolution is None
         assert read(client, cast, item_id)["resolution"] is None
         with write_session() as session:
-            assert endings.settle_due(session=session) == 0
+            assert settling.settle_due(session=session) == 0
             held = decisions.withdraw(session=session, actor=cast.alice.actor, decision_id=decided.decision_id)
         assert held.fence == 2
     assert claim(client, cast.alice)["draft"]["output"] == {"label": "refund"}
@@ -132,7 +131,7 @@ def test_after_the_grace_time_it_is_a_resolution_and_stays_one(client, cast, app
         with write_session() as session:
             session.execute(update(PendingRelease).values(releases_at=clock(-1)))
         with write_session() as session:
-            assert endings.settle_due(session=session) == 1
+            assert settling.settle_due(session=session) == 1
         assert read(client, cast, item_id)["resolution"]["output"] == {"label": "refund"}
         with pytest.raises(GraceOver), write_session() as session:
             decisions.withdraw(session=session, actor=cast.alice.actor, decision_id=decided.decision_id)

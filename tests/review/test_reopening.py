@@ -11,7 +11,7 @@ from reviewqueue.core.db import clock, read_session, write_session
 from reviewqueue.models import AuditEvent, Item, PendingRelease
 from reviewqueue.models.states import Verdict
 from reviewqueue.resolution import endings
-from reviewqueue.review import decisions
+from reviewqueue.review import decisions, settling
 from tests.desk_steps import act, claim, decide, read, submit
 from tests.fixtures.people import INTENTS
 
@@ -125,6 +125,6 @@ def test_an_audit_that_can_still_be_undone_does_not_answer_a_reopening(client, c
     assert (refused.status_code, refused.json["code"]) == (409, "item_open")
     with app.app_context(), write_session() as session:
         session.execute(update(PendingRelease).values(releases_at=clock(-1)))
-        endings.settle_due(session=session)
+        settling.settle_due(session=session)
     assert reopen(client, cast.bob, item_id).status_code == 201
     assert read(client, cast, item_id)["state"] == "queued"

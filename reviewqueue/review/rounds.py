@@ -1,0 +1,127 @@
+"""The tasks of one round of an item: who may take those that others have not decided, and opening another.
+
+Whoever has decided one of them, or skipped it, takes none of the others. Precondition of all that writes here: the
+item's row is locked (PostgreSQL), so that two who act on one item follow each other.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.orm import Session
+
+from reviewqueue.accounts.memberships import people_with
+from reviewqueue.core import trail
+from reviewqueue.core.access import Actor
+from reviewqueue.core.db import clock, on_postgresql
+from reviewqueue.core.ids import new_id
+from reviewqueue.models import Decision, Item, Task
+from reviewqueue.models.base import table
+from reviewqueue.models.lanes import lane_of
+from reviewqueue.models.states import Audience, QueueRole, TaskKind, TaskState
+
+UNFINISHED = TaskState.OPEN, TaskState.CLAIMED
+PUT_OFF_SECONDS = 600.0
+_task = table(Task).c
+
+
+def lock_item_of(session: Session, task_id: str) -> None:
+    """Lock the item of a task, before any of its tasks."""
+    if on_postgresql(session):
+        item = select(Item.id).join(Task, Task.item_id == Item.id).where(Task.id == task_id)
+        session.execute(item.with_for_update(of=Item))
+
+
+def deciders(session: Session, item_id: str) -> set[str]:
+    """Whose decision stands in the item's present round."""
+    return set(
+        session.scalars(
+            select(Decision.person_id)
+            .join(Item, (Item.id == Decision.item_id) & (Item.round == Decision.round))
+            .where(Decision.item_id == item_id, Decision.withdrawn_at.is_(None), ~Decision.late)
+        )
+    )
+
+
+def has_open(session: Session, item_id: str) -> bool:
+    """Whether a task of the item waits or is held."""
+    found = (
+        select(Task.id).where(Task.item_id == item_id, Task.state.in_(UNFINISHED), Task.kind != TaskKind.GOLD).limit(1)
+    )
+    return session.execute(found).first() is not None
+
+
+def exclude(session: Session, *, item_id: str, task_id: str, person_id: str) -> None:
+    """The person takes no other task of the item: they have decided `task_id`, or skipped it."""
+    for task in _others(session, item_id, task_id):
+        _rewrite(session, task, {*json.loads(task.excluded), person_id})
+
+
+def readmit(session: Session, *, item_id: str, task_id: str, person_id: str) -> None:
+    """The person has taken their decision back."""
+    for task in _others(session, item_id, task_id):
+        _rewrite(session, task, set(json.loads(task.excluded)) - {person_id})
+
+
+def _others(session: Session, item_id: str, task_id: str) -> list[Any]:
+    query = (
+        select(_task.id, _task.item_id, _task.queue_id, _task.audience, _task.assignee, _task.excluded)
+        .where(_task.item_id == item_id, _task.id != task_id, _task.state.in_(UNFINISHED), _task.kind != TaskKind.GOLD)
+        .order_by(_task.id)
+    )
+    return list(session.execute(query.with_for_update() if on_postgresql(session) else query).all())
+
+
+def _rewrite(session: Session, task: Any, excluded: set[str]) -> None:
+    """Exclude these people. Where nobody would be left, those come back, after a while, who have skipped it only."""
+    audience, put_off = task.audience, {}
+    if audience is Audience.LEAD and not people_with(session, task.queue_id, QueueRole.LEAD) - excluded:
+        audience = Audience.REVIEWER
+    if audience is Audience.REVIEWER and not _reviewers(session, task.queue_id) - excluded:
+        decided = deciders(session, task.item_id)
+        if excluded - decided:
+            excluded, put_off = excluded & decided, {"available_at": clock(PUT_OFF_SECONDS)}
+    people = sorted(excluded)
+    session.execute(
+        update(table(Task))
+        .where(_task.id == task.id)
+        .values(
+            excluded=json.dumps(people), audience=audience,
+            lane=lane_of(audience=audience, assignee=task.assignee, excluded=people), **put_off,
+        )
+    )  # fmt: skip
+
+
+def _reviewers(session: Session, queue_id: str) -> set[str]:
+    return people_with(session, queue_id, QueueRole.REVIEWER, QueueRole.LEAD)
+
+
+def open_another(session: Session, actor: Actor, item: Any, *, kind: TaskKind, by_leads: bool) -> None:
+    """One task more in the item's round, for somebody who has not decided in it: a lead where that is asked for and
+    there is one. `item` has the columns id, queue_id, config_version, round, priority, due_at."""
+    excluded = sorted(deciders(session, item.id))
+    leads = by_leads and people_with(session, item.queue_id, QueueRole.LEAD) - set(excluded)
+    audience = Audience.LEAD if leads else Audience.REVIEWER
+    task_id = insert_task(
+        session, item_id=item.id, queue_id=item.queue_id, config_version=item.config_version, round=item.round,
+        kind=kind, audience=audience, priority=item.priority, due=item.due_at, excluded=excluded,
+    )  # fmt: skip
+    trail.record(
+        session, actor, "task.opened", queue_id=item.queue_id, item_id=item.id, subject=task_id,
+        facts={"kind": kind, "audience": audience},
+    )  # fmt: skip
+
+
+def insert_task(session: Session, *, audience: Audience, excluded: Iterable[str], **values: Any) -> str:
+    """An open task, available now; returns its id. `values` are the other columns that it must have."""
+    task_id, people = new_id(), sorted(excluded)
+    session.execute(
+        insert(table(Task)).values(
+            id=task_id, state=TaskState.OPEN, audience=audience, available_at=clock(), created_at=clock(), fence=0,
+            excluded=json.dumps(people), lane=lane_of(audience=audience, assignee=None, excluded=people), **values,
+        )
+    )  # fmt: skip
+    return task_id
