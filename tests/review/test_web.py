@@ -19,8 +19,9 @@ from reviewqueue.intake.submissions import submit
 from reviewqueue.models import AuditEvent, Decision, Draft, Item, PendingRelease, Skip, Task
 from reviewqueue.models.states import TaskState
 from reviewqueue.queues.applying import apply
-from reviewqueue.resolution.endings import expire_items, settle_due
+from reviewqueue.resolution.endings import expire_items
 from reviewqueue.review.claims import return_expired
+from reviewqueue.review.settling import settle_due
 from tests.fixtures.noscript import Desk
 from tests.fixtures.people import OPERATOR, Cast, item
 
