@@ -174,3 +174,44 @@ def test_a_lead_sends_on_at_once_and_what_does_not_fit_stays_with_the_leads(clie
     held = claim(client, cast.bob)["claim"]["id"]
     assert act(client, cast.bob, held, "escalation").json["code"] == "invalid_item"
     assert act(client, cast.bob, held, "decision", verdict="approve").status_code == 200
+
+
+@pytest.fixture
+def checking(refunds, transaction):
+    """`intents` gives gold at every claim while there is some."""
+    with transaction() as session:
+        apply(
+            session=session, actor=OPERATOR,
+            document={**INTENTS, "send_to": ["refunds"], "reviews": {"gold": 1.0}},
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("who", "what", "body"),
+    [
+        ("alice", "transfer", {"queue": "refunds"}),
+        ("alice", "escalation", {"comment": "Hard"}),
+        ("alice", "skip", {}),
+    ],
+)
+def test_a_check_that_is_handed_on_ends_there_and_reaches_nobody(client, cast, checking, transaction, who, what, body):
+    new = {"input": {"text": "Known"}, "output": {"label": "lost_card"}}
+    gold = {"new": new, "answer": {"label": "refund"}}
+    assert client.post("/api/v1/queues/intents/gold", json=gold, headers=cast.bob.bearer).status_code == 201
+    waiting = submit(client, cast)["id"]
+    person = getattr(cast, who)
+    check = claim(client, person)
+    assert check["item"]["input"] == new["input"]
+    handed = act(client, person, check["claim"]["id"], what, **body)
+    assert handed.status_code == 204, handed.text
+    assert claim_there(client, cast.carol).status_code == 204
+    assert claim(client, cast.bob)["item"]["input"] == new["input"], "a check of his own"
+    assert claim(client, person)["item"]["id"] == waiting
+    assert act(client, cast.bob, claim(client, cast.bob)["claim"]["id"], "release").status_code == 204
+    client.post("/login", data={"email": cast.bob.email, "password": cast.bob.password})
+    assert "Nothing" in client.get("/tasks").text, "it was given to him by nobody"
+    with transaction() as session:
+        kinds = session.execute(select(Task.kind, Task.state).order_by(Task.kind, Task.state)).all()
+    assert sorted((kind.value, state.value) for kind, state in kinds) == [
+        ("gold", "cancelled"), ("gold", "open"), ("review", "claimed"),
+    ]  # fmt: skip

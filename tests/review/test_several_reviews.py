@@ -15,7 +15,7 @@ from reviewqueue.models.lanes import lane_of
 from reviewqueue.models.states import Audience
 from reviewqueue.queues.applying import apply
 from reviewqueue.resolution import endings
-from reviewqueue.review import claims, decisions, edge, settling
+from reviewqueue.review import claims, decisions, edge, handing, settling
 from tests.desk_steps import act, claim, decide, read, submit
 from tests.fixtures.people import INTENTS, OPERATOR, PASSWORD, item
 
@@ -269,3 +269,16 @@ def test_a_lead_who_may_judge_an_item_does_not_read_what_others_decided(client, 
     decide(client, cast.carol, **REFUND)
     client.post("/login", data={"email": cast.bob.email, "password": PASSWORD})
     assert "It is about money." in client.get(f"/items/{item_id}").text
+
+
+def test_a_skip_that_is_taken_back_lets_the_person_judge_again(client, cast, app, ask_for):
+    ask_for(required=2)
+    submit(client, cast)
+    held = claim(client, cast.alice)
+    act(client, cast.alice, held["claim"]["id"], "skip")
+    assert claim(client, cast.alice) is None
+    with app.app_context(), write_session() as session:
+        again = handing.take_back_skip(session=session, actor=cast.alice.actor, task_id=held["task"]["id"])
+    assert act(client, cast.alice, again.claim_id, "release").status_code == 204
+    with app.app_context(), read_session() as session:
+        assert set(session.scalars(select(Task.excluded))) == {"[]"}, "of the other review, too"

@@ -353,17 +353,21 @@ def test_more_spans_than_rows_are_edited_as_json(bench):
     assert bench.decided == [("edit", {"names": many[1:]})]
 
 
-@pytest.mark.parametrize(
-    ("queue", "given", "typed", "answer"),
-    [
-        (TOPICS, {"text": "Hello"}, {"labels": ["", '"login"']}, {"topics": ["login"]}),
-        (ORDER, {"candidates": DRAFTS[:2]}, {"place/A": "1", "place/B": "2"}, None),
-        (REPLY, {"messages": TALK}, {"f/content": "By hand"}, {"content": "By hand"}),
-        (NAMES, {"text": NOTE}, {"rows": ["", "n1"], "f/n1/start": "6", "f/n1/end": "9", "f/n1/label": '"person"'},
-         {"names": [span("Ada", "person")]}),
-    ],
-    ids=lambda value: value["name"] if isinstance(value, dict) and "name" in value else "",
-)  # fmt: skip
+BLANK = [
+    (TOPICS, {"text": "Hello"}, {"labels": ["", '"login"']}, {"topics": ["login"]}),
+    (ORDER, {"candidates": DRAFTS[:2]}, {"place/A": "1", "place/B": "2"}, None),
+    (REPLY, {"messages": TALK}, {"f/content": "By hand"}, {"content": "By hand"}),
+    (NAMES, {"text": NOTE}, {"rows": ["", "n1"], "f/n1/start": "6", "f/n1/end": "9", "f/n1/label": '"person"'},
+     {"names": [span("Ada", "person")]}),
+]  # fmt: skip
+"""Of each type: a queue, an input, what is typed without a script, and the answer that it is."""
+
+
+def name_of(value: Any) -> str:
+    return value["name"] if isinstance(value, dict) and "name" in value else ""
+
+
+@pytest.mark.parametrize(("queue", "given", "typed", "answer"), BLANK, ids=name_of)
 def test_where_the_ai_gave_nothing_people_begin_blank(bench, queue, given, typed, answer):
     queue = {**queue, "on_invalid_output": "review"}
     bench.open(queue)
@@ -375,4 +379,27 @@ def test_where_the_ai_gave_nothing_people_begin_blank(bench, queue, given, typed
     bench.alice.send(**typed)
     [(verdict, output)] = bench.decided
     assert verdict == "override"
+    assert output == answer or (answer is None and sorted(output) == ["gpt-x", "llama"])
+
+
+PROPOSED = {
+    "topics": {"topics": ["fraud"]}, "order": ["gpt-x", "llama"], "reply": {"content": "Said by the model"},
+    "names": {"names": [span("Ada", "place")]},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("queue", "given", "typed", "answer"), BLANK, ids=name_of)
+def test_blind_people_begin_blank_and_see_nothing_of_what_the_ai_gave(bench, queue, given, typed, answer):
+    queue = {**queue, "reviews": {"blind": 1.0}}
+    bench.open(queue)
+    bench.put(queue, given, PROPOSED[queue["name"]])
+    page = bench.begin(queue)
+    assert "Judge it blind" in page
+    for told in ("The AI gave no usable output", "proposed</span>", "Said by the model", "fraud&#34;\" checked"):
+        assert told not in page, told
+    if queue["name"] != "topics":  # where none of the labels is an answer
+        assert bench.alice.send().status_code == 422
+    bench.alice.send(**typed)
+    [(verdict, output)] = bench.decided
+    assert verdict in {"edit", "override", "approve"}
     assert output == answer or (answer is None and sorted(output) == ["gpt-x", "llama"])
