@@ -209,8 +209,6 @@ class Bench:
         self.pair("ingest", lambda: together(ours, seconds, submit), lambda: together(theirs, seconds, floor))
 
     def claim_decide(self) -> None:
-        ours = self.clients(self.product, self._bearers(self.reviewers))
-        theirs = self.clients(self.floor, [{"X-Person": f"r{n}"} for n in range(self.options.clients)])
         verdict = json.dumps({"verdict": "approve"}).encode()
 
         def decide(client: Client) -> int:
@@ -243,17 +241,20 @@ class Bench:
         seconds = self.options.seconds
         # Statistics as of a system that has been in use: of an empty table the planner knows nothing.
         self.fill(5_000, resolved=True)
-        self._fill_both(20_000)
+        ours, theirs = self._filled(20_000)
         self.pair("claim + decide", lambda: together(ours, seconds, decide), lambda: together(theirs, seconds, floor))
-        self._fill_both(20_000)
+        ours, theirs = self._filled(20_000)
         self.pair("decide with next", lambda: together(ours, seconds, decide_next),
                   lambda: together(theirs, seconds, floor))  # fmt: skip
         for client, claim in held.items():
             client.post(f"/api/v1/claims/{claim}/release")
 
-    def _fill_both(self, count: int) -> None:
+    def _filled(self, count: int) -> tuple[list[Client], list[Client]]:
+        """Clients of both sides, on which so much waits. Made after: the servers close those that are idle so long."""
         self.fill(count)
         Client(self.floor.port or 0, {}).post(f"/fill/{count}", json.dumps(BODY["input"]).encode())
+        people = [{"X-Person": f"r{n}"} for n in range(self.options.clients)]
+        return self.clients(self.product, self._bearers(self.reviewers)), self.clients(self.floor, people)
 
     def depth(self) -> None:
         """p50 of a claim with 1,000 and 100,000 waiting, and behind 100,000 that this reviewer may not take."""
