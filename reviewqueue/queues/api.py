@@ -46,7 +46,7 @@ def list_queues() -> Response:
 def _head(head: Any) -> dict[str, Any]:
     return {
         "name": head.slug, "title": head.title, "version": head.version, "intake": head.intake,
-        "archived": head.archived, "stopped": head.stopped, "held": head.held,
+        "archived": head.archived, "stopped": bool(head.stopped), "held": head.held,
     }  # fmt: skip
 
 

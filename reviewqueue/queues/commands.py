@@ -66,6 +66,7 @@ def list_command(as_json: bool) -> None:
     """List all queues."""
     with read_session() as session:
         heads = queues_for(session=session, actor=operator())
+        everything = brakes.of_queue(session, None)
     if as_json:
         rows: list[dict[str, Any]] = [
             {
@@ -73,7 +74,7 @@ def list_command(as_json: bool) -> None:
                 "title": head.title,
                 "version": head.version,
                 "intake": head.intake,
-                "stopped": head.stopped,
+                "stopped": bool(head.stopped),
                 "held": head.held,
             }
             for head in heads
@@ -82,8 +83,11 @@ def list_command(as_json: bool) -> None:
     elif not heads:
         click.echo("No queues yet. Create one with: reviewqueue queues apply FILE", err=True)
     for head in [] if as_json else heads:
-        braked = "  held" if head.held else "  stopped" if head.stopped else ""
+        braked = ("  stopped" if head.stopped is BrakeKind.STOP else "") + ("  held" if head.held else "")
         click.echo(f"{head.slug}  version {head.version}  {head.intake}{braked}  {head.title}")
+    if not as_json:
+        for brake in everything.values():
+            click.echo(_pulled_in_words(brake, None), err=True)
 
 
 @queues.command("show")
@@ -189,14 +193,42 @@ def hold_command(queue: str | None, everything: bool, why: str) -> None:
 @queues.command("resume")
 @click.argument("queue", required=False)
 @_everything
-def resume_command(queue: str | None, everything: bool) -> None:
-    """End the stop and the hold of QUEUE, or with --all the hold of everything."""
+@click.option("--only", type=click.Choice([kind.value for kind in BrakeKind]), help="End this, and keep the other.")
+def resume_command(queue: str | None, everything: bool, only: str | None) -> None:
+    """End the stop and the hold of QUEUE, or with --all the hold of everything. Says what stays stopped or held."""
     slug = _queue_or_all(queue, everything)
+    if everything and only == BrakeKind.STOP:
+        raise click.UsageError("There is no stop of everything, only a hold.")
+    kinds = [BrakeKind(only)] if only else [*BrakeKind]
     with write_session() as session:
         queue_id = None if slug is None else find_queue(session=session, actor=operator(), slug=slug).id
-        ended = [brakes.release(session=session, actor=operator(), kind=kind, queue_id=queue_id) for kind in BrakeKind]
+        ended = [
+            kind for kind in kinds
+            if brakes.release(session=session, actor=operator(), kind=kind, queue_id=queue_id)
+        ]  # fmt: skip
+        left = [brake for brake in brakes.seen_by(session, operator()) if slug in (None, brake.slug) or not brake.slug]
     name = queue or "Everything"
-    click.echo(f"{name} goes on by its rules." if any(ended) else f"{name} was neither stopped nor held.")
+    if not ended:
+        click.echo(f"{name} was {_NOT[only] if queue else 'not held'}.")
+    elif left:
+        click.echo(f"{name}: the {' and the '.join(ended)} {'are' if len(ended) > 1 else 'is'} over.")
+    else:
+        click.echo(f"{name} goes on by its rules.")
+    for brake in left:
+        click.echo(_pulled_in_words(brake, brake.slug))
+
+
+_NOT: dict[str | None, str] = {
+    None: "neither stopped nor held",
+    BrakeKind.STOP: "not stopped",
+    BrakeKind.HOLD: "not held",
+}
+
+
+def _pulled_in_words(brake: Any, slug: str | None) -> str:
+    what = "stopped" if brake.kind is BrakeKind.STOP else "held"
+    end = f"reviewqueue queues resume {slug or '--all'}"
+    return f"{slug or 'Everything'} is {what} by {brake.pulled_by_name}: {brake.why} (`{end}` ends it)"
 
 
 def _queue_or_all(queue: str | None, everything: bool) -> str | None:

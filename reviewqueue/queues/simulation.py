@@ -151,7 +151,7 @@ def _count(
         route = routing.Route(RoutingAction.REFUSE, None, "Does not fit the schemas", 0)
     else:
         facts = {**case.facts, "output": None} if failed else case.facts
-        route = compiled.route(facts, item_id=case.id, failed=failed, stopped=False)
+        route = compiled.route(facts, item_id=case.id, failed=failed, stopped=None)
     group = groups.setdefault(
         (route.rule, route.title, route.action), RuleOutcome(route.rule, route.title, route.action)
     )

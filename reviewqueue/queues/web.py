@@ -198,7 +198,7 @@ def release_brake(slug: str | None, kind: BrakeKind) -> Response:
     with write_session() as session:
         queue_id = _queue_to_brake(session, slug)
         if brakes.release(session=session, actor=actor(), kind=kind, queue_id=queue_id):
-            flash("The rules decide again." if kind is BrakeKind.STOP else "Answers go out again.", "good")
+            flash(f"The {kind} is over.", "good")
     return redirect(_after_brake(slug), 303)
 
 
