@@ -114,7 +114,7 @@ def _application(data_dir: Path) -> Any:
     from reviewqueue.app import create_app
     from reviewqueue.core.migrations import require_current
 
-    app = create_app(config.load(data_dir=data_dir))
+    app = create_app(config.load(data_dir=data_dir, may_create=False))
     with app.app_context():
         require_current()
     return app
@@ -210,6 +210,11 @@ def demo(ctx: click.Context, host: str, port: int) -> None:
     run_all(ctx.obj if given else Path("reviewqueue-demo"), host, port, 1, banner=prepare)
 
 
+def _part_settings(data_dir: Path) -> config.Settings:
+    """Of web, relay or worker alone, where `up` or the environment says what they are part of."""
+    return config.load(data_dir=data_dir, may_create=bool(os.environ.get("DATABASE_URL")))
+
+
 @main.command()
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535))
@@ -220,8 +225,8 @@ def web(data_dir: Path, host: str, port: int, web_workers: int) -> None:
     from reviewqueue.app import create_app
     from reviewqueue.core.server import WebServer
 
+    settings = _part_settings(data_dir)
     _log_to_stderr()
-    settings = config.load(data_dir=data_dir)
     bind = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     WebServer(lambda: create_app(settings), bind=bind, workers=web_workers, threads=settings.web_threads).run()
 
@@ -233,8 +238,8 @@ def relay(data_dir: Path) -> None:
     from reviewqueue.app import create_app
     from reviewqueue.core.relay import Relay
 
+    settings = _part_settings(data_dir)
     _log_to_stderr()
-    settings = config.load(data_dir=data_dir)
     process = Relay(topics=TOPICS, duties=duties(), url=settings.redis_url)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: process.stop())
@@ -287,8 +292,8 @@ def worker(data_dir: Path, only: str, work: str, without: str) -> None:
     from reviewqueue.core import background, outbox
     from reviewqueue.core.worker import ReviewWorker, all_names
 
+    settings = _part_settings(data_dir)
     _log_to_stderr()
-    settings = config.load(data_dir=data_dir)
     app = create_app(settings)
     background.serve(app)
     with app.app_context():
@@ -324,7 +329,9 @@ def doctor(data_dir: Path, own_data_dir: Path | None, as_json: bool) -> None:
     from reviewqueue.core.doctor import Check, examine
 
     try:
-        settings = config.load(data_dir=own_data_dir or data_dir)
+        settings = config.load(data_dir=own_data_dir or data_dir, may_create=False)
+    except config.NoInstallation as error:
+        checks = [Check("installation", False, error.message, "`reviewqueue up` runs one, and begins it if need be.")]
     except config.BadSetting as error:
         checks = [Check("configuration", False, error.message, "Correct that environment variable.")]
     else:
