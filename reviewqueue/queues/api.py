@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from flask import Response, request
@@ -103,6 +104,7 @@ def applied_json(applied: Applied) -> dict[str, Any]:
     return {
         "name": applied.slug, "version": applied.version, "created": applied.created, "changed": applied.changed,
         "diff": applied.diff, "waiting": applied.waiting, "misfits": applied.misfits,
+        "warnings": [asdict(warning) for warning in applied.warnings],
     }  # fmt: skip
 
 

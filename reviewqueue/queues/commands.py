@@ -11,7 +11,7 @@ import click
 
 from reviewqueue.core.access import operator
 from reviewqueue.core.db import read_session, write_session
-from reviewqueue.errors import Invalid
+from reviewqueue.errors import Fault, Invalid
 from reviewqueue.models.states import BrakeKind, Verdict
 from reviewqueue.queues import brakes, simulation
 from reviewqueue.queues.api import applied_json
@@ -47,6 +47,12 @@ def apply_command(file: TextIO, dry_run: bool, expected_version: int | None, not
             expected_version=expected_version,
         )  # fmt: skip
     click.echo(json.dumps(applied_json(applied), ensure_ascii=False) if as_json else _in_words(applied, dry_run))
+    _tell(applied.warnings)
+
+
+def _tell(warnings: list[Fault]) -> None:
+    for warning in warnings:
+        click.echo(f"warning: {warning.pointer}: {warning.detail}", err=True)
 
 
 def _in_words(applied: Applied, dry_run: bool) -> str:
@@ -130,6 +136,7 @@ def simulate_command(files: tuple[Path, ...], queue: str | None, last: str, most
         click.echo(json.dumps(simulation.as_json(found), ensure_ascii=False))
     else:
         click.echo(_simulation_in_words(found))
+    _tell(found.warnings)
 
 
 def _text_of(path: Path) -> str:

@@ -6,7 +6,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from flask import current_app
@@ -23,6 +23,7 @@ from reviewqueue.models.base import table
 from reviewqueue.models.states import Risk, RoutingAction, Verdict
 from reviewqueue.queues import routing
 from reviewqueue.queues.catalog import Compiled, configuration, find_queue
+from reviewqueue.queues.cautions import cautions
 from reviewqueue.queues.configuration import parse
 
 MOST, LARGEST = 10_000, 50_000
@@ -91,6 +92,8 @@ class Simulation:
     examples: list[str] = field(default_factory=list)
     """Ids of some of those."""
     rules: list[RuleOutcome] = field(default_factory=list)
+    warnings: list[Fault] = field(default_factory=list)
+    """What is probably a slip in the configuration, see `cautions`."""
 
 
 def simulate(
@@ -110,7 +113,7 @@ def simulate(
     seconds = seconds_of(last)
     if not 1 <= most <= LARGEST:
         raise Invalid(f"most must be a whole number from 1 to {LARGEST:,}.", code="bad_parameter")
-    found = Simulation(slug, head.version, last if items is None else None)
+    found = Simulation(slug, head.version, last if items is None else None, warnings=cautions(compiled.config))
     cases = _stored(session, head.id, seconds, most + 1) if items is None else _given(items)
     groups: dict[tuple[int | None, str, RoutingAction], RuleOutcome] = {}
     for case in cases:
@@ -265,6 +268,7 @@ def as_json(found: Simulation) -> dict[str, Any]:
             }
             for group in found.rules
         ],
+        "warnings": [asdict(warning) for warning in found.warnings],
     }  # fmt: skip
 
 
