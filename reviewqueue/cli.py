@@ -39,6 +39,9 @@ COMMANDS = {
 }
 """Commands that live with their feature, imported when they are called."""
 
+PARTS = {"queues": ["reviewqueue.adapters.trying.simulate"]}
+"""Parts of a group that know more than its feature may."""
+
 NOT_FOUND = "There is nothing of that name or number. `reviewqueue queues list` shows the queues."
 NEEDS_NO_APP = {"up", "demo", "web", "worker", "relay", "doctor", "db"}
 
@@ -51,8 +54,10 @@ class Commands(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in COMMANDS:
-            module, _, name = COMMANDS[cmd_name].rpartition(".")
-            command: click.Command = getattr(importlib.import_module(module), name)
+            command = _imported(COMMANDS[cmd_name])
+            for part in PARTS.get(cmd_name, ()):
+                assert isinstance(command, click.Group)
+                command.add_command(_imported(part))
             return command
         return super().get_command(ctx, cmd_name)
 
@@ -73,6 +78,12 @@ class Commands(click.Group):
         except OSError as error:
             click.echo(f"reviewqueue: {error.filename or 'The system'}: {error.strerror or error}", err=True)
         sys.exit(1)
+
+
+def _imported(dotted: str) -> click.Command:
+    module, _, name = dotted.rpartition(".")
+    command: click.Command = getattr(importlib.import_module(module), name)
+    return command
 
 
 def _first_line(error: object) -> str:

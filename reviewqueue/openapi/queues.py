@@ -131,8 +131,16 @@ class Simulation(Told):
     """Passed, and would be reviewed."""
     agreed: int
     """Of those freed, how many people had approved."""
+    freed_judged: int
+    """Of those freed, how many people had judged."""
     changed: int
     """Of all that would pass, how many people had changed or rejected."""
+    judged: int
+    """Of all that would pass, how many people had judged."""
+    audited: int
+    """Passed, and were drawn to be reviewed all the same."""
+    refused: int
+    """Lines of a file that are no items; always 0 here."""
     examples: list[str]
     """Ids of some of those."""
     rules: list[RuleOutcome]
@@ -203,7 +211,8 @@ SIMULATED = {
     "queue": QUEUE, "version": 7, "last": "30d", "items": 8412, "complete": True,
     "before": {"review": 2310, "auto_approve": 6102, "refuse": 0},
     "then": {"review": 1590, "auto_approve": 6822, "refuse": 0}, "audits": 131, "unfit": 0, "freed": 791, "added": 71,
-    "agreed": 742, "changed": 38, "examples": [ITEM],
+    "agreed": 742, "freed_judged": 780, "changed": 38, "judged": 849, "audited": 122, "refused": 0,
+    "examples": [ITEM],
     "rules": [
         {"rule": 1, "title": "Unsure", "action": "review", "items": 1590,
          "before": {"review": 1519, "auto_approve": 71, "refuse": 0},

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from reviewqueue.queues import commands
+from reviewqueue import cli
 from reviewqueue.queues.cautions import cautions
 from reviewqueue.queues.configuration import parse
 from tests.fixtures.people import INTENTS
@@ -63,7 +63,8 @@ def test_what_a_condition_gets_wrong_is_told(when: str, detail: str) -> None:
     "when",
     [
         "confidence < 0.8", "confidence < 0.5 + 0.1", "confidence == null", "confidence <= lowest_part",
-        "output == null || output.score > -1", "model == null", "output.label.startsWith('ref')", "output.label != null",
+        "output == null || output.score > -1", "model == null", "output.label.startsWith('ref')",
+        "output.label != null",
         "output.tags == ['x']", "output.tags[0] == 'legal'", "output.who.name == 'lable'", "metadata.lable == 1",
         "input.anything.at.all == 'x'", "output.score + 1.0 < 3.0", "risk == 'high' ? output.score < 3.0 : true",
         "'output.lable' == model", "output.label == '\\u0072efund'", "true // output.lable",
@@ -135,7 +136,7 @@ def test_the_commands_print_them(app, cast, tmp_path) -> None:
     path.write_text(json.dumps(SLIPPED))
     for arguments in (["apply", str(path), "--dry-run"], ["simulate", str(path)], ["apply", str(path)]):
         with app.app_context():
-            answer = CliRunner().invoke(commands.queues, arguments)
+            answer = CliRunner().invoke(cli.main.get_command(None, "queues"), arguments)
         assert answer.exit_code == 0
         assert f"warning: {SLIP['pointer']}: {SLIP['detail']}" in answer.stderr.splitlines()
 
