@@ -248,10 +248,10 @@ def document_of(*, session: Session, actor: Actor, slug: str, version: int | Non
     head = find_queue(session=session, actor=actor, slug=slug, action=Action.READ_CONFIGURATION)
     wanted = version or head.version
     if wanted > LARGEST_VERSION:
-        raise NotFound
+        raise NotFound(f"The queue {slug!r} has no version {wanted}.")
     text = session.execute(
         select(QueueVersion.document).where(QueueVersion.queue_id == head.id, QueueVersion.version == wanted)
     ).scalar_one_or_none()
     if text is None:
-        raise NotFound
+        raise NotFound(f"The queue {slug!r} has no version {wanted}.")
     return wanted, text
