@@ -42,6 +42,9 @@ COMMANDS = {
 }
 """Commands that live with their feature, imported when they are called."""
 
+PARTS = {"queues": ["reviewqueue.adapters.trying.simulate"]}
+"""Parts of a group that know more than its feature may."""
+
 NOT_FOUND = "There is nothing of that name or number. `reviewqueue queues list` shows the queues."
 NEEDS_NO_APP = {"up", "demo", "web", "worker", "relay", "doctor", "db"}
 
@@ -54,8 +57,10 @@ class Commands(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in COMMANDS:
-            module, _, name = COMMANDS[cmd_name].rpartition(".")
-            command: click.Command = getattr(importlib.import_module(module), name)
+            command = _imported(COMMANDS[cmd_name])
+            for part in PARTS.get(cmd_name, ()):
+                assert isinstance(command, click.Group)
+                command.add_command(_imported(part))
             return command
         return super().get_command(ctx, cmd_name)
 
@@ -76,6 +81,12 @@ class Commands(click.Group):
         except OSError as error:
             click.echo(f"reviewqueue: {error.filename or 'The system'}: {error.strerror or error}", err=True)
         sys.exit(1)
+
+
+def _imported(dotted: str) -> click.Command:
+    module, _, name = dotted.rpartition(".")
+    command: click.Command = getattr(importlib.import_module(module), name)
+    return command
 
 
 def _first_line(error: object) -> str:
@@ -117,7 +128,7 @@ def _application(data_dir: Path) -> Any:
     from reviewqueue.app import create_app
     from reviewqueue.core.migrations import require_current
 
-    app = create_app(config.load(data_dir=data_dir))
+    app = create_app(config.load(data_dir=data_dir, may_create=False))
     with app.app_context():
         require_current()
     return app
@@ -213,6 +224,11 @@ def demo(ctx: click.Context, host: str, port: int) -> None:
     run_all(ctx.obj if given else Path("reviewqueue-demo"), host, port, 1, banner=prepare)
 
 
+def _part_settings(data_dir: Path) -> config.Settings:
+    """Of web, relay or worker alone, where `up` or the environment says what they are part of."""
+    return config.load(data_dir=data_dir, may_create=bool(os.environ.get("DATABASE_URL")))
+
+
 @main.command()
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535))
@@ -223,8 +239,8 @@ def web(data_dir: Path, host: str, port: int, web_workers: int) -> None:
     from reviewqueue.app import create_app
     from reviewqueue.core.server import WebServer
 
+    settings = _part_settings(data_dir)
     _log_to_stderr()
-    settings = config.load(data_dir=data_dir)
     bind = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     WebServer(lambda: create_app(settings), bind=bind, workers=web_workers, threads=settings.web_threads).run()
 
@@ -236,8 +252,8 @@ def relay(data_dir: Path) -> None:
     from reviewqueue.app import create_app
     from reviewqueue.core.relay import Relay
 
+    settings = _part_settings(data_dir)
     _log_to_stderr()
-    settings = config.load(data_dir=data_dir)
     process = Relay(topics=TOPICS, duties=duties(), url=settings.redis_url)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: process.stop())
@@ -291,8 +307,8 @@ def worker(data_dir: Path, only: str, work: str, without: str) -> None:
     from reviewqueue.core import background, outbox
     from reviewqueue.core.worker import ReviewWorker, all_names
 
+    settings = _part_settings(data_dir)
     _log_to_stderr()
-    settings = config.load(data_dir=data_dir)
     app = create_app(settings)
     background.serve(app)
     with app.app_context():
@@ -328,7 +344,9 @@ def doctor(data_dir: Path, own_data_dir: Path | None, as_json: bool) -> None:
     from reviewqueue.core.doctor import Check, examine
 
     try:
-        settings = config.load(data_dir=own_data_dir or data_dir)
+        settings = config.load(data_dir=own_data_dir or data_dir, may_create=False)
+    except config.NoInstallation as error:
+        checks = [Check("installation", False, error.message, "`reviewqueue up` runs one, and begins it if need be.")]
     except config.BadSetting as error:
         checks = [Check("configuration", False, error.message, "Correct that environment variable.")]
     else:

@@ -21,6 +21,11 @@ class BadSetting(Error):
     title = "A setting is wrong"
 
 
+class NoInstallation(Error):
+    code = "no_installation"
+    title = "There is no installation here"
+
+
 @dataclass(frozen=True)
 class Settings:
     """Everything that differs between two installations."""
@@ -82,16 +87,25 @@ class Settings:
         return self.data_dir / "exports"
 
 
-def load(environ: Mapping[str, str] | None = None, *, data_dir: str | os.PathLike[str] | None = None) -> Settings:
-    """Read the settings. Creates the data directory and, once, the secret key in it.
+def load(
+    environ: Mapping[str, str] | None = None,
+    *,
+    data_dir: str | os.PathLike[str] | None = None,
+    may_create: bool = True,
+) -> Settings:
+    """Read the settings. Creates the data directory and, once, the secret key in it, where it `may_create` them.
 
-    Raises `BadSetting` naming the variable when a value cannot be read.
+    Raises `BadSetting` naming the variable when a value cannot be read, and `NoInstallation` where it may not create
+    what is not there: a command in the wrong directory must not begin a second installation.
     """
     env = os.environ if environ is None else environ
     directory = Path(data_dir or env.get("REVIEWQUEUE_DATA_DIR") or DEFAULT_DATA_DIR).expanduser().resolve()
+    database_url = _database_url(env.get("DATABASE_URL"), directory)
+    if not may_create:
+        _require_installation(env, directory, database_url)
     return Settings(
         data_dir=directory,
-        database_url=_database_url(env.get("DATABASE_URL"), directory),
+        database_url=database_url,
         redis_url=env.get("REDIS_URL") or None,
         secret_key=env.get("REVIEWQUEUE_SECRET_KEY") or _kept_secret(directory),
         max_body_bytes=_number(env, "REVIEWQUEUE_MAX_BODY_BYTES", 1_310_720),
@@ -145,6 +159,16 @@ def _database_url(given: str | None, directory: Path) -> str:
     if not given.startswith(("postgresql+psycopg://", "sqlite:///")):
         raise BadSetting("DATABASE_URL must start with postgresql:// or sqlite:///path.")
     return given
+
+
+def _require_installation(env: Mapping[str, str], directory: Path, database_url: str) -> None:
+    where = "go where `reviewqueue up` runs, or set REVIEWQUEUE_DATA_DIR"
+    file = database_url.removeprefix("sqlite:///").partition("?")[0]
+    if file != database_url and not Path(file).exists():
+        place = f"no database {file}" if env.get("DATABASE_URL") else f"no installation in {directory}"
+        raise NoInstallation(f"There is {place}: {where}. `reviewqueue up` begins a new one.")
+    if not env.get("REVIEWQUEUE_SECRET_KEY") and not (directory / "secret_key").exists():
+        raise NoInstallation(f"There is no secret key in {directory}: {where} or REVIEWQUEUE_SECRET_KEY.")
 
 
 def _kept_secret(directory: Path) -> str:

@@ -40,14 +40,14 @@ def examine(settings: Settings) -> list[Check]:
 
 
 def _data_dir(path: Path) -> Check:
+    nearest = next(place for place in (path, *path.parents) if place.exists())
     try:
-        path.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path):
+        with tempfile.TemporaryFile(dir=nearest):
             pass
     except OSError as error:
         mend = "Give this user the right to write there, or name another with REVIEWQUEUE_DATA_DIR."
         return Check("data directory", False, f"{path}: {error.strerror}", mend)
-    return Check("data directory", True, f"{path} can be written")
+    return Check("data directory", True, f"{path} can be {'written' if nearest == path else 'made'}")
 
 
 def _database() -> Check:

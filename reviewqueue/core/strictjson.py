@@ -280,7 +280,8 @@ def _expect_end(text: str, at: int) -> None:
 
 def _malformed(error: Exception) -> Malformed:
     if isinstance(error, JSONDecodeError):
-        return Malformed(f"The body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}.")
+        line = f"line {error.lineno}, " if "\n" in error.doc.rstrip() else ""
+        return Malformed(f"The body is not JSON: {error.msg} at {line}column {error.colno}.")
     if isinstance(error, _Refused):
         return Malformed(str(error))
     return Malformed("The body is not JSON that can be read.")

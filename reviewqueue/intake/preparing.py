@@ -193,6 +193,15 @@ def prepare(
     return Prepared(placed.head, placed.compiled, item_id, placed.route, state, columns, answer, placed.limited)
 
 
+def tried(
+    session: Session, actor: Actor, compiled: Compiled, body: Body[ItemShape]
+) -> tuple[dict[str, Any], bool]:  # fmt: skip
+    """What routing by `compiled` would read of the item, and whether its output failed. Raises as `prepare`."""
+    _check_size(body)
+    item = _checked(session, actor, compiled, body)
+    return _facts(item), item.failed
+
+
 def _earlier(session: Session, placed: Placed, item: _Checked) -> Earlier | None:
     """What answers the item as a duplicate: never one of high risk, nor a test, nor while the queue is stopped."""
     wanted = placed.compiled.config.duplicates

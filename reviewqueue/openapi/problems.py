@@ -53,7 +53,7 @@ KNOWN: Mapping[str, tuple[type[Error], str]] = {
     "unavailable": (errors.Unavailable, "The database cannot be reached. Nothing was changed; try again."),
     # What was sent
     "invalid": (Invalid, "The body does not have the expected shape."),
-    "malformed_json": (Malformed, "The body is not JSON: Expecting value at line 1, column 12."),
+    "malformed_json": (Malformed, "The body is not JSON: Expecting value at column 12."),
     "invalid_utf8": (Malformed, "The body is not UTF-8: byte 17 cannot be read."),
     "too_deep": (Malformed, "The JSON is nested deeper than 64 levels, at character 812."),
     "bad_characters": (Malformed, "The text has characters that cannot be stored."),

@@ -39,6 +39,14 @@ class QueueList(Told):
     """They come all at once."""
 
 
+class Warning(Told):  # noqa: A001 - the API's word
+    """What is probably a slip in the configuration. It hinders nothing."""
+
+    pointer: str
+    """Where, as a JSON Pointer into the document."""
+    detail: str
+
+
 class Applied(Told):
     """What applying a configuration did, or would do."""
 
@@ -53,6 +61,8 @@ class Applied(Told):
     """Tasks that wait or are held."""
     misfits: int
     """Of the first 5,000 waiting items, those that the new schemas refuse: they stay under their version."""
+    warnings: list[Warning]
+    """Of the whole document, also where nothing changed."""
 
 
 class Version(Told):
@@ -121,11 +131,20 @@ class Simulation(Told):
     """Passed, and would be reviewed."""
     agreed: int
     """Of those freed, how many people had approved."""
+    freed_judged: int
+    """Of those freed, how many people had judged."""
     changed: int
     """Of all that would pass, how many people had changed or rejected."""
+    judged: int
+    """Of all that would pass, how many people had judged."""
+    audited: int
+    """Passed, and were drawn to be reviewed all the same."""
+    refused: int
+    """Lines of a file that are no items; always 0 here."""
     examples: list[str]
     """Ids of some of those."""
     rules: list[RuleOutcome]
+    warnings: list[Warning]
 
 
 class FeedEntry(Told):
@@ -172,8 +191,12 @@ HEAD = {
 APPLIED = {
     "name": QUEUE, "version": 7, "created": False, "changed": True,
     "diff": ["/audit/rate: 0.01 → 0.02"], "waiting": 214, "misfits": 0,
+    "warnings": [
+        {"pointer": "/routing/rules/1/when", "detail": "output.lable is not in output_schema: did you mean label?"},
+    ],
 }  # fmt: skip
-CREATED = {**APPLIED, "version": 1, "created": True, "diff": ["/name: + support-intents"], "waiting": 0}
+CREATED = {**APPLIED, "version": 1, "created": True, "diff": ["/name: + support-intents"], "waiting": 0,
+    "warnings": []}  # fmt: skip
 VERSION = {
     "version": 7, "applied_by": "token:5d0f2c41a8b94e77", "applied_at": "2026-11-20T09:00:00.000Z",
     "note": "Audit twice as many", "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
@@ -188,12 +211,14 @@ SIMULATED = {
     "queue": QUEUE, "version": 7, "last": "30d", "items": 8412, "complete": True,
     "before": {"review": 2310, "auto_approve": 6102, "refuse": 0},
     "then": {"review": 1590, "auto_approve": 6822, "refuse": 0}, "audits": 131, "unfit": 0, "freed": 791, "added": 71,
-    "agreed": 742, "changed": 38, "examples": [ITEM],
+    "agreed": 742, "freed_judged": 780, "changed": 38, "judged": 849, "audited": 122, "refused": 0,
+    "examples": [ITEM],
     "rules": [
         {"rule": 1, "title": "Unsure", "action": "review", "items": 1590,
          "before": {"review": 1519, "auto_approve": 71, "refuse": 0},
          "verdicts": {"approve": 903, "edit": 0, "override": 398, "reject": 4}},
     ],
+    "warnings": [],
 }  # fmt: skip
 
 # -- operations -------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from flask import Response, request
@@ -46,7 +47,7 @@ def list_queues() -> Response:
 def _head(head: Any) -> dict[str, Any]:
     return {
         "name": head.slug, "title": head.title, "version": head.version, "intake": head.intake,
-        "archived": head.archived, "stopped": head.stopped, "held": head.held,
+        "archived": head.archived, "stopped": bool(head.stopped), "held": head.held,
     }  # fmt: skip
 
 
@@ -103,6 +104,7 @@ def applied_json(applied: Applied) -> dict[str, Any]:
     return {
         "name": applied.slug, "version": applied.version, "created": applied.created, "changed": applied.changed,
         "diff": applied.diff, "waiting": applied.waiting, "misfits": applied.misfits,
+        "warnings": [asdict(warning) for warning in applied.warnings],
     }  # fmt: skip
 
 

@@ -21,6 +21,7 @@ from reviewqueue.errors import Conflict, Fault, Forbidden, Invalid, NotFound
 from reviewqueue.models import Decision, Item, OutboxRow, PendingRelease, Queue, QueueVersion, Task
 from reviewqueue.models.states import Intake, TaskState
 from reviewqueue.queues.catalog import Compiled, find_queue
+from reviewqueue.queues.cautions import cautions
 from reviewqueue.queues.configuration import QueueConfig, parse
 
 LARGEST_VERSION = 2**31 - 1
@@ -41,6 +42,8 @@ class Applied:
     """Tasks that wait or are held."""
     misfits: int
     """Of the first 5,000 waiting items, those that the new schemas refuse: they stay under the version they fit."""
+    warnings: list[Fault]
+    """What is probably a slip, see `cautions`; it hinders nothing."""
 
 
 def apply(
@@ -76,11 +79,12 @@ def apply(
             "Look at the difference and apply again.",
             code="version_conflict",
         )
+    warnings = cautions(config)
     if row is not None and row.sha256 == digest:
-        return Applied(config.name, row.version, False, False, [], 0, 0)
+        return Applied(config.name, row.version, False, False, [], 0, 0, warnings)
     diff = difference(json.loads(row.document) if row else {}, json.loads(text))
     waiting, misfits = _waiting(session, row.id, Compiled(current + 1, config, text)) if row else (0, 0)
-    applied = Applied(config.name, current + 1, row is None, True, diff, waiting, misfits)
+    applied = Applied(config.name, current + 1, row is None, True, diff, waiting, misfits, warnings)
     if dry_run:
         return applied
     queue_id = row.id if row else _create(session, config.name, config.title)
@@ -244,10 +248,10 @@ def document_of(*, session: Session, actor: Actor, slug: str, version: int | Non
     head = find_queue(session=session, actor=actor, slug=slug, action=Action.READ_CONFIGURATION)
     wanted = version or head.version
     if wanted > LARGEST_VERSION:
-        raise NotFound
+        raise NotFound(f"The queue {slug!r} has no version {wanted}.")
     text = session.execute(
         select(QueueVersion.document).where(QueueVersion.queue_id == head.id, QueueVersion.version == wanted)
     ).scalar_one_or_none()
     if text is None:
-        raise NotFound
+        raise NotFound(f"The queue {slug!r} has no version {wanted}.")
     return wanted, text

@@ -88,6 +88,11 @@ def stopping(queue_id: ColumnElement[str]) -> ColumnElement[bool]:
     return exists().where(or_(_brake.queue_id == queue_id, _brake.queue_id.is_(None)))
 
 
+def stopped(queue_id: ColumnElement[str]) -> ColumnElement[bool]:
+    """SQL: whether the queue's own stop is pulled."""
+    return exists().where(_brake.queue_id == queue_id, _brake.kind == BrakeKind.STOP)
+
+
 def holding(queue_id: ColumnElement[str]) -> ColumnElement[bool]:
     """SQL: whether the answers of the queue are kept back."""
     # Two sub-queries that do not depend on the row: they are asked once a statement, not once a row.

@@ -16,7 +16,7 @@ from reviewqueue.core.access import Action, Actor, may, require
 from reviewqueue.errors import Fault, NotFound
 from reviewqueue.models import Queue, QueueVersion
 from reviewqueue.models.base import table
-from reviewqueue.models.states import Intake
+from reviewqueue.models.states import BrakeKind, Intake
 from reviewqueue.queues import brakes, routing, schemas, views
 from reviewqueue.queues.configuration import QueueConfig, restored
 
@@ -31,10 +31,10 @@ class QueueHead:
     version: int
     intake: Intake
     archived: bool
-    stopped: bool
-    """Nothing passes: by its own brake or the site's."""
+    stopped: BrakeKind | None
+    """Why nothing passes: its stop, or else a hold, its own or the site's; None where its rules decide."""
     held: bool
-    """Nor does any answer go out."""
+    """Nor does any answer go out: by its own hold or the site's."""
 
 
 class Compiled:
@@ -69,13 +69,15 @@ class Compiled:
             self.config.view, value, given, pointer
         )
 
-    def route(self, facts: Mapping[str, Any], *, item_id: str, failed: bool, stopped: bool) -> routing.Route:
+    def route(
+        self, facts: Mapping[str, Any], *, item_id: str, failed: bool, stopped: BrakeKind | None
+    ) -> routing.Route:
         """Routing with the safeguards and the audit draw."""
         route = routing.decide(self.rules, facts)
         return self.guarded(route, facts, item_id=item_id, failed=failed, stopped=stopped)
 
     def guarded(
-        self, route: routing.Route, facts: Mapping[str, Any], *, item_id: str, failed: bool, stopped: bool
+        self, route: routing.Route, facts: Mapping[str, Any], *, item_id: str, failed: bool, stopped: BrakeKind | None
     ) -> routing.Route:
         """`route` after the safeguards and the audit draw."""
         settings = current_app.config["SETTINGS"]
@@ -88,7 +90,7 @@ class Compiled:
 _table = table(Queue).c
 HEAD = (
     _table.id, _table.slug, _table.title, _table.version, _table.intake, _table.archived_at,
-    brakes.stopping(_table.id).label("stopped"), brakes.holding(_table.id).label("held"),
+    brakes.stopped(_table.id).label("stopped"), brakes.holding(_table.id).label("held"),
 )  # fmt: skip
 _BY_SLUG = select(*HEAD).where(_table.slug == bindparam("slug"))
 _BY_ID = select(*HEAD).where(_table.id == bindparam("id"))
@@ -96,10 +98,10 @@ _BY_ID = select(*HEAD).where(_table.id == bindparam("id"))
 
 def head_of(row: Any) -> QueueHead:
     """From a row that has the columns `HEAD`."""
+    stopped = BrakeKind.STOP if row.stopped else BrakeKind.HOLD if row.held else None
     return QueueHead(
-        row.id, row.slug, row.title, row.version, row.intake, row.archived_at is not None, bool(row.stopped),
-        bool(row.held),
-    )  # fmt: skip
+        row.id, row.slug, row.title, row.version, row.intake, row.archived_at is not None, stopped, bool(row.held)
+    )
 
 
 def find_queue(*, session: Session, actor: Actor, slug: str, action: Action = Action.SEE_QUEUE) -> QueueHead:

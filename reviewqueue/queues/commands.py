@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import json
-from contextlib import ExitStack
-from pathlib import Path
 from typing import Any, TextIO
 
 import click
 
 from reviewqueue.core.access import operator
 from reviewqueue.core.db import read_session, write_session
-from reviewqueue.errors import Invalid
-from reviewqueue.models.states import BrakeKind, Verdict
-from reviewqueue.queues import brakes, simulation
+from reviewqueue.errors import Fault, Invalid
+from reviewqueue.models.states import BrakeKind
+from reviewqueue.queues import brakes
 from reviewqueue.queues.api import applied_json
 from reviewqueue.queues.applying import Applied, apply, document_of
 from reviewqueue.queues.catalog import find_queue, queues_for
-
-LINES = {".jsonl", ".ndjson"}
 
 
 @click.group("queues")
@@ -47,6 +43,13 @@ def apply_command(file: TextIO, dry_run: bool, expected_version: int | None, not
             expected_version=expected_version,
         )  # fmt: skip
     click.echo(json.dumps(applied_json(applied), ensure_ascii=False) if as_json else _in_words(applied, dry_run))
+    tell(applied.warnings)
+
+
+def tell(warnings: list[Fault]) -> None:
+    """Print what is probably a slip in a configuration."""
+    for warning in warnings:
+        click.echo(f"warning: {warning.pointer}: {warning.detail}", err=True)
 
 
 def _in_words(applied: Applied, dry_run: bool) -> str:
@@ -66,6 +69,7 @@ def list_command(as_json: bool) -> None:
     """List all queues."""
     with read_session() as session:
         heads = queues_for(session=session, actor=operator())
+        everything = brakes.of_queue(session, None)
     if as_json:
         rows: list[dict[str, Any]] = [
             {
@@ -73,7 +77,7 @@ def list_command(as_json: bool) -> None:
                 "title": head.title,
                 "version": head.version,
                 "intake": head.intake,
-                "stopped": head.stopped,
+                "stopped": bool(head.stopped),
                 "held": head.held,
             }
             for head in heads
@@ -82,8 +86,11 @@ def list_command(as_json: bool) -> None:
     elif not heads:
         click.echo("No queues yet. Create one with: reviewqueue queues apply FILE", err=True)
     for head in [] if as_json else heads:
-        braked = "  held" if head.held else "  stopped" if head.stopped else ""
+        braked = ("  stopped" if head.stopped is BrakeKind.STOP else "") + ("  held" if head.held else "")
         click.echo(f"{head.slug}  version {head.version}  {head.intake}{braked}  {head.title}")
+    if not as_json:
+        for brake in everything.values():
+            click.echo(_pulled_in_words(brake, None), err=True)
 
 
 @queues.command("show")
@@ -94,70 +101,6 @@ def show_command(queue: str, version: int | None) -> None:
     with read_session() as session:
         _, document = document_of(session=session, actor=operator(), slug=queue, version=version)
     click.echo(json.dumps(json.loads(document), ensure_ascii=False, indent=2))
-
-
-@queues.command("simulate")
-@click.argument("files", nargs=-1, metavar="[FILE]...", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option("--queue", help="The queue; that of the configuration by default.")
-@click.option("--last", default=simulation.LAST, show_default=True, help="How far back: 12h, 30d, 2w.")
-@click.option("--most", default=simulation.LARGEST, show_default=True, help="Look at no more than the newest so many.")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def simulate_command(files: tuple[Path, ...], queue: str | None, last: str, most: int, as_json: bool) -> None:
-    """Try a configuration on items, and change nothing: what would it send to people, and by which rule?
-
-    FILE is the configuration (.yaml, .yml or .json), by default the present one of --queue. It is tried on the items
-    that the queue got in the time --last, against what became of them and how people judged them; or on the items of
-    another FILE (.jsonl or .ndjson, as for `submit`).
-    """
-    items = [path for path in files if path.suffix.lower() in LINES]
-    documents = [path for path in files if path not in items]
-    if len(items) > 1 or len(documents) > 1:
-        raise click.UsageError("Name one configuration, and one file of items, at most.")
-    if not documents and queue is None:
-        raise click.UsageError("Name a configuration, or say --queue.")
-    with ExitStack() as stack:
-        session = stack.enter_context(read_session())
-        lines = stack.enter_context(items[0].open("rb")) if items else None
-        found = simulation.simulate(
-            session=session, actor=operator(), slug=queue, last=last, most=most, items=lines,
-            document=_text_of(documents[0]) if documents else None,
-        )  # fmt: skip
-    if as_json:
-        click.echo(json.dumps(simulation.as_json(found), ensure_ascii=False))
-    else:
-        click.echo(_simulation_in_words(found))
-
-
-def _text_of(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise Invalid(f"{path.name} is not UTF-8 text.") from None
-
-
-def _simulation_in_words(found: simulation.Simulation) -> str:
-    then, before = found.then, found.before
-    where = f"of the last {found.last}" if found.last else "of the file"
-    whole = "" if found.complete else " (the newest; there are more)"
-    lines = [
-        f"{found.queue}: {found.items:,} items {where}{whole}",
-        f"  would be seen by people: {then['review']:,}, with {found.audits:,} audits of what passes",
-        f"  would pass: {then['auto_approve']:,}; would be refused: {then['refuse']:,}, {found.unfit:,} do not fit",
-    ]
-    if found.last:
-        examples = f": {', '.join(found.examples[:5])}" if found.examples else ""
-        lines += [
-            f"  were seen by people: {before['review']:,}; {found.freed:,} would pass, {found.agreed:,} were approved",
-            f"  passed, and would be seen: {found.added:,}",
-            f"  changed or rejected by people, and would pass: {found.changed:,}{examples}",
-        ]
-    lines.append(f"  {'rule':>4}  {'items':>8} {'seen':>8} {'passed':>8} {'approved':>8} {'changed':>8}  does")
-    for group in found.rules:
-        changed = sum(group.verdicts[verdict] for verdict in (Verdict.EDIT, Verdict.OVERRIDE, Verdict.REJECT))
-        counts = (group.items, group.before["review"], group.before["auto_approve"], group.verdicts["approve"], changed)
-        numbers = " ".join(f"{count:>8,}" for count in counts)
-        lines.append(f"  {group.rule or '-':>4}  {numbers}  {group.action}: {group.title}")
-    return "\n".join(lines)
 
 
 _why = click.option("--why", required=True, help="For everybody who works here: it stands on every page.")
@@ -189,14 +132,42 @@ def hold_command(queue: str | None, everything: bool, why: str) -> None:
 @queues.command("resume")
 @click.argument("queue", required=False)
 @_everything
-def resume_command(queue: str | None, everything: bool) -> None:
-    """End the stop and the hold of QUEUE, or with --all the hold of everything."""
+@click.option("--only", type=click.Choice([kind.value for kind in BrakeKind]), help="End this, and keep the other.")
+def resume_command(queue: str | None, everything: bool, only: str | None) -> None:
+    """End the stop and the hold of QUEUE, or with --all the hold of everything. Says what stays stopped or held."""
     slug = _queue_or_all(queue, everything)
+    if everything and only == BrakeKind.STOP:
+        raise click.UsageError("There is no stop of everything, only a hold.")
+    kinds = [BrakeKind(only)] if only else [*BrakeKind]
     with write_session() as session:
         queue_id = None if slug is None else find_queue(session=session, actor=operator(), slug=slug).id
-        ended = [brakes.release(session=session, actor=operator(), kind=kind, queue_id=queue_id) for kind in BrakeKind]
+        ended = [
+            kind for kind in kinds
+            if brakes.release(session=session, actor=operator(), kind=kind, queue_id=queue_id)
+        ]  # fmt: skip
+        left = [brake for brake in brakes.seen_by(session, operator()) if slug in (None, brake.slug) or not brake.slug]
     name = queue or "Everything"
-    click.echo(f"{name} goes on by its rules." if any(ended) else f"{name} was neither stopped nor held.")
+    if not ended:
+        click.echo(f"{name} was {_NOT[only] if queue else 'not held'}.")
+    elif left:
+        click.echo(f"{name}: the {' and the '.join(ended)} {'are' if len(ended) > 1 else 'is'} over.")
+    else:
+        click.echo(f"{name} goes on by its rules.")
+    for brake in left:
+        click.echo(_pulled_in_words(brake, brake.slug))
+
+
+_NOT: dict[str | None, str] = {
+    None: "neither stopped nor held",
+    BrakeKind.STOP: "not stopped",
+    BrakeKind.HOLD: "not held",
+}
+
+
+def _pulled_in_words(brake: Any, slug: str | None) -> str:
+    what = "stopped" if brake.kind is BrakeKind.STOP else "held"
+    end = f"reviewqueue queues resume {slug or '--all'}"
+    return f"{slug or 'Everything'} is {what} by {brake.pulled_by_name}: {brake.why} (`{end}` ends it)"
 
 
 def _queue_or_all(queue: str | None, everything: bool) -> str | None:

@@ -15,7 +15,7 @@ from typing import Any
 import cel
 
 from reviewqueue.errors import Faults
-from reviewqueue.models.states import Risk, RoutingAction
+from reviewqueue.models.states import BrakeKind, Risk, RoutingAction
 
 VARIABLES = frozenset({"input", "output", "confidence", "risk", "model", "model_version", "metadata", "lowest_part"})
 
@@ -109,13 +109,19 @@ _OTHERWISE = {
 
 
 def safeguarded(
-    route: Route, facts: Mapping[str, Any], rules: Ruleset, *, failed: bool, final_say: bool, stopped: bool = False
+    route: Route,
+    facts: Mapping[str, Any],
+    rules: Ruleset,
+    *,
+    failed: bool,
+    final_say: bool,
+    stopped: BrakeKind | None = None,
 ) -> Route:
     """`route`, or review where an item may not pass: a stop, broken output, a model not approved, high risk."""
     if route.action is not RoutingAction.AUTO_APPROVE:
         return route
     if stopped:
-        return Route(RoutingAction.REVIEW, None, "The queue is stopped: people see everything", route.priority)
+        return Route(RoutingAction.REVIEW, None, _BRAKED[stopped], route.priority)
     if failed:
         return Route(RoutingAction.REVIEW, None, "The AI gave no usable output", route.priority)
     if rules.approved_models is not None and not approved(facts, rules.approved_models):
@@ -124,6 +130,12 @@ def safeguarded(
     if final_say and facts["risk"] == Risk.HIGH.value:
         return Route(RoutingAction.REVIEW, None, "High risk: people have the final say", route.priority)
     return route
+
+
+_BRAKED = {
+    BrakeKind.STOP: "The queue is stopped: people see everything",
+    BrakeKind.HOLD: "The queue is held: people see everything",
+}
 
 
 def approved(facts: Mapping[str, Any], models: frozenset[str]) -> bool:

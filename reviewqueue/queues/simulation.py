@@ -5,24 +5,24 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from flask import current_app
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from reviewqueue.core import strictjson
-from reviewqueue.core.access import Action, Actor
+from reviewqueue.core.access import Action, Actor, may
 from reviewqueue.core.db import clock, database_now
 from reviewqueue.core.ids import first_id_at
-from reviewqueue.errors import Fault, Invalid
+from reviewqueue.errors import Error, Fault, Invalid, NotFound
 from reviewqueue.models import Decision, Item
 from reviewqueue.models.base import table
-from reviewqueue.models.states import Risk, RoutingAction, Verdict
+from reviewqueue.models.states import RoutingAction, Verdict
 from reviewqueue.queues import routing
-from reviewqueue.queues.catalog import Compiled, configuration, find_queue
+from reviewqueue.queues.catalog import Compiled, QueueHead, configuration, find_queue
+from reviewqueue.queues.cautions import cautions
 from reviewqueue.queues.configuration import parse
 
 MOST, LARGEST = 10_000, 50_000
@@ -45,6 +45,16 @@ class Case:
     """What routing said of it when it came; None for an item that never did."""
     verdict: Verdict | None = None
     """Of the person who judged it last."""
+    audited: bool = False
+    """Whether it passed, and was drawn to be reviewed all the same."""
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A line that submission would refuse."""
+
+    line: int
+    error: Error
 
 
 @dataclass
@@ -79,47 +89,85 @@ class Simulation:
     audits: int = 0
     """Of what would pass, those drawn to be reviewed all the same."""
     unfit: int = 0
-    """Items that do not fit the schemas: they would be refused, or reviewed as broken."""
+    """Items that do not fit the schemas: they would be refused."""
+    refused: int = 0
+    """Lines of a file that are no items at all: left aside."""
+    faults: list[str] = field(default_factory=list)
+    """Of the lines that are no items or do not fit, what is wrong with the first 20."""
+    audited: int = 0
+    """Passed, and were drawn to be reviewed all the same."""
     freed: int = 0
     """Were reviewed, and would pass."""
     added: int = 0
     """Passed, and would be reviewed."""
     agreed: int = 0
     """Of those freed, how many people had approved."""
+    freed_judged: int = 0
+    """Of those freed, how many people had judged."""
+    judged: int = 0
+    """Of all that would pass, how many people had judged."""
     changed: int = 0
     """Of all that would pass, how many people had changed or rejected."""
     examples: list[str] = field(default_factory=list)
     """Ids of some of those."""
     rules: list[RuleOutcome] = field(default_factory=list)
+    warnings: list[Fault] = field(default_factory=list)
+    """What is probably a slip in the configuration, see `cautions`."""
 
 
 def simulate(
     *, session: Session, actor: Actor, slug: str | None, document: str | dict[str, Any] | None = None,
-    items: Iterable[bytes] | None = None, last: str = LAST, most: int = MOST,
+    items: Callable[[Compiled], Iterable[Case | Refused]] | None = None, last: str = LAST, most: int = MOST,
 ) -> Simulation:  # fmt: skip
     """What `document`, or the present configuration, would have made of the queue's items.
 
-    Without `slug` it is the queue that the document names. `items` are lines of JSON as for submission; without them,
-    the newest `most` items of the time `last` (`12h`, `30d`, `2w`), tests left out. Raises `Invalid` with pointers,
-    `NotFound`, `Forbidden`.
+    Without `slug` it is the queue that the document names. `items` gives items that were never submitted, as that
+    configuration takes them, and needs no such queue; without it, the newest `most` items of the time `last` (`12h`,
+    `30d`, `2w`), tests left out. Raises `Invalid` with pointers, `NotFound`, `Forbidden`.
     """
     candidate = None if document is None else _candidate(document, slug)
     slug = slug or (candidate.config.name if candidate else "")
-    head = find_queue(session=session, actor=actor, slug=slug, action=Action.READ_CONFIGURATION)
-    compiled = candidate or configuration(session, head.id, head.version)
+    head = _head(session, actor, slug, new=candidate is not None, on_a_file=items is not None)
+    if candidate is None:
+        assert head is not None
+        compiled = configuration(session, head.id, head.version)
+    else:
+        compiled = candidate
     seconds = seconds_of(last)
     if not 1 <= most <= LARGEST:
         raise Invalid(f"most must be a whole number from 1 to {LARGEST:,}.", code="bad_parameter")
-    found = Simulation(slug, head.version, last if items is None else None)
-    cases = _stored(session, head.id, seconds, most + 1) if items is None else _given(items)
+    version = head.version if head else 0
+    found = Simulation(slug, version, last if items is None else None, warnings=cautions(compiled.config))
+    cases: Iterable[Case | Refused]
+    if items is None:
+        assert head is not None
+        cases = _stored(session, head.id, seconds, most + 1)
+    else:
+        cases = items(compiled)
     groups: dict[tuple[int | None, str, RoutingAction], RuleOutcome] = {}
     for case in cases:
         if items is None and found.items == most:
             found.complete = False
             break
-        _count(found, groups, compiled, case)
+        if isinstance(case, Refused):
+            _count_refused(found, groups, case)
+        else:
+            _count(found, groups, compiled, case)
     found.rules = sorted(groups.values(), key=lambda group: (group.rule is None, group.rule or 0, -group.items))
     return found
+
+
+def _head(session: Session, actor: Actor, slug: str, *, new: bool, on_a_file: bool) -> QueueHead | None:
+    """The queue; None for one that is to be, tried on a file."""
+    try:
+        return find_queue(session=session, actor=actor, slug=slug, action=Action.READ_CONFIGURATION)
+    except NotFound:
+        # Who may create queues knows of all.
+        if not new or not may(actor, Action.CONFIGURE_QUEUES):
+            raise
+        if not on_a_file:
+            raise NotFound(f"There is no queue {slug!r} yet: try the configuration on a file of items.") from None
+        return None
 
 
 def _candidate(document: str | dict[str, Any], slug: str | None) -> Compiled:
@@ -148,16 +196,15 @@ def _count(
     failed = case.failed or bool(compiled.validate_output(case.facts["output"], given=case.facts["input"]))
     if not fits or (failed and compiled.config.on_invalid_output == "refuse"):
         found.unfit += 1
-        route = routing.Route(RoutingAction.REFUSE, None, "Does not fit the schemas", 0)
+        route = _UNFIT
     else:
         facts = {**case.facts, "output": None} if failed else case.facts
-        route = compiled.route(facts, item_id=case.id, failed=failed, stopped=False)
-    group = groups.setdefault(
-        (route.rule, route.title, route.action), RuleOutcome(route.rule, route.title, route.action)
-    )
+        route = compiled.route(facts, item_id=case.id, failed=failed, stopped=None)
+    group = _group(groups, route)
     group.items += 1
     found.then[route.action] += 1
     found.audits += route.audit_sample
+    found.audited += case.audited
     passes = route.action is RoutingAction.AUTO_APPROVE
     if case.before is not None:
         found.before[case.before] += 1
@@ -166,6 +213,8 @@ def _count(
         found.added += route.action is RoutingAction.REVIEW and case.before is RoutingAction.AUTO_APPROVE
     if case.verdict is not None:
         group.verdicts[case.verdict] += 1
+        found.judged += passes
+        found.freed_judged += passes and case.before is RoutingAction.REVIEW
         found.agreed += passes and case.before is RoutingAction.REVIEW and case.verdict is Verdict.APPROVE
         if passes and case.verdict is not Verdict.APPROVE:
             found.changed += 1
@@ -173,7 +222,35 @@ def _count(
                 found.examples.append(case.id)
 
 
-# -- where items come from --------------------------------------------------------------------------------------------
+def _count_refused(
+    found: Simulation, groups: dict[tuple[int | None, str, RoutingAction], RuleOutcome], case: Refused
+) -> None:
+    error = case.error
+    if len(found.faults) < EXAMPLES:
+        faults = error.faults if isinstance(error, Invalid) else []
+        detail = "; ".join(f"{fault.pointer} {fault.detail}" for fault in faults)
+        found.faults.append(f"line {case.line}: {error.message}{' ' + detail if detail else ''}")
+    if error.code != "invalid_item":
+        found.refused += 1
+        return
+    found.items += 1
+    found.unfit += 1
+    found.then[RoutingAction.REFUSE] += 1
+    _group(groups, _UNFIT).items += 1
+
+
+_UNFIT = routing.Route(RoutingAction.REFUSE, None, "Does not fit the schemas", 0)
+
+
+def _group(
+    groups: dict[tuple[int | None, str, RoutingAction], RuleOutcome], route: routing.Route
+) -> RuleOutcome:  # fmt: skip
+    return groups.setdefault(
+        (route.rule, route.title, route.action), RuleOutcome(route.rule, route.title, route.action)
+    )
+
+
+# -- what came --------------------------------------------------------------------------------------------
 
 
 def _stored(session: Session, queue_id: str, seconds: int, most: int) -> Iterator[Case]:
@@ -183,7 +260,7 @@ def _stored(session: Session, queue_id: str, seconds: int, most: int) -> Iterato
     query = (
         select(
             _item.id, _item.input, _item.output, _item.failure, _item.confidence, _item.risk, _item.model,
-            _item.model_version, _item.metadata, _item.parts, _item.action,
+            _item.model_version, _item.metadata, _item.parts, _item.action, _item.audit_sample,
         )
         .where(
             _item.queue_id == queue_id, _item.id >= oldest, _item.created_at >= clock(-float(seconds)),
@@ -222,32 +299,7 @@ def _case(row: Any, verdict: Verdict | None) -> Case:
         "model": row.model, "model_version": row.model_version, "metadata": json.loads(row.metadata),
         "lowest_part": routing.lowest_part(json.loads(row.parts) if row.parts else None),
     }  # fmt: skip
-    return Case(row.id, facts, failed, row.action, verdict)
-
-
-def _given(lines: Iterable[bytes]) -> Iterator[Case]:
-    """Items that were never submitted, from lines of JSON. Raises `Invalid` with the number of a line that is none."""
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            item = strictjson.parse_object(line).value
-        except Invalid as error:
-            raise Invalid(f"Line {number}: {error.message}", error.faults, code=error.code) from None
-        missing = [name for name in ("input", "output") if name not in item]
-        if missing:
-            raise Invalid(
-                f"Line {number} is no item: {missing[0]} is missing.", [Fault(f"/{missing[0]}", "is required")]
-            )
-        parts = [part for part in item.get("parts") or () if isinstance(part, dict)]
-        facts = {
-            "input": item["input"], "output": item["output"], "confidence": item.get("confidence"),
-            "risk": item.get("risk") or Risk.LOW.value, "model": item.get("model"),
-            "model_version": item.get("model_version"), "metadata": item.get("metadata") or {},
-            "lowest_part": routing.lowest_part(parts),
-        }  # fmt: skip
-        name = item.get("external_id")
-        yield Case(name if isinstance(name, str) else f"line {number}", facts, item.get("failure") is not None)
+    return Case(row.id, facts, failed, row.action, verdict, row.audit_sample)
 
 
 def as_json(found: Simulation) -> dict[str, Any]:
@@ -256,7 +308,8 @@ def as_json(found: Simulation) -> dict[str, Any]:
         "queue": found.queue, "version": found.version, "last": found.last, "items": found.items,
         "complete": found.complete, "before": _actions(found.before), "then": _actions(found.then),
         "audits": found.audits, "unfit": found.unfit, "freed": found.freed, "added": found.added,
-        "agreed": found.agreed, "changed": found.changed, "examples": found.examples,
+        "agreed": found.agreed, "freed_judged": found.freed_judged, "changed": found.changed,
+        "judged": found.judged, "audited": found.audited, "refused": found.refused, "examples": found.examples,
         "rules": [
             {
                 "rule": group.rule, "title": group.title, "action": group.action, "items": group.items,
@@ -265,6 +318,7 @@ def as_json(found: Simulation) -> dict[str, Any]:
             }
             for group in found.rules
         ],
+        "warnings": [asdict(warning) for warning in found.warnings],
     }  # fmt: skip
 
 

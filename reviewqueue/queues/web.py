@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import yaml
@@ -17,9 +18,11 @@ from wtforms.validators import DataRequired, Length, Optional
 from reviewqueue.core.access import Action, require
 from reviewqueue.core.db import read_session, write_session
 from reviewqueue.core.http import actor, signed_in
-from reviewqueue.errors import Conflict, Error, Invalid
+from reviewqueue.errors import Conflict, Error, Fault, Invalid
 from reviewqueue.models.states import BrakeKind, Intake
 from reviewqueue.queues import applying, brakes, catalog, simulation
+from reviewqueue.queues.cautions import cautions
+from reviewqueue.queues.configuration import restored
 
 blueprint = Blueprint("queues", __name__)
 
@@ -77,7 +80,7 @@ def show(slug: str) -> str:
         head = catalog.find_queue(session=session, actor=actor(), slug=slug, action=Action.READ_CONFIGURATION)
         number, text = applying.document_of(session=session, actor=actor(), slug=slug, version=wanted)
     form = ConfigurationForm(formdata=None, document=as_yaml(text), expected_version=head.version)
-    return _page(slug, form, shown_version=number)
+    return _page(slug, form, shown_version=number, warnings=cautions(restored(text)))
 
 
 @blueprint.post("/admin/queues/new", defaults={"slug": None})
@@ -102,7 +105,7 @@ def save(slug: str | None) -> Any:
     except (Invalid, Conflict) as error:
         return _page(slug, form, error=error), 422 if isinstance(error, Invalid) else 409
     if preview:
-        return _page(slug, form, applied=applied)
+        return _page(slug, form, applied=applied, warnings=applied.warnings)
     flash(f"Version {applied.version} is in force." if applied.changed else "Nothing to change.", "good")
     return redirect(url_for(".show", slug=applied.slug), 303)
 
@@ -113,12 +116,13 @@ def _simulated(slug: str, form: ConfigurationForm) -> Any:
             found = simulation.simulate(session=session, actor=actor(), slug=slug, document=form.document.data)
     except Invalid as error:
         return _page(slug, form, error=error), 422
-    return _page(slug, form, simulated=found)
+    return _page(slug, form, simulated=found, warnings=found.warnings)
 
 
 def _page(
     slug: str | None, form: ConfigurationForm, *, shown_version: int | None = None, error: Error | None = None,
     applied: applying.Applied | None = None, simulated: simulation.Simulation | None = None,
+    warnings: Sequence[Fault] = (),
 ) -> str:  # fmt: skip
     head, versions, pulled = None, [], {}
     if slug is not None:
@@ -128,7 +132,7 @@ def _page(
             pulled = brakes.of_queue(session, head.id)
     return render_template(
         "queues/show.html", head=head, form=form, versions=versions, error=error, applied=applied,
-        simulated=simulated,
+        simulated=simulated, warnings=warnings,
         shown_version=shown_version, pulled=pulled, brake_forms=_brake_forms(),
     )  # fmt: skip
 
@@ -198,7 +202,7 @@ def release_brake(slug: str | None, kind: BrakeKind) -> Response:
     with write_session() as session:
         queue_id = _queue_to_brake(session, slug)
         if brakes.release(session=session, actor=actor(), kind=kind, queue_id=queue_id):
-            flash("The rules decide again." if kind is BrakeKind.STOP else "Answers go out again.", "good")
+            flash(f"The {kind} is over.", "good")
     return redirect(_after_brake(slug), 303)
 
 

@@ -146,3 +146,14 @@ def test_spliced_members_go_in_unchanged_and_the_rest_is_escaped() -> None:
 
 def test_a_pointer_escapes_slash_and_tilde() -> None:
     assert strictjson.escape_pointer("a/b~c") == "a~1b~0c"
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [('{"a": }', "at column 7."), ('{"a": }\n', "at column 7."), ('{"a":\n}', "at line 2, column 1.")],
+)
+def test_a_text_of_one_line_is_told_the_column_alone(text: str, place: str) -> None:
+    with pytest.raises(Malformed) as caught:
+        strictjson.parse(text)
+    assert caught.value.message.endswith(place)
+    assert ("line" in caught.value.message) is ("line" in place)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from sqlalchemy import func, select
 
 from reviewqueue.core.access import SYSTEM
 from reviewqueue.delivery.webhooks import deliveries, endpoints
 from reviewqueue.models import AuditEvent, Resolution, WebhookDelivery
 from reviewqueue.models.states import BrakeKind
-from reviewqueue.queues import brakes
+from reviewqueue.queues import brakes, commands
 from reviewqueue.resolution import endings, feed
 from reviewqueue.review import settling
 from tests.desk_steps import decide
@@ -58,7 +59,8 @@ def test_a_stop_holds_for_batches(client, cast, pull):
 
 def test_a_stop_of_one_queue_is_none_of_another_and_a_hold_of_the_site_is_of_all(app, cast, submit, pull, transaction):
     pull("hold", site=True)
-    assert submit(1, **SURE)["state"] == "queued"
+    held = submit(1, **SURE)
+    assert (held["state"], held["routing"]["title"]) == ("queued", "The queue is held: people see everything")
     with transaction() as session:
         assert brakes.release(session=session, actor=OPERATOR, kind=BrakeKind.HOLD, queue_id=None)
         assert not brakes.release(session=session, actor=OPERATOR, kind=BrakeKind.HOLD, queue_id=None)
@@ -178,3 +180,43 @@ def test_an_empty_reason_is_asked_for_again(app, cast, transaction):
     assert "Say why." in browser.post("/admin/queues/intents/stop", data={"why": ""}, follow_redirects=True).text
     with transaction() as session:
         assert brakes.seen_by(session, SYSTEM) == []
+
+
+@pytest.fixture
+def queues(app, cast):
+    def run(*arguments: str) -> Any:
+        with app.app_context():
+            return CliRunner().invoke(commands.queues, list(arguments))
+
+    return run
+
+
+def test_the_command_says_what_stays_stopped_or_held(queues):
+    queues("stop", "intents", "--why", "Odd labels")
+    queues("hold", "--all", "--why", "Looking")
+    listed = queues("list")
+    assert "  stopped  held  " in listed.stdout
+    assert "Everything is held" in listed.stderr
+    told = queues("resume", "--all").output
+    assert "goes on" not in told
+    assert "Everything: the hold is over." in told
+    assert "intents is stopped" in told
+    assert "Odd labels" in told
+    assert "reviewqueue queues resume intents" in told
+    assert queues("resume", "--all").output.startswith("Everything was not held.")
+    assert queues("resume", "intents").output == "intents goes on by its rules.\n"
+    assert queues("resume", "intents").output == "intents was neither stopped nor held.\n"
+    queues("hold", "--all", "--why", "Looking")
+    told = queues("resume", "intents").output
+    assert "Everything is held" in told
+    assert "reviewqueue queues resume --all" in told
+
+
+def test_the_command_ends_the_hold_and_keeps_the_stop(queues):
+    queues("stop", "intents", "--why", "Odd labels")
+    queues("hold", "intents", "--why", "Looking")
+    told = queues("resume", "intents", "--only", "hold").output
+    assert told.startswith("intents: the hold is over.\nintents is stopped")
+    assert "  stopped  " in queues("list").stdout
+    assert queues("resume", "intents", "--only", "hold").output.startswith("intents was not held.\nintents is stopped")
+    assert queues("resume", "--all", "--only", "stop").exit_code == 2

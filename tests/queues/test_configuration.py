@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from reviewqueue.core.db import write_session
-from reviewqueue.errors import Conflict, Invalid
-from reviewqueue.queues.applying import apply
+from reviewqueue.core.db import read_session, write_session
+from reviewqueue.errors import Conflict, Invalid, NotFound
+from reviewqueue.queues.applying import apply, document_of
 from reviewqueue.queues.configuration import parse
 from tests.fixtures.people import INTENTS, OPERATOR
 
@@ -100,3 +100,10 @@ def test_a_document_is_as_long_over_rest_as_it_may_be_in_a_file():
     document = {"name": "long", "output_schema": {"enum": ["a" * 300_000]}, "routing": {"otherwise": "review"}}
     with pytest.raises(Invalid, match="longer than"):
         parse(document, final_say=True)
+
+
+def test_a_version_that_there_is_not_is_named(app, cast):
+    with app.app_context(), read_session() as session:
+        for version in (99, 2**40):
+            with pytest.raises(NotFound, match=f"'intents' has no version {version}"):
+                document_of(session=session, actor=OPERATOR, slug="intents", version=version)

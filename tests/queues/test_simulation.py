@@ -10,8 +10,9 @@ import yaml
 from click.testing import CliRunner
 from sqlalchemy import func, select
 
+from reviewqueue.adapters.trying import simulate as command
+from reviewqueue.errors import NotFound
 from reviewqueue.models import Item, QueueVersion
-from reviewqueue.queues import commands
 from tests.desk_steps import decide
 from tests.fixtures.people import INTENTS, item
 
@@ -61,6 +62,7 @@ def test_it_says_by_rule_what_would_have_become_of_what_came(simulate, history):
     assert found["then"] == {"review": 2, "auto_approve": 3, "refuse": 1}
     assert (found["freed"], found["agreed"], found["changed"], found["added"]) == (2, 1, 1, 0)
     assert (found["audits"], found["unfit"]) == (3, 0)
+    assert (found["freed_judged"], found["judged"], found["audited"]) == (2, 2, 0)
     assert found["examples"] == [history[1]["id"]]
     rules = {rule["title"]: rule for rule in found["rules"]}
     assert rules["High risk"]["verdicts"]["approve"] == 1
@@ -111,27 +113,63 @@ def test_what_it_cannot_do_it_says(simulate, history, query, document):
     assert answer.json["detail"]
 
 
-def test_the_command_tries_a_file_of_configuration_on_what_came_and_on_a_file_of_items(app, history, tmp_path):
-    document, items = tmp_path / "bold.yaml", tmp_path / "items.jsonl"
-    document.write_text(yaml.safe_dump(BOLD))
-    lines = [item(1), item(2, confidence=0.1), {**item(3), "output": {"label": "nonsense"}}]
-    items.write_text("\n".join(map(json.dumps, lines)) + "\n\n")
-
-    def run(*arguments: str) -> Any:
+@pytest.fixture
+def run(app):
+    def run(*arguments: Any) -> Any:
         with app.app_context():
-            return CliRunner().invoke(commands.queues, ["simulate", *arguments])
+            return CliRunner().invoke(command, [str(argument) for argument in arguments])
 
-    told = run(str(document), "--last", "12h").output
-    assert "would be seen by people: 2, with 3 audits" in told
-    assert "would pass: 3; would be refused: 1" in told
-    assert "changed or rejected by people, and would pass: 1" in told
-    found = json.loads(run(str(document), str(items), "--json").output)
-    assert (found["items"], found["last"], found["unfit"]) == (3, None, 1)
-    assert found["then"] == {"review": 1, "auto_approve": 1, "refuse": 1}
+    return run
+
+
+@pytest.fixture
+def bold(tmp_path):
+    path = tmp_path / "bold.yaml"
+    path.write_text(yaml.safe_dump(BOLD))
+    return path
+
+
+def test_the_command_tries_a_configuration_on_what_came_and_counts_against_what_was_judged(run, history, bold):
+    told = [line.strip() for line in run(bold, "--last", "12h").output.splitlines()]
+    assert "would go to people: 5 (2 by rules, 3 audits of what passes)" in told
+    assert "went to people: 4 (4 by rules, 0 audits of what passes)" in told
+    assert "would pass: 3" in told
+    assert "would be refused: 1, of which 0 do not fit the schemas" in told
+    assert "went to people by rules, and would pass: 2; approved: 1 of the 2 that somebody judged" in told
+    assert any(
+        line.startswith("changed or rejected by people, and would pass: 1 of the 2 that somebody judged: ")
+        for line in told
+    )
     assert json.loads(run("--queue", "intents", "--json").output)["freed"] == 0
     assert run().exit_code == 2
-    items.write_text('{"input": 1}\n')
-    assert "Line 1" in str(run(str(document), str(items)).exception)
+
+
+def test_the_command_takes_a_file_as_submit_does(run, cast, bold, tmp_path):
+    items = tmp_path / "items.jsonl"
+    lines: list[Any] = [item(1), item(2, confidence=0.1), {**item(3), "output": {"label": "nonsense"}}]
+    lines += [{**item(4), "confidence": 7}, {**item(5), "queue": "other"}, {"input": 1}]
+    items.write_text("\n".join(map(json.dumps, lines)) + "\n\n{\n")
+    answer = run(bold, items, "--json")
+    found = json.loads(answer.stdout)
+    assert (found["items"], found["refused"], found["last"], found["unfit"]) == (3, 4, None, 1)
+    assert found["then"] == {"review": 1, "auto_approve": 1, "refuse": 1}
+    told = answer.stderr.splitlines()
+    assert [line.partition(":")[0] for line in told] == ["line 3", "line 4", "line 5", "line 6", "line 8"]
+    assert "/output/label" in told[0]
+    assert told[4].endswith("at column 2.")
+    assert "left aside: 4 lines" in run(bold, items).stdout
+
+
+def test_a_table_is_taken_and_the_queue_need_not_be_there_yet(run, cast, tmp_path):
+    document, items = tmp_path / "new.yaml", tmp_path / "items.csv"
+    document.write_text(yaml.safe_dump({**BOLD, "name": "brand-new"}))
+    items.write_text("text,output.label,confidence\nWhere is it?,lost_card,0.9\nHm,refund,0.1\n")
+    found = json.loads(run(document, items, "--json").stdout)
+    assert (found["queue"], found["version"], found["items"]) == ("brand-new", 0, 2)
+    assert found["then"] == {"review": 1, "auto_approve": 1, "refuse": 0}
+    missing = run(document).exception
+    assert isinstance(missing, NotFound)
+    assert "'brand-new'" in missing.message
 
 
 def test_the_page_shows_it(app, cast, history):
@@ -139,5 +177,5 @@ def test_the_page_shows_it(app, cast, history):
     browser.post("/login", data={"email": cast.admin.email, "password": cast.admin.password})
     form = {"document": json.dumps(BOLD), "what": "simulate", "expected_version": "1"}
     page = browser.post("/admin/queues/intents", data=form).text
-    assert "1 that people changed or rejected would pass" in " ".join(page.split())
+    assert "1 that people changed or rejected would pass, of the 2 that somebody judged" in " ".join(page.split())
     assert "Very unsure" in page
