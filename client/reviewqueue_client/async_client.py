@@ -150,6 +150,7 @@ class AsyncResolutions(AsyncIterator[FeedEntry]):
             found = await client._run(operations.feed(queue, self.cursor, page, client._policy))
             for entry in found.members:
                 yield entry
+                self.cursor = entry.cursor
             self.cursor = found.cursor
             if not found.more:
                 if not follow:

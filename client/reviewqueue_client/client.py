@@ -147,8 +147,8 @@ class Client:
 class Resolutions(Iterator[FeedEntry]):
     """The decision feed of a queue. `cursor` is where to go on later, and stays good for ever.
 
-    It moves on when everything before it was handed out and the next is asked for: whoever stores it and starts there
-    again misses nothing, and may see the last page (at most `page` entries) twice.
+    It moves on past an entry when the next is asked for: whoever stores it and starts there again misses nothing, and
+    may see the last entry twice. `entry.cursor` goes on after exactly that entry: store it when the entry is done.
     """
 
     def __init__(
@@ -163,7 +163,9 @@ class Resolutions(Iterator[FeedEntry]):
     def _read(self, client: Client, queue: str, follow: bool, sleep: float, page: int) -> Iterator[FeedEntry]:
         while True:
             found = client._run(operations.feed(queue, self.cursor, page, client._policy))
-            yield from found.members
+            for entry in found.members:
+                yield entry
+                self.cursor = entry.cursor
             self.cursor = found.cursor
             if not found.more:
                 if not follow:
