@@ -24,6 +24,7 @@ from reviewqueue.core.http import (
     id_cursor,
     json_answer,
     list_answer,
+    only_parameters,
     page_size,
     parse_cursor,
     read_bodies,
@@ -96,6 +97,7 @@ def import_items() -> Response:
 
     `?queue=` for lines that name none.
     """
+    only_parameters("queue")
     if request.mimetype not in NDJSON:
         raise UnsupportedMediaType(NDJSON[0])
     if request.content_encoding not in (None, "gzip"):

@@ -98,7 +98,7 @@ _FAULTS: Mapping[str, Fault] = {
     "invalid": Fault("/queue", "is required"),
     "bad_characters": Fault("/input/text", "has a NUL character (\\u0000): remove it"),
     "invalid_item": Fault("/output/label", '"lost" is not one of "card_arrival", "lost_card" or "refund"'),
-    "unknown_queue": Fault("/queue", "is not a queue that this token may submit to"),
+    "unknown_queue": Fault("/queue", "is not the name of a queue that you may submit to"),
     "invalid_decision": Fault("/reason", "is required with reject"),
     "bad_configuration": Fault("/output_schema", "is required"),
 }
