@@ -90,7 +90,10 @@ KNOWN: Mapping[str, tuple[type[Error], str]] = {
     "export_finished": (Conflict, "The export is ready already."),
     "too_many_endpoints": (Conflict, "The queue has 100 endpoints. Remove one first."),
     "endpoint_disabled": (Conflict, "The endpoint is disabled. Enable it first."),
-    "delivery_pending": (Conflict, "It is on its way already."),
+    "delivery_pending": (
+        Conflict,
+        "An attempt is under way at this moment, until 2026-11-20T10:05:11.702Z at the latest.",
+    ),
 }
 """By code: the class that gives title and status, and what it might say."""
 
