@@ -56,8 +56,8 @@ def find_queue(session: Session, actor: Actor, slug: str, action: Action) -> Que
     if _SLUG.fullmatch(slug):
         row = session.execute(select(Queue.id, Queue.slug, Queue.title).where(Queue.slug == slug)).one_or_none()
     if row is None:
-        raise no_queue(slug)
-    require(actor, action, row.id, slug=slug)
+        raise no_queue()
+    require(actor, action, row.id, by_name=True)
     return QueueName(*row)
 
 

@@ -167,18 +167,18 @@ def may(actor: Actor, action: Action, queue_id: str | None = None) -> bool:
     return any(action in QUEUE[role] for role in roles)
 
 
-def no_queue(slug: str) -> NotFound:
+def no_queue() -> NotFound:
     """What is told of a queue that there is not, and of one that the caller may not know of: the two look the same."""
-    return NotFound(f"There is no queue {slug!r}, or you may not know of it.")
+    return NotFound("There is no such queue, or you may not know of it.")
 
 
-def require(actor: Actor, action: Action, queue_id: str | None = None, *, slug: str | None = None) -> None:
+def require(actor: Actor, action: Action, queue_id: str | None = None, *, by_name: bool = False) -> None:
     """Raises `Forbidden`, or `NotFound` where the actor may not even know that the queue exists; that error speaks of
-    the queue where it was asked for by its name, `slug`."""
+    the queue where it was asked for by its name."""
     if may(actor, action, queue_id):
         return
     if queue_id is not None and not may(actor, Action.SEE_QUEUE, queue_id):
-        raise NotFound if slug is None else no_queue(slug)
+        raise no_queue() if by_name else NotFound()
     raise Forbidden(_why_not(actor, action, queue_id))
 
 

@@ -66,7 +66,7 @@ def apply(
         .join(QueueVersion, (QueueVersion.queue_id == Queue.id) & (QueueVersion.version == Queue.version))
         .where(Queue.slug == config.name)
     ).one_or_none()
-    _require(actor, row.id if row else None, config.name)
+    _require(actor, row.id if row else None)
     _check_overflow(session, config)
     digest = hashlib.sha256(trail.canonical(json.loads(text)).encode()).hexdigest()
     current = row.version if row else 0
@@ -107,15 +107,15 @@ def apply(
     return applied
 
 
-def _require(actor: Actor, queue_id: str | None, slug: str) -> None:
+def _require(actor: Actor, queue_id: str | None) -> None:
     if may(actor, Action.CONFIGURE_QUEUES, queue_id):
         return
     if queue_id is None:
         # As for a queue that exists and that they may not know of.
         if not may(actor, Action.SEE_QUEUE):
-            raise no_queue(slug)
+            raise no_queue()
         raise Forbidden("Only administrators, and tokens with the scope queues:write for all queues, create queues.")
-    require(actor, Action.CONFIGURE_QUEUES, queue_id, slug=slug)
+    require(actor, Action.CONFIGURE_QUEUES, queue_id, by_name=True)
 
 
 def _check_overflow(session: Session, config: QueueConfig) -> None:

@@ -109,8 +109,8 @@ def find_queue(*, session: Session, actor: Actor, slug: str, action: Action = Ac
     """
     row = session.execute(_BY_SLUG, {"slug": slug}).one_or_none()
     if row is None:
-        raise no_queue(slug)
-    require(actor, action, row.id, slug=slug)
+        raise no_queue()
+    require(actor, action, row.id, by_name=True)
     return head_of(row)
 
 

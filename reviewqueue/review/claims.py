@@ -127,8 +127,8 @@ def _lanes(session: Session, actor: Actor, slug: str | None) -> tuple[dict[str, 
     if slug is not None:
         rows = session.execute(_LANES_OF_SLUG, {"slug": slug}).all()
         if not rows:
-            raise no_queue(slug)
-        require(actor, Action.REVIEW, rows[0].id, slug=slug)
+            raise no_queue()
+        require(actor, Action.REVIEW, rows[0].id, by_name=True)
     else:
         mine = [queue_id for queue_id in actor.memberships if may(actor, Action.REVIEW, queue_id)]
         rows = session.execute(_LANES_OF_IDS, {"ids": mine}).all() if mine else []
