@@ -69,7 +69,7 @@ def call(port: int, token: str, path: str, body: dict[str, Any]) -> Any:
 
 def test_the_five_minutes_of_the_readme_work_as_written(home: tuple[Path, int]) -> None:
     directory, port = home
-    configure, people, submit, export = blocks()
+    configure, people, submit, export, _ = blocks()
     shell(configure, home)
     answer = json.loads(shell(f"{people}\n{submit}", home).splitlines()[-1])
     assert (answer["state"], answer["routing"]["title"]) == ("queued", "Unsure")
@@ -89,8 +89,8 @@ def test_the_five_minutes_of_the_readme_work_as_written(home: tuple[Path, int]) 
 
 def test_the_gated_function_of_the_readme_returns_what_a_person_decided(home: tuple[Path, int]) -> None:
     directory, port = home
-    configure, people, _, _ = blocks()
-    token = shell(f"{configure}\n{people}\necho $TOKEN", home).splitlines()[-1]
+    configure, people, _, _, gate = blocks()
+    token = shell(f"{configure}\n{people}\n{gate}\necho $TOKEN", home).splitlines()[-1]
     reviewer = shell("reviewqueue tokens create alice --user alice@example.com --scope review", home).strip()
     gated = re.findall(r"^```python\n(.*?)^```", README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)[1]
     (directory / "gated.py").write_text(f"{gated}\nprint(classify('My card never came'))", encoding="utf-8")
@@ -109,7 +109,7 @@ def test_the_gated_function_of_the_readme_returns_what_a_person_decided(home: tu
         if program.poll() is not None:
             raise AssertionError(program.communicate())
         with contextlib.suppress(json.JSONDecodeError):  # 204: it has not come yet
-            claims.append(call(port, reviewer, "/queues/support-intents/claims", {})["claim"])
+            claims.append(call(port, reviewer, "/queues/gated-intents/claims", {})["claim"])
         return bool(claims)
 
     processes.until(claimed, seconds=60, what="the item")

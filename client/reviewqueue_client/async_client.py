@@ -45,11 +45,11 @@ class AsyncClient:
     async def submit(
         self, queue: str, input: Any, output: Any, *, idempotency_key: str | None = None,  # noqa: A002
         timeout: float | None = None,  # noqa: ASYNC109 - see `Client.submit`
-        **more: Unpack[ItemFields],
+        waits: bool = False, **more: Unpack[ItemFields],
     ) -> Item:  # fmt: skip
         """See `Client.submit`."""
         body = operations.item_members(queue, input, output, more)
-        return await self._run(operations.submit(body, idempotency_key, self._policy, timeout))
+        return await self._run(operations.submit(body, idempotency_key, self._policy, timeout, waits=waits))
 
     def submit_many(
         self, items: Items, *, batch: int = 500, progress: Callable[[int, int], object] | None = None,
@@ -150,6 +150,7 @@ class AsyncResolutions(AsyncIterator[FeedEntry]):
             found = await client._run(operations.feed(queue, self.cursor, page, client._policy))
             for entry in found.members:
                 yield entry
+                self.cursor = entry.cursor
             self.cursor = found.cursor
             if not found.more:
                 if not follow:

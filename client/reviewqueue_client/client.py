@@ -47,17 +47,18 @@ class Client:
 
     def submit(
         self, queue: str, input: Any, output: Any, *, idempotency_key: str | None = None,  # noqa: A002
-        timeout: float | None = None, **more: Unpack[ItemFields],
+        timeout: float | None = None, waits: bool = False, **more: Unpack[ItemFields],
     ) -> Item:  # fmt: skip
         """Submit an item: `state` says whether a person will see it, `routing` which rule said so.
 
         It is sent again until there is an answer, always with the same key: it is stored once. Your own
         `idempotency_key` (1 to 255 printable ASCII characters) or `external_id` makes it once also across restarts.
         With `timeout`, nothing is sent again after so many seconds, and until then a full queue is waited for, however
-        often. Raises `Invalid`, `Conflict`, `TooLarge`, `QueueFull`, `NotJson`, `Unreachable`.
+        often. With `waits` it is stored only where the token may read it, too: say so if you `wait` for it. Raises
+        `Forbidden`, `Invalid`, `Conflict`, `TooLarge`, `QueueFull`, `NotJson`, `Unreachable`.
         """
         body = operations.item_members(queue, input, output, more)
-        return self._run(operations.submit(body, idempotency_key, self._policy, timeout))
+        return self._run(operations.submit(body, idempotency_key, self._policy, timeout, waits=waits))
 
     def submit_many(
         self, items: Iterable[Mapping[str, Any]], *, batch: int = 500,
@@ -147,8 +148,8 @@ class Client:
 class Resolutions(Iterator[FeedEntry]):
     """The decision feed of a queue. `cursor` is where to go on later, and stays good for ever.
 
-    It moves on when everything before it was handed out and the next is asked for: whoever stores it and starts there
-    again misses nothing, and may see the last page (at most `page` entries) twice.
+    It moves on past an entry when the next is asked for: whoever stores it and starts there again misses nothing, and
+    may see the last entry twice. `entry.cursor` goes on after exactly that entry: store it when the entry is done.
     """
 
     def __init__(
@@ -163,7 +164,9 @@ class Resolutions(Iterator[FeedEntry]):
     def _read(self, client: Client, queue: str, follow: bool, sleep: float, page: int) -> Iterator[FeedEntry]:
         while True:
             found = client._run(operations.feed(queue, self.cursor, page, client._policy))
-            yield from found.members
+            for entry in found.members:
+                yield entry
+                self.cursor = entry.cursor
             self.cursor = found.cursor
             if not found.more:
                 if not follow:

@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx2
 
+from reviewqueue_client.errors import Misconfigured
 from reviewqueue_client.exchange import Answer, Call, Lost
 
 API = "/api/v1"
@@ -17,18 +18,18 @@ _HOPELESS = (httpx2.UnsupportedProtocol, httpx2.LocalProtocolError)
 
 
 def address(base_url: str | None) -> str:
-    """The server's address without a slash at the end. Raises `ValueError` where none is given."""
+    """The server's address without a slash at the end. Raises `Misconfigured` where none is given."""
     found = (base_url or os.environ.get(URL_VARIABLE) or "").rstrip("/").removesuffix(API).rstrip("/")
     if not found.startswith(("http://", "https://")):
-        raise ValueError(f"Where is the server? Give base_url, or set {URL_VARIABLE}: https://review.example.com")
+        raise Misconfigured(f"Where is the server? Give base_url, or set {URL_VARIABLE}: https://review.example.com")
     return found
 
 
 def bearer(token: str | None) -> str:
-    """The token. Raises `ValueError` where none is given."""
+    """The token. Raises `Misconfigured` where none is given."""
     found = (token or os.environ.get(TOKEN_VARIABLE) or "").strip()
     if not found:
-        raise ValueError(f"Who asks? Give token, or set {TOKEN_VARIABLE}: `reviewqueue tokens create` makes one.")
+        raise Misconfigured(f"Who asks? Give token, or set {TOKEN_VARIABLE}: `reviewqueue tokens create` makes one.")
     return found
 
 

@@ -16,6 +16,7 @@ ReviewQueueError
 ├── WaitTimeout         nobody has decided yet: `item` as it is
 ├── Rejected            people said no: `reason`, `message`, `item`
 ├── Unfit               what people decided does not fit what asked for it
+├── Misconfigured       no address, no token, or a secret that is none
 └── BadSignature        a webhook that the holder of the secret did not send, or that is too old
 """
 
@@ -143,6 +144,10 @@ class Rejected(ReviewQueueError):
 
 class Unfit(ReviewQueueError):
     """What people decided cannot be used by what asked for it: see the queue's `output_schema`."""
+
+
+class Misconfigured(ReviewQueueError, ValueError):
+    """No address, no token, or a webhook's secret that is none: nothing was sent, and nothing verified."""
 
 
 class BadSignature(ReviewQueueError):

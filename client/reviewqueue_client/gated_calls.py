@@ -48,7 +48,7 @@ class GatedCall:
             self.members["queue"], self.members["input"], output, {**rest, "confidence": confidence}
         )
         try:
-            item = yield from operations.submit(body, None, policy, self.timeout)
+            item = yield from operations.submit(body, None, policy, self.timeout, waits=True)
         except Conflict as error:
             # Another process was quicker with the same call, or it is described otherwise than it was.
             found = (yield from self._found(policy, until)) if error.code == TAKEN else None

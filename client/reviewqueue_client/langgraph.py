@@ -153,7 +153,7 @@ def review(client: Client, queue: str, result: Any, *, timeout: float | None = N
     `Rejected` where the graph takes no rejection.
     """
     requests = _requests(result)
-    items = [client.submit(queue, **request.item(), timeout=timeout, **more) for request in requests]
+    items = [client.submit(queue, **request.item(), timeout=timeout, waits=True, **more) for request in requests]
     ended = [item if item.ended else client.wait(item.id, timeout) for item in items]
     return _command(requests, ended)
 
@@ -164,7 +164,7 @@ async def areview(
 ) -> Any:  # fmt: skip
     """See `review`."""
     requests = _requests(result)
-    items = [await client.submit(queue, **request.item(), timeout=timeout, **more) for request in requests]
+    items = [await client.submit(queue, **request.item(), timeout=timeout, waits=True, **more) for request in requests]
     ended = [item if item.ended else await client.wait(item.id, timeout) for item in items]
     return _command(requests, ended)
 

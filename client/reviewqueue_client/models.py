@@ -171,13 +171,15 @@ class FeedEntry:
     resolution: Resolution
     position: int
     """Rises in a queue."""
+    cursor: str
+    """Where to go on after exactly this entry; stays good for ever."""
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def of(cls, value: Mapping[str, Any]) -> Self:
         return cls(
             value["item"], value.get("external_id"), value["event"], value["state"],
-            Resolution.of(value["resolution"]), value["position"], value,
+            Resolution.of(value["resolution"]), value["position"], value["cursor"], value,
         )  # fmt: skip
 
 

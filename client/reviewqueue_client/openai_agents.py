@@ -47,7 +47,9 @@ def review(
     All items are there before the first is waited for. `timeout` is for each; `more` is what else an item has. Raises
     `WaitTimeout`; nothing is approved or rejected then.
     """
-    items = [client.submit(queue, **_item(call, run), timeout=timeout, **more) for call in result.interruptions]
+    items = [
+        client.submit(queue, **_item(call, run), timeout=timeout, waits=True, **more) for call in result.interruptions
+    ]
     return _state(result, [item if item.ended else client.wait(item.id, timeout) for item in items])
 
 
@@ -57,7 +59,10 @@ async def areview(
     **more: Any,
 ) -> Any:  # fmt: skip
     """See `review`."""
-    items = [await client.submit(queue, **_item(call, run), timeout=timeout, **more) for call in result.interruptions]
+    items = [
+        await client.submit(queue, **_item(call, run), timeout=timeout, waits=True, **more)
+        for call in result.interruptions
+    ]
     return _state(result, [item if item.ended else await client.wait(item.id, timeout) for item in items])
 
 

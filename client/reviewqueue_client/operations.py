@@ -60,9 +60,11 @@ def posted(path: str, content: bytes, *, key: str | None = None, **more: Any) ->
     return Call("POST", path, content=content, headers=headers, **more)
 
 
-def submit(body: Mapping[str, Any], key: str | None, policy: Policy, timeout: float | None = None) -> Flow[Item]:
+def submit(
+    body: Mapping[str, Any], key: str | None, policy: Policy, timeout: float | None = None, *, waits: bool = False
+) -> Flow[Item]:
     """Every attempt has the same key and the same bytes. With `timeout` seconds, room is waited for that long."""
-    call = posted("/items", encoded(body), key=key or new_key())
+    call = posted("/items", encoded(body), key=key or new_key(), query={"waits": "1"} if waits else {})
     if timeout is None:
         answer = yield from exchange(call, policy)
     else:

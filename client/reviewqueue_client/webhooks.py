@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from reviewqueue_client.errors import BadSignature
+from reviewqueue_client.errors import BadSignature, Misconfigured
 
 ID, TIMESTAMP, SIGNATURE = "webhook-id", "webhook-timestamp", "webhook-signature"
 PREFIX = "whsec_"
@@ -24,13 +24,13 @@ def verify_webhook(
 
     `secret` is `whsec_<base64>`, or several while they are being exchanged: one signature under one of them is enough.
     A timestamp more than `tolerance` seconds from now is refused. An event may come twice: its `webhook-id` tells.
-    Raises `ValueError` for a secret that is none.
+    Raises `Misconfigured` for a secret that is none.
     """
     if not isinstance(body, bytes | bytearray):
         raise TypeError("Give the request's bytes as they came: JSON that was read and written again has other bytes.")
     keys = [_key(each) for each in ([secret] if isinstance(secret, str) else secret)]
     if not keys:
-        raise ValueError("Give at least one secret.")
+        raise Misconfigured("Give at least one secret.")
     given = {str(name).lower(): value for name, value in headers.items()}
     identity, moment, signatures = (_header(given, name) for name in (ID, TIMESTAMP, SIGNATURE))
     _check_age(moment, tolerance)
@@ -78,7 +78,7 @@ def _key(secret: str) -> bytes:
     except (binascii.Error, ValueError):
         key = b""
     if not key:
-        raise ValueError(f"A webhook's secret is {PREFIX} and base64.")
+        raise Misconfigured(f"A webhook's secret is {PREFIX} and base64.")
     return key
 
 

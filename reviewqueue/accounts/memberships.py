@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from reviewqueue.accounts import departures, people, sessions
 from reviewqueue.core import trail
-from reviewqueue.core.access import Action, Actor, require
+from reviewqueue.core.access import Action, Actor, no_queue, require
 from reviewqueue.core.db import clock
 from reviewqueue.core.ids import new_id
 from reviewqueue.errors import Conflict, NotFound
@@ -56,8 +56,8 @@ def find_queue(session: Session, actor: Actor, slug: str, action: Action) -> Que
     if _SLUG.fullmatch(slug):
         row = session.execute(select(Queue.id, Queue.slug, Queue.title).where(Queue.slug == slug)).one_or_none()
     if row is None:
-        raise NotFound
-    require(actor, action, row.id)
+        raise no_queue()
+    require(actor, action, row.id, by_name=True)
     return QueueName(*row)
 
 

@@ -59,18 +59,19 @@ def submit(path: Path, queue: str, kind: str, faults: Path | None, as_json: bool
     with read_session() as session:
         head = find_queue(session=session, actor=actor, slug=queue, action=Action.SUBMIT_ITEMS)
         config = configuration(session, head.id, head.version).config
-    stored = repeated = refused = 0
+    stored = repeated = refused = nameless = 0
     with ExitStack() as stack:
         out = stack.enter_context(faults.open("w", encoding="utf-8")) if faults else None
         progress = stack.enter_context(_progress())
         bar = progress.add_task(path.name, total=None)
-        for chunk in _chunks(enumerate(_items(path, kind, config), 1)):
+        for chunk in _chunks(_items(path, kind, config)):
             numbered = [(number, line) for number, line in chunk if isinstance(line, Error) or line.strip()]
             with write_session() as session:
                 bodies = [line if isinstance(line, Error) else imports.body_of(line, queue) for _, line in numbered]
                 results = submit_many(session=session, actor=actor, bodies=bodies).results
             for (number, _), result in zip(numbered, results, strict=True):
                 if isinstance(result, Stored):
+                    nameless += result.fresh is not None and result.fresh.columns["external_id"] is None
                     stored, repeated = stored + (result.fresh is not None), repeated + (result.fresh is None)
                 else:
                     refused += 1
@@ -81,24 +82,26 @@ def submit(path: Path, queue: str, kind: str, faults: Path | None, as_json: bool
         click.echo(json.dumps(counts))
     else:
         click.echo(f"{stored:,} stored, {repeated:,} there already, {refused:,} refused.")
+    if nameless:
+        click.echo(f"{nameless:,} without external_id: sent again, they are stored again.", err=True)
     if refused > TOLD and faults is None:
         click.echo("Name a file with --faults to have all refused lines.", err=True)
     sys.exit(1 if refused else 0)
 
 
-def _items(path: Path, kind: str, config: QueueConfig) -> Iterator[bytes | Error]:
-    """The file's items as JSON text, or why one is none."""
+def _items(path: Path, kind: str, config: QueueConfig) -> Iterator[tuple[int, Line]]:
+    """The file's items as JSON text, or why one is none, each with its line or number."""
     if kind == "auto":
         yield from files.lines_of(path, config)
         return
     text = path.read_bytes()
     strictjson.parse(text)
     document = strictjson.exact(text.decode())
-    for one in document if isinstance(document, list) else [document]:
+    for number, one in enumerate(document if isinstance(document, list) else [document], 1):
         try:
-            yield strictjson.spliced(strictjson.as_written(OTHERS[kind](one, config))).encode()
+            yield number, strictjson.spliced(strictjson.as_written(OTHERS[kind](one, config))).encode()
         except Invalid as error:
-            yield error
+            yield number, error
 
 
 def _progress() -> Progress:

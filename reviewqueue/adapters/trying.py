@@ -64,7 +64,7 @@ def _text_of(path: Path) -> str:
 def _cases(session: Session, path: Path, compiled: Compiled) -> Iterator[simulation.Case | simulation.Refused]:
     """The file's items as routing would see them, and the lines that submission would refuse."""
     queue = compiled.config.name
-    for number, line in enumerate(files.lines_of(path, compiled.config), 1):
+    for number, line in files.lines_of(path, compiled.config):
         if line.strip():
             yield _case(session, compiled, queue, number, line)
 

@@ -197,17 +197,25 @@ def may(actor: Actor, action: Action, queue_id: str | None = None) -> bool:
     return any(action in QUEUE[role] for role in roles)
 
 
-def require(actor: Actor, action: Action, queue_id: str | None = None) -> None:
-    """Raises `Forbidden`, or `NotFound` where the actor may not even know that the queue exists."""
+def no_queue() -> NotFound:
+    """What is told of a queue that there is not, and of one that the caller may not know of: the two look the same."""
+    return NotFound("There is no such queue, or you may not know of it.")
+
+
+def require(actor: Actor, action: Action, queue_id: str | None = None, *, by_name: bool = False) -> None:
+    """Raises `Forbidden`, or `NotFound` where the actor may not even know that the queue exists; that error speaks of
+    the queue where it was asked for by its name."""
     if may(actor, action, queue_id):
         return
     if queue_id is not None and not may(actor, Action.SEE_QUEUE, queue_id):
-        raise NotFound
-    raise Forbidden(_why_not(actor, action))
+        raise no_queue() if by_name else NotFound()
+    raise Forbidden(_why_not(actor, action, queue_id))
 
 
-def _why_not(actor: Actor, action: Action) -> str:
+def _why_not(actor: Actor, action: Action, queue_id: str | None) -> str:
     if actor.scopes is not None and not any(action in SCOPE[scope] for scope in actor.scopes):
         needed = " or ".join(scope.value for scope in Scope if action in SCOPE[scope])
         return f"This token lacks the scope {needed}." if needed else "No token may do this; sign in instead."
+    if actor.queue_ids is not None and queue_id is None:
+        return "This token is limited to queues, and this is about all of them."
     return "Your role does not allow this. An administrator can change it."

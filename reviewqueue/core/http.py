@@ -285,6 +285,13 @@ def id_cursor() -> str | None:
         raise bad_cursor() from None
 
 
+def only_parameters(*names: str) -> None:
+    """Raises `Invalid` for a parameter that is not one of `names`: where a slip of the pen would do harm unseen."""
+    unknown = sorted(request.args.keys() - set(names))
+    if unknown:
+        raise Invalid(f"There is no parameter {unknown[0]!r} here, only {', '.join(names)}.", code="bad_parameter")
+
+
 def flag(name: str) -> bool:
     """Whether `?name=` is set: 1 or true, 0 or false. Raises `Invalid` for anything else."""
     given = request.args.get(name, "0")

@@ -129,9 +129,13 @@ def feed(slug: str) -> Response:
     with read_session() as session:
         head = find_queue(session=session, actor=actor(), slug=slug, action=Action.READ_ITEMS)
         rows = resolutions.after(session, queue_id=head.id, position=position, limit=limit + 1)
-    entries = [resolutions.entry_json(row) for row in rows[:limit]]
-    cursor = cursor_of(FEED, str(entries[-1]["position"] if entries else position))
+    entries = [{**resolutions.entry_json(row), "cursor": _cursor(row.position)} for row in rows[:limit]]
+    cursor = entries[-1]["cursor"] if entries else _cursor(position)
     return list_answer("resolutions", entries, cursor, more=len(rows) > limit)
+
+
+def _cursor(position: int) -> str:
+    return cursor_of(FEED, str(position))
 
 
 def _position() -> int:

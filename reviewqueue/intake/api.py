@@ -20,9 +20,11 @@ from reviewqueue.core.http import (
     actor,
     api_blueprint,
     cursor_of,
+    flag,
     id_cursor,
     json_answer,
     list_answer,
+    only_parameters,
     page_size,
     parse_cursor,
     read_bodies,
@@ -48,11 +50,13 @@ BODIES_A_BATCH = 16
 
 @blueprint.post("/items")
 def submit_item() -> Response:
-    """Submit one item: 201 with what routing decided."""
-    who = actor()
+    """Submit one item: 201 with what routing decided. `?waits=1` refuses it where its answer could not be read."""
+    who, waits = actor(), flag("waits")
     body = read_body(ItemShape)
     with write_session() as session:
-        answer = submit(session=session, actor=who, body=body, idempotency_key=request.headers.get("Idempotency-Key"))
+        answer = submit(
+            session=session, actor=who, body=body, idempotency_key=request.headers.get("Idempotency-Key"), waits=waits
+        )
     if answer.refused is not None:
         raise answer.refused
     headers = {"Location": f"{API_PREFIX}/items/{answer.item_id}"} if answer.item_id else None
@@ -93,6 +97,7 @@ def import_items() -> Response:
 
     `?queue=` for lines that name none.
     """
+    only_parameters("queue")
     if request.mimetype not in NDJSON:
         raise UnsupportedMediaType(NDJSON[0])
     if request.content_encoding not in (None, "gzip"):

@@ -24,18 +24,25 @@ NUMBERS = {"confidence", "cost", "latency_ms"}
 _PARTS = ("input", "output", "metadata")
 
 
-def lines_of(path: Path, config: QueueConfig) -> Iterator[bytes]:
-    """The file's items, one JSON object each. Raises `Invalid` for a kind of file that is not known."""
+def lines_of(path: Path, config: QueueConfig) -> Iterator[tuple[int, bytes]]:
+    """The file's items, one JSON object each, with the line of the file that it ends in; of Parquet, its row.
+
+    Raises `Invalid` for a kind of file that is not known, and for a CSV in which nothing is the output.
+    """
     kind = path.suffix.lower()
     if kind in LINES:
         with path.open("rb") as file:
-            for line in file:
-                yield line.rstrip(b"\r\n")
+            for number, line in enumerate(file, 1):
+                yield number, line.rstrip(b"\r\n")
     elif kind == ".csv":
         with path.open(newline="", encoding="utf-8-sig") as file:
-            yield from _items(csv.DictReader(file), config)
+            rows = csv.DictReader(file)
+            _check_columns(rows.fieldnames or ())
+            for row in rows:
+                yield rows.line_num, _text(row, config)
     elif kind == ".parquet":
-        yield from _items(_parquet_rows(path), config)
+        for number, row in enumerate(_parquet_rows(path), 1):
+            yield number, _text(row, config)
     else:
         raise Invalid(f"{path.name} is of no kind that can be read: {', '.join(KINDS)}.")
 
@@ -49,9 +56,18 @@ def _parquet_rows(path: Path) -> Iterator[dict[str, Any]]:
         yield from batch.to_pylist()
 
 
-def _items(rows: Iterable[Mapping[str, Any]], config: QueueConfig) -> Iterator[bytes]:
-    for row in rows:
-        yield json.dumps(item_of(row, config), ensure_ascii=False, default=str).encode()
+def _check_columns(columns: Iterable[str]) -> None:
+    if any(column == "output" or column.startswith("output.") or column == "failure" for column in columns):
+        return
+    found = ", ".join(columns)
+    raise Invalid(
+        f"There is no column output or output.NAME. The columns are: {found}. What an AI said belongs into columns "
+        "such as output.label; columns are separated by commas."
+    )
+
+
+def _text(row: Mapping[str, Any], config: QueueConfig) -> bytes:
+    return json.dumps(item_of(row, config), ensure_ascii=False, default=str).encode()
 
 
 def item_of(row: Mapping[str, Any], config: QueueConfig) -> dict[str, Any]:

@@ -152,7 +152,7 @@ def queue_for(session: Session, actor: Actor, slug: str) -> QueueHead:
     except NotFound:
         raise Invalid(
             "The queue is not known.",
-            [Fault("/queue", "is not a queue that this token may submit to")],
+            [Fault("/queue", "is not the name of a queue that you may submit to")],
             code="unknown_queue",
         ) from None
     if head.intake is Intake.CLOSED:

@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from reviewqueue.core import outbox, trail
-from reviewqueue.core.access import Action, Actor, may
+from reviewqueue.core.access import Action, Actor, may, require
 from reviewqueue.core.db import clock, clock_in, on_postgresql
 from reviewqueue.core.http import Body
 from reviewqueue.core.ids import new_id
@@ -42,12 +42,15 @@ class Answer:
     refused: Invalid | None = None
 
 
-def submit(*, session: Session, actor: Actor, body: Body[ItemShape], idempotency_key: str | None = None) -> Answer:
+def submit(
+    *, session: Session, actor: Actor, body: Body[ItemShape], idempotency_key: str | None = None, waits: bool = False
+) -> Answer:
     """Store an item and say what routing decided.
 
     201 for a new item, 200 for the same `external_id` with the same body. Commit also when `refused` is set, and raise
-    it after: the refusal is an audit event. Raises `Invalid` with pointers, `Conflict` (`external_id` taken by another
-    body, intake closed), `InFlight`, `TooLarge`.
+    it after: the refusal is an audit event. With `waits` the actor must be allowed to read the item, too: nobody then
+    works on an answer that cannot be fetched. Raises `Forbidden`, `Invalid` with pointers,
+    `Conflict` (`external_id` taken by another body, intake closed), `InFlight`, `TooLarge`.
     """
     key = None
     if idempotency_key is not None:
@@ -55,15 +58,18 @@ def submit(*, session: Session, actor: Actor, body: Body[ItemShape], idempotency
         saved = idempotency.begin(session, key)
         if saved is not None:
             return Answer(saved.status, saved.answer, json.loads(saved.answer)["id"])
-    answer = _submit(session, actor, body)
+    answer = _submit(session, actor, body, waits)
     if key is not None and answer.refused is None:
         idempotency.save(session, key, answer.status, answer.text)
     return answer
 
 
-def _submit(session: Session, actor: Actor, body: Body[ItemShape]) -> Answer:
+def _submit(session: Session, actor: Actor, body: Body[ItemShape], waits: bool) -> Answer:
     try:
-        item = prepare(session, actor, queue_for(session, actor, body.shape.queue), body, item_id=new_id())
+        head = queue_for(session, actor, body.shape.queue)
+        if waits:
+            require(actor, Action.READ_ITEMS, head.id)
+        item = prepare(session, actor, head, body, item_id=new_id())
     except Error:
         earlier = stored_before(session, actor, body)
         if earlier is None:

@@ -15,10 +15,10 @@ from reviewqueue.openapi.exports import ExportFile
 from reviewqueue.openapi.items import NEW, ROUTE, Route
 from reviewqueue.openapi.operations import Told
 from reviewqueue.openapi.parameters import ITEM, PATHS, QUEUE
-from reviewqueue.openapi.queues import ENTRY, FeedEntry
+from reviewqueue.openapi.queues import ENTRY, End
 
 
-class EndedData(FeedEntry):
+class EndedData(End):
     """An entry of the decision feed, with the queue and the item's metadata."""
 
     queue: str

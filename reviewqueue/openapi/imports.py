@@ -50,7 +50,7 @@ FAULTS = (
     '"detail":"The item does not fit the queue support-intents.","code":"invalid_item","errors":[]}}\n'
 )
 ENCODING = Parameter("Content-Encoding", "header", {"enum": ["gzip"]}, "Where the stream is compressed.")
-FOR_LINES = Parameter("queue", "query", NAME, "For lines that name no queue.", QUEUE, ("not_found",))
+FOR_LINES = Parameter("queue", "query", NAME, "For lines that name no queue.", QUEUE, ("not_found", "bad_parameter"))
 
 TAG = Tag(
     "Imports",

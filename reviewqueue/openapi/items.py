@@ -218,6 +218,10 @@ WAIT = Parameter(
     "wait", "query", {"type": "number", "minimum": 0, "maximum": LONGEST_SECONDS, "default": 0},
     "Answer as soon as the item has ended, at the latest after so many seconds.", 30, ("bad_parameter",),
 )  # fmt: skip
+WAITS = Parameter(
+    "waits", "query", {"enum": ["0", "1", "false", "true"], "default": "0"},
+    "You will wait for the answer: nothing is stored where this token may not read it.", "1", ("bad_parameter",),
+)  # fmt: skip
 
 TAG = Tag(
     "Items",
@@ -231,7 +235,7 @@ TAG = Tag(
             },
             "Say what the AI proposes. Routing answers at once whether it passes or a person looks at it.",
             scope=Scope.ITEMS_WRITE,
-            parameters=(IDEMPOTENCY_KEY,),
+            parameters=(WAITS, IDEMPOTENCY_KEY),
             body=json_body(ItemShape, {"A guess that the model is unsure of": NEW}),
             codes=SUBMIT_CODES,
         ),

@@ -94,7 +94,10 @@ KNOWN: Mapping[str, tuple[type[Error], str]] = {
     "export_finished": (Conflict, "The export is ready already."),
     "too_many_endpoints": (Conflict, "The queue has 100 endpoints. Remove one first."),
     "endpoint_disabled": (Conflict, "The endpoint is disabled. Enable it first."),
-    "delivery_pending": (Conflict, "It is on its way already."),
+    "delivery_pending": (
+        Conflict,
+        "An attempt is under way at this moment, until 2026-11-20T10:05:11.702Z at the latest.",
+    ),
 }
 """By code: the class that gives title and status, and what it might say."""
 
@@ -102,7 +105,7 @@ _FAULTS: Mapping[str, Fault] = {
     "invalid": Fault("/queue", "is required"),
     "bad_characters": Fault("/input/text", "has a NUL character (\\u0000): remove it"),
     "invalid_item": Fault("/output/label", '"lost" is not one of "card_arrival", "lost_card" or "refund"'),
-    "unknown_queue": Fault("/queue", "is not a queue that this token may submit to"),
+    "unknown_queue": Fault("/queue", "is not the name of a queue that you may submit to"),
     "invalid_decision": Fault("/reason", "is required with reject"),
     "bad_follow_up": Fault("/until", "must be at least a minute and at most a year away"),
     "cannot_take": Fault("/person", "is nobody who may take this task"),

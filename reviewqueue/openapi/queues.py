@@ -147,7 +147,7 @@ class Simulation(Told):
     warnings: list[Warning]
 
 
-class FeedEntry(Told):
+class End(Told):
     """What an item ended with."""
 
     position: int
@@ -162,6 +162,13 @@ class FeedEntry(Told):
     model: str | None
     model_version: str | None
     resolution: Resolution
+
+
+class FeedEntry(End):
+    """What an item ended with, and where to go on after it."""
+
+    cursor: str
+    """Goes on after exactly this entry."""
 
 
 class Feed(Told):
@@ -206,6 +213,7 @@ ENTRY = {
     "position": 1, "event": "item.resolved", "item": ITEM, "external_id": "chat-1", "state": "resolved", "test": False,
     "model": "intents", "model_version": "7", "resolution": RESOLUTION,
 }  # fmt: skip
+FEED = {"resolutions": [{**ENTRY, "cursor": "ZmVlZB8x"}], "cursor": "ZmVlZB8x"}
 
 SIMULATED = {
     "queue": QUEUE, "version": 7, "last": "30d", "items": 8412, "complete": True,
@@ -289,7 +297,7 @@ TAG = Tag(
         ),
         Operation(
             "GET", "/queues/{slug}/resolutions", "list_resolutions", "Follow what the queue's items ended with",
-            {200: Answer("In the order of commits.", Feed, {"resolutions": [ENTRY], "cursor": "ZmVlZB8x"}, ("Link",))},
+            {200: Answer("In the order of commits.", Feed, FEED, ("Link",))},
             "The decision feed. Keep the cursor with what you have worked off, and go on from it: nothing is skipped "
             "and nothing comes twice.",
             scope=Scope.ITEMS_READ,

@@ -166,14 +166,21 @@ TAG = Tag(
             hides=True,
         ),
         Operation(
+            "GET", "/webhooks/{endpoint_id}/deliveries/{delivery_id}", "read_delivery", "Read a delivery",
+            {200: Answer("The delivery, with its attempts.", Delivery, DELIVERY)},
+            scope=Scope.QUEUES_WRITE,
+            hides=True,
+        ),
+        Operation(
             "POST", "/webhooks/{endpoint_id}/redelivery", "redeliver_all", "Send again all that were given up",
             {202: Answer("They are on their way.", Redelivery, {"deliveries": 3})},
             scope=Scope.QUEUES_WRITE,
             hides=True,
         ),
         Operation(
-            "POST", "/webhooks/{endpoint_id}/deliveries/{delivery_id}/redelivery", "redeliver", "Send one again",
+            "POST", "/webhooks/{endpoint_id}/deliveries/{delivery_id}/redelivery", "redeliver", "Send one now",
             {202: Answer("It is on its way, under the same `webhook-id`.", Redelivery, {"deliveries": 1})},
+            "One that arrived, was given up, or waits for its next attempt.",
             scope=Scope.QUEUES_WRITE,
             codes=("delivery_pending",),
             hides=True,

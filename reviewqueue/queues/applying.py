@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from reviewqueue.core import outbox, trail
-from reviewqueue.core.access import Action, Actor, may, require
+from reviewqueue.core.access import Action, Actor, may, no_queue, require
 from reviewqueue.core.db import clock
 from reviewqueue.core.ids import new_id
 from reviewqueue.errors import Conflict, Fault, Forbidden, Invalid, NotFound
@@ -117,9 +117,9 @@ def _require(actor: Actor, queue_id: str | None) -> None:
     if queue_id is None:
         # As for a queue that exists and that they may not know of.
         if not may(actor, Action.SEE_QUEUE):
-            raise NotFound
+            raise no_queue()
         raise Forbidden("Only administrators, and tokens with the scope queues:write for all queues, create queues.")
-    require(actor, Action.CONFIGURE_QUEUES, queue_id)
+    require(actor, Action.CONFIGURE_QUEUES, queue_id, by_name=True)
 
 
 def _check_overflow(session: Session, config: QueueConfig) -> None:

@@ -12,7 +12,7 @@ from flask import current_app
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
-from reviewqueue.core.access import Action, Actor, may, require
+from reviewqueue.core.access import Action, Actor, may, no_queue, require
 from reviewqueue.errors import Fault, NotFound
 from reviewqueue.models import Queue, QueueVersion
 from reviewqueue.models.base import table
@@ -111,8 +111,8 @@ def find_queue(*, session: Session, actor: Actor, slug: str, action: Action = Ac
     """
     row = session.execute(_BY_SLUG, {"slug": slug}).one_or_none()
     if row is None:
-        raise NotFound
-    require(actor, action, row.id)
+        raise no_queue()
+    require(actor, action, row.id, by_name=True)
     return head_of(row)
 
 

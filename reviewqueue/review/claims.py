@@ -34,7 +34,7 @@ from sqlalchemy.orm import Session
 
 from reviewqueue.accounts.memberships import people_with
 from reviewqueue.core import trail
-from reviewqueue.core.access import SYSTEM, Action, Actor, may, require
+from reviewqueue.core.access import SYSTEM, Action, Actor, may, no_queue, require
 from reviewqueue.core.db import clock, clock_in, on_postgresql
 from reviewqueue.core.ids import known_id
 from reviewqueue.errors import Conflict, Forbidden, LeaseLost, NotFound
@@ -132,8 +132,8 @@ def lanes_for(
     if slug is not None:
         rows = session.execute(_LANES_OF_SLUG, {"slug": slug}).all()
         if not rows:
-            raise NotFound
-        require(actor, Action.REVIEW, rows[0].id)
+            raise no_queue()
+        require(actor, Action.REVIEW, rows[0].id, by_name=True)
     else:
         mine = [queue_id for queue_id in actor.memberships if may(actor, Action.REVIEW, queue_id)]
         rows = session.execute(_LANES_OF_IDS, {"ids": mine}).all() if mine else []

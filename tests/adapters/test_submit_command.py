@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from reviewqueue.adapters.commands import submit
 from reviewqueue.core.db import read_session, write_session
-from reviewqueue.errors import NotFound
+from reviewqueue.errors import Invalid, NotFound
 from reviewqueue.models import Item
 from reviewqueue.queues.applying import apply
 from tests.fixtures.people import OPERATOR, item
@@ -85,6 +85,24 @@ def test_a_cell_that_is_no_number_is_pointed_at(ran, tmp_path):
     answer = ran(str(path), "--queue", "shop")
     assert answer.exit_code == 1
     assert "/output/total" in answer.output
+
+
+def test_faults_of_a_table_name_the_line_of_the_file_and_what_has_no_name_is_counted(ran, tmp_path):
+    path = tmp_path / "items.csv"
+    path.write_text("external_id,text,output.total\na,Tea,1\n,Milk,2\nc,Bread,much\n")
+    answer = ran(str(path), "--queue", "shop")
+    assert "line 4: " in answer.output
+    assert "1 without external_id: sent again, they are stored again." in answer.output
+
+
+@pytest.mark.parametrize("columns", ["id,text,label,score", "id;text;output.label"])
+def test_a_table_without_an_output_is_refused_once(ran, app, tmp_path, columns):
+    path = tmp_path / "items.csv"
+    path.write_text(f"{columns}\n1,Tea,x,2\n2,Milk,y,3\n")
+    answer = ran(str(path), "--queue", "shop")
+    assert isinstance(answer.exception, Invalid)
+    assert "There is no column output or output.NAME" in str(answer.exception)
+    assert stored(app) == []
 
 
 def test_parquet_keeps_its_types(ran, app, tmp_path):

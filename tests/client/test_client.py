@@ -15,6 +15,7 @@ from reviewqueue_client import (
     Conflict,
     Forbidden,
     Invalid,
+    Misconfigured,
     NotFound,
     NotJson,
     Rejected,
@@ -216,10 +217,10 @@ def test_an_item_is_reopened_for_somebody_else(rq, connected, cast, app):
 
 
 def test_url_and_token_come_from_the_environment(monkeypatch, app, cast):
-    with pytest.raises(ValueError, match="REVIEWQUEUE_URL"):
+    with pytest.raises(Misconfigured, match="REVIEWQUEUE_URL"):
         Client()
     monkeypatch.setenv("REVIEWQUEUE_URL", "http://somewhere.test/api/v1/")
-    with pytest.raises(ValueError, match="REVIEWQUEUE_TOKEN"):
+    with pytest.raises(Misconfigured, match="REVIEWQUEUE_TOKEN"):
         Client()
     monkeypatch.setenv("REVIEWQUEUE_TOKEN", cast.submitter.token)
     with Client(transport=httpx2.WSGITransport(app)) as client:

@@ -10,12 +10,14 @@ from typing import Any
 
 import httpx2
 import pytest
-from reviewqueue_client import AsyncClient, Client, NotJson, Rejected, Unfit, WaitTimeout, gate
+from reviewqueue_client import AsyncClient, Client, Forbidden, NotJson, Rejected, Unfit, WaitTimeout, gate
 from reviewqueue_client.gating import Gate
 
+from reviewqueue.accounts import tokens
 from reviewqueue.queues.applying import apply
 from tests.client import event_loops
 from tests.client.reviewers import reviewing
+from tests.client.test_client import stored
 from tests.client.transports import Async, Scripted, answered, body_of, resolution_json
 from tests.fixtures.people import OPERATOR
 
@@ -55,6 +57,25 @@ def test_what_is_approved_is_the_original_object(rq, app, cast):
     assert seen[0]["item"]["input"] == {"text": "Where is my card?"}
     assert (classify.__name__, classify.__doc__) == ("classify", "Says what a customer wants.")
     assert list(inspect.signature(classify).parameters) == ["text"]
+
+
+@pytest.mark.parametrize("confidence", [0.3, 0.95])
+def test_a_token_that_may_not_read_is_refused_before_anybody_works_for_it(connected, transaction, app, confidence):
+    with transaction() as session:
+        writer = tokens.create_service(session=session, actor=OPERATOR, name="writer", scopes=["items:write"])
+    rq = connected(token=writer.secret)
+
+    @gate(queue="intents", client=rq, confidence=confidence, timeout=5)
+    def classify(text: str) -> dict[str, str]:
+        return {"label": "refund"}
+
+    with pytest.raises(Forbidden, match="items:read"):
+        classify("Money back")
+    assert stored(app) == 0
+    assert rq.submit("intents", {"text": "x"}, {"label": "refund"}).state == "queued"
+    with pytest.raises(Forbidden, match="items:read"):
+        rq.submit("intents", {"text": "y"}, {"label": "refund"}, waits=True)
+    assert stored(app) == 1
 
 
 def test_what_passes_by_the_rules_needs_nobody(rq):

@@ -10,7 +10,18 @@ from typing import Any
 
 import httpx2
 import pytest
-from reviewqueue_client import Client, Conflict, NotFound, NotJson, QueueFull, Rejected, Unfit, WaitTimeout, gate
+from reviewqueue_client import (
+    Client,
+    Conflict,
+    Misconfigured,
+    NotFound,
+    NotJson,
+    QueueFull,
+    Rejected,
+    Unfit,
+    WaitTimeout,
+    gate,
+)
 
 from tests.client import event_loops
 from tests.client.conftest import URL
@@ -67,7 +78,7 @@ def test_what_cannot_be_sent_is_told_before_the_function_runs(acted):
         event_loops.run(gate(queue="q", client=found.client)(later)(object()))
     with pytest.raises(TypeError, match="modle"):
         gate(queue="q", client=found.client, modle="x")
-    with pytest.raises(ValueError, match="REVIEWQUEUE_URL"):
+    with pytest.raises(Misconfigured, match="REVIEWQUEUE_URL"):
         gate(queue="q")(answer)(1)
     assert ran == []
 

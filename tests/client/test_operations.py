@@ -141,7 +141,7 @@ def test_what_is_about_no_item_is_raised(acted):
 
 def entry(position: int) -> dict:
     return {"item": f"i{position}", "external_id": None, "event": "item.resolved", "state": "resolved",
-            "resolution": resolution_json(), "position": position}  # fmt: skip
+            "resolution": resolution_json(), "position": position, "cursor": str(position)}  # fmt: skip
 
 
 class Feed(httpx2.BaseTransport):
@@ -183,7 +183,28 @@ def test_whoever_dies_anywhere_and_goes_on_at_the_cursor_misses_nothing(acted, c
         seen.append(found.position)
     seen += [found.position for found in client.resolutions("q", kept, page=3)]
     assert sorted(set(seen)) == [1, 2, 3, 4, 5, 6, 7]
-    assert len(seen) <= 7 + 3
+    assert len(seen) <= 7 + 1
+
+
+def test_an_entry_says_where_to_go_on_after_it(acted):
+    client = acted(Feed(7)).client
+    first = [found for found, _ in zip(client.resolutions("q", page=3), range(4), strict=False)]
+    assert [found.cursor for found in first] == ["1", "2", "3", "4"]
+    assert [found.position for found in client.resolutions("q", first[1].cursor, page=3)] == [3, 4, 5, 6, 7]
+
+
+def test_a_follower_killed_while_it_is_idle_sees_nothing_again(acted):
+    source = Feed(2)
+    found = acted(source)
+
+    def killed(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    found.client._sleep = killed
+    kept: list[str] = []
+    with pytest.raises(KeyboardInterrupt):
+        kept.extend(each.cursor for each in found.client.resolutions("q", follow=True))
+    assert list(acted(source).client.resolutions("q", kept[-1])) == []
 
 
 def test_following_goes_on_with_what_comes(acted):
@@ -216,6 +237,7 @@ def test_the_feed_of_the_server(rq, cast, app, transaction):
         (passed.id, "item.auto_approved"), (first.id, "item.resolved"),
     ]  # fmt: skip
     assert (entries[1].external_id, entries[1].resolution.output) == ("e1", {"label": "refund"})
+    assert [each.item for each in rq.resolutions("intents", entries[0].cursor)] == [first.id]
     rq.cancel(second.id)
     number_feed(transaction)
     later = rq.resolutions("intents", found.cursor)

@@ -7,7 +7,7 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from reviewqueue_client import BadSignature, verify_webhook
+from reviewqueue_client import BadSignature, Misconfigured, verify_webhook
 
 Webhook = pytest.importorskip("standardwebhooks").Webhook
 
@@ -87,7 +87,7 @@ def test_a_missing_header_is_named():
 
 def test_what_is_no_secret_is_a_mistake_of_ours():
     for wrong in ("", "whsec_", "whsec_???", []):
-        with pytest.raises(ValueError):
+        with pytest.raises(Misconfigured):
             verify_webhook(BODY, signed(), wrong)
     with pytest.raises(TypeError, match="bytes"):
         verify_webhook(BODY.decode(), signed(), SECRET)

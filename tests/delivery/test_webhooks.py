@@ -141,6 +141,36 @@ def test_after_ten_attempts_it_is_given_up_and_can_be_sent_again(client, cast, h
     assert hooks.log(endpoint)[0]["state"] == "delivered"
 
 
+def test_one_that_waits_for_its_next_attempt_is_sent_now_but_not_while_an_attempt_is_under_way(
+    client, cast, hooks, transaction
+):
+    meanwhile: list[Any] = []
+
+    def receiver_of(number: int, _: Any) -> int:
+        if number == 2:
+            meanwhile.append(hooks.api("POST", f"{path}/redelivery"))
+        return 503 if number == 1 else 200
+
+    with receiving(receiver_of) as receiver:
+        endpoint = hooks.listen(receiver.url)
+        submit(client, cast, confidence=0.99)
+        hooks.pass_on()
+        [waiting] = hooks.log(endpoint)
+        path = f"/webhooks/{endpoint['id']}/deliveries/{waiting['id']}"
+        assert hooks.api("GET", path).json == waiting
+        hooks.pass_on()
+        assert len(receiver.came) == 1
+        assert hooks.api("POST", f"{path}/redelivery").json == {"deliveries": 1}
+        hooks.pass_on()
+    assert len(receiver.came) == 2
+    assert len(set(receiver.ids())) == 1
+    [refused] = meanwhile
+    assert (refused.status_code, refused.json["code"]) == (409, "delivery_pending")
+    assert "under way" in refused.json["detail"]
+    assert hooks.api("GET", path).json["state"] == "delivered"
+    assert hooks.api("GET", f"/webhooks/{endpoint['id']}/deliveries/{endpoint['id']}").status_code == 404
+
+
 def test_gone_disables_the_endpoint_and_enabling_goes_on_where_it_stopped(client, cast, hooks):
     with receiving(lambda number, _: 410 if number == 1 else 200) as receiver:
         endpoint = hooks.listen(receiver.url)

@@ -142,6 +142,21 @@ def test_an_unknown_queue_is_refused(client: FlaskClient, cast: Cast, slug: str)
     assert answer.mimetype == "application/problem+json"
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_a_queue_that_is_not_known_is_not_taken_for_an_address(client: FlaskClient, cast: Cast, known: bool) -> None:
+    """Whether it is there and hidden or not there at all."""
+    slug = "intents" if known else "tolt"
+    who = cast.olga.bearer
+    answers = [
+        client.get(f"/api/v1/queues/{slug}/resolutions", headers=who),
+        client.get(f"/api/v1/items?queue={slug}", headers=who),
+        client.post(f"/api/v1/queues/{slug}/claims", json={}, headers=who),
+        client.post(f"/api/v1/imports?queue={slug}", data=b"{}", content_type="application/x-ndjson", headers=who),
+    ]
+    told = {(answer.status_code, answer.json["code"], answer.json["detail"]) for answer in answers}
+    assert told == {(404, "not_found", "There is no such queue, or you may not know of it.")}
+
+
 BROKEN = {
     "empty": b"",
     "space": b"  \n ",

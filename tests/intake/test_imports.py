@@ -51,6 +51,14 @@ def count(app: Any) -> int:
         return int(session.scalar(select(func.count()).select_from(Item)))
 
 
+def test_a_misspelt_parameter_is_refused_before_anything_is_kept(client, cast, app):
+    answer = send(client, cast, [item()], "?qeueu=intents")
+    assert (answer.status_code, answer.json["code"]) == (422, "bad_parameter")
+    assert "'qeueu'" in answer.json["detail"]
+    with app.app_context(), read_session() as session:
+        assert session.scalar(select(func.count()).select_from(Import)) == 0
+
+
 def test_every_line_is_stored_refused_or_there_already(client, cast, app):
     first = item(number=1, external_id="a")
     body = b"\r\n".join(

@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import func, select
 
+from reviewqueue.accounts import tokens
 from reviewqueue.core.access import SYSTEM
 from reviewqueue.delivery.webhooks import deliveries, endpoints
 from reviewqueue.models import AuditEvent, Resolution, WebhookDelivery
@@ -113,6 +114,16 @@ def test_a_held_queue_sends_no_webhook_and_none_that_was_due(client, cast, submi
     with transaction() as session:
         assert len(deliveries.lease(session, endpoint, 10)) == 1
         assert session.scalar(select(func.count()).select_from(WebhookDelivery)) == 1
+
+
+def test_a_token_limited_to_queues_is_told_so_where_everything_is_held(client, cast, transaction):
+    with transaction() as session:
+        told = tokens.create_service(
+            session=session, actor=OPERATOR, name="one", scopes=["queues:write"], queues=["intents"]
+        )
+    answer = client.put("/api/v1/hold", json={"why": "x"}, headers={"Authorization": f"Bearer {told.secret}"})
+    assert (answer.status_code, answer.json["code"]) == (403, "forbidden")
+    assert answer.json["detail"] == "This token is limited to queues, and this is about all of them."
 
 
 def test_no_time_out_approves_while_a_queue_is_stopped(client, cast, submit, pull, transaction):

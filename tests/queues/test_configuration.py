@@ -31,7 +31,7 @@ LEAST = {"name": "q", "output_schema": {"enum": ["a", "b"]}, "routing": {}}
             "/routing/rules/0",
         ),
         ({"audit": {"rate": 2}}, "/audit/rate"),
-        ({"reviews": {"required": 2}}, "/reviews/required"),
+        ({"reviews": {"required": 10}}, "/reviews/required"),
         ({"surprise": 1}, "/surprise"),
         ({"view": {"type": "choice", "output": "label"}}, "/view/output"),
         ({"view": {"type": "multi_choice"}}, "/view"),

@@ -116,6 +116,15 @@ def list_deliveries(endpoint_id: str) -> Response:
     return list_answer("deliveries", found[:limit], cursor)
 
 
+@blueprint.get("/webhooks/<endpoint_id>/deliveries/<delivery_id>")
+def read_delivery(endpoint_id: str, delivery_id: str) -> Response:
+    """One delivery with every attempt and answer."""
+    with read_session() as session:
+        return json_answer(
+            deliveries.read(session=session, actor=actor(), endpoint_id=endpoint_id, delivery_id=delivery_id)
+        )
+
+
 @blueprint.post("/webhooks/<endpoint_id>/redelivery")
 def redeliver_dead(endpoint_id: str) -> Response:
     """Send all once more that were given up: 202 with how many."""
@@ -126,7 +135,7 @@ def redeliver_dead(endpoint_id: str) -> Response:
 
 @blueprint.post("/webhooks/<endpoint_id>/deliveries/<delivery_id>/redelivery")
 def redeliver_one(endpoint_id: str, delivery_id: str) -> Response:
-    """Send one once more, under the same `webhook-id`: 202."""
+    """Send one now, under the same `webhook-id`: 202. Also one that waits for its next attempt."""
     with write_session() as session:
         count = deliveries.redeliver(session=session, actor=actor(), endpoint_id=endpoint_id, delivery_id=delivery_id)
     return json_answer({"deliveries": count}, 202)

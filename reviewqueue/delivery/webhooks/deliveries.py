@@ -122,11 +122,8 @@ def announce_queued(session: Session, queued: Sequence[tuple[str, str]]) -> None
 
 # -- to be sent -------------------------------------------------------------------------------------------------------
 
-_is_due = and_(
-    _delivery.state == literal_column("'pending'"),
-    _delivery.next_at <= clock(),
-    or_(_delivery.leased_until.is_(None), _delivery.leased_until < clock()),
-)
+_not_under_way = or_(_delivery.leased_until.is_(None), _delivery.leased_until < clock())
+_is_due = and_(_delivery.state == literal_column("'pending'"), _delivery.next_at <= clock(), _not_under_way)
 _outbox = table(OutboxRow).c
 # One that was given up calls nobody any more. Index ix_outbox_due.
 _called = exists().where(_outbox.rq_queue == outbox.WEBHOOKS, _outbox.topic == SEND, _outbox.failed_at.is_(None))
@@ -253,9 +250,10 @@ def test(*, session: Session, actor: Actor, endpoint_id: str) -> str:
 
 
 def redeliver(*, session: Session, actor: Actor, endpoint_id: str, delivery_id: str | None = None) -> int:
-    """Send a delivery once more under the same id, or all that were given up; returns how many.
+    """Send a delivery now under the same id, also one that arrived or waits for its next attempt, or all that were
+    given up; returns how many.
 
-    Raises `NotFound`, and `Conflict` for one that is on its way already.
+    Raises `NotFound`, and `Conflict` for one of which an attempt is under way.
     """
     endpoint = endpoints.permitted(session=session, actor=actor, endpoint_id=endpoint_id)
     which = [_delivery.endpoint_id == endpoint.id]
@@ -264,15 +262,19 @@ def redeliver(*, session: Session, actor: Actor, endpoint_id: str, delivery_id: 
     )
     again = (
         update(table(WebhookDelivery))
-        .where(*which, _delivery.state != DeliveryState.PENDING)
+        .where(*which, _not_under_way)
         .values(state=DeliveryState.PENDING, next_at=clock(), ended_at=None)
         .returning(_delivery.id)
     )
     count = len(session.execute(again).all())
     if delivery_id is not None and not count:
-        if session.execute(select(_delivery.id).where(*which)).first() is None:
+        leased_until = session.execute(select(_delivery.leased_until).where(*which)).scalar_one_or_none()
+        if leased_until is None:
             raise NotFound
-        raise Conflict("It is on its way already.", code="delivery_pending")
+        raise Conflict(
+            f"An attempt is under way at this moment, until {iso(leased_until)} at the latest. See how it ends first.",
+            code="delivery_pending",
+        )
     trail.record(
         session, actor, "webhook.redelivered", queue_id=endpoint.queue_id, subject=endpoint.id, facts={"count": count}
     )
@@ -285,7 +287,20 @@ def log(*, session: Session, actor: Actor, endpoint_id: str, before: str | None,
     query = select(WebhookDelivery).where(WebhookDelivery.endpoint_id == endpoint.id)
     if before is not None:
         query = query.where(WebhookDelivery.id < before)
-    rows = session.scalars(query.order_by(WebhookDelivery.id.desc()).limit(limit)).all()
+    return _told(session, session.scalars(query.order_by(WebhookDelivery.id.desc()).limit(limit)).all())
+
+
+def read(*, session: Session, actor: Actor, endpoint_id: str, delivery_id: str) -> dict[str, Any]:
+    """One of the endpoint's deliveries with its attempts. Raises `NotFound`."""
+    endpoint = endpoints.permitted(session=session, actor=actor, endpoint_id=endpoint_id)
+    query = select(WebhookDelivery).where(WebhookDelivery.endpoint_id == endpoint.id)
+    found = _told(session, session.scalars(query.where(WebhookDelivery.id == known_id(delivery_id))).all())
+    if not found:
+        raise NotFound
+    return found[0]
+
+
+def _told(session: Session, rows: Sequence[WebhookDelivery]) -> list[dict[str, Any]]:
     attempts: dict[str, list[dict[str, Any]]] = {row.id: [] for row in rows}
     made = select(WebhookAttempt).where(WebhookAttempt.delivery_id.in_(list(attempts))).order_by(WebhookAttempt.number)
     for attempt in session.scalars(made) if attempts else ():

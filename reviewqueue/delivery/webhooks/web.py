@@ -130,7 +130,7 @@ def redeliver_dead(endpoint_id: str) -> Response:
 @blueprint.post("/admin/webhooks/<endpoint_id>/deliveries/<delivery_id>/redelivery")
 @signed_in
 def redeliver_one(endpoint_id: str, delivery_id: str) -> Response:
-    return _done(endpoint_id, deliveries.redeliver, "It is sent again, under the same id.", delivery_id=delivery_id)
+    return _done(endpoint_id, deliveries.redeliver, "It is sent now, under the same id.", delivery_id=delivery_id)
 
 
 @blueprint.post("/admin/webhooks/<endpoint_id>/removal")
