@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -61,6 +62,10 @@ def compile_rule(when: str) -> tuple[Any, frozenset[str]]:
     return program, frozenset(program.variables())
 
 
+_BOUND = re.compile(r"\.\s*(?:all|exists|exists_one|filter|map)\(\s*([A-Za-z_]\w*)\s*,")
+"""The name that a macro gives to each element: the library counts it among the variables."""
+
+
 def check(pointer: str, when: str, faults: Faults) -> None:
     """Add a fault where `when` is not CEL or reads something that items do not have."""
     try:
@@ -68,7 +73,7 @@ def check(pointer: str, when: str, faults: Faults) -> None:
     except ValueError as error:
         faults.add(pointer, _first_line(str(error)))
         return
-    for name in sorted(variables - VARIABLES):
+    for name in sorted(variables - VARIABLES - set(_BOUND.findall(when))):
         faults.add(pointer, f"{name} is not known: rules read {', '.join(sorted(VARIABLES))}")
 
 

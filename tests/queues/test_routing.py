@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from reviewqueue.errors import Faults
 from reviewqueue.models.states import RoutingAction
 from reviewqueue.queues import routing
 
@@ -62,3 +63,28 @@ def test_the_draw_keeps_its_rate_and_depends_on_the_item_alone():
     assert 900 < sum(one.audit_sample for one in drawn) < 1100
     assert {one.probability for one in drawn} == {0.25}
     assert drawn == [routing.sampled(route, rules, item_id=str(number), key=b"k") for number in range(4000)]
+
+
+ORDER = {**FACTS, "input": {"items": [{"price": 3.0}, {"price": 7.5}]}, "output": {"labels": ["fraud"]}}
+
+
+@pytest.mark.parametrize(
+    ("when", "holds"),
+    [
+        ("input.items.exists(one, one.price > 5.0)", True),
+        ("input.items.all(one, one.price > 5.0)", False),
+        ("size(input.items.filter(one, one.price > 5.0)) == 1", True),
+        ("output.labels.exists( risk , risk == 'fraud')", True),
+    ],
+)
+def test_conditions_go_through_lists_under_a_name_of_their_own(when, holds):
+    faults = Faults()
+    routing.check("/when", when, faults)
+    assert faults.found == []
+    assert (routing.decide(_rules((when, "review")), ORDER).rule == 1) is holds
+
+
+def test_a_name_that_nothing_gives_is_refused_beside_one_that_a_macro_does():
+    faults = Faults()
+    routing.check("/when", "input.items.exists(one, one.price > limit)", faults)
+    assert [fault.detail.split(" is not known")[0] for fault in faults.found] == ["limit"]
