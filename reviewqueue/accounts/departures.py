@@ -13,7 +13,7 @@ from reviewqueue.core.access import Actor
 from reviewqueue.core.db import clock
 from reviewqueue.models import Draft, Membership, Person, Task
 from reviewqueue.models.lanes import lane_of
-from reviewqueue.models.states import QueueRole, TaskKind, TaskState
+from reviewqueue.models.states import UNFINISHED, QueueRole, TaskKind, TaskState
 
 
 def release_claims(session: Session, actor: Actor, person_id: str, *, why: str, queue_id: str | None = None) -> int:
@@ -48,7 +48,7 @@ def clear_assignments(session: Session, actor: Actor, person_id: str, *, why: st
     theirs = (
         session.execute(
             select(Task.id, Task.queue_id, Task.item_id, Task.audience, Task.excluded)
-            .where(Task.assignee == person_id, Task.state.in_((TaskState.OPEN, TaskState.CLAIMED)), *there)
+            .where(Task.assignee == person_id, Task.state.in_(UNFINISHED), *there)
             .order_by(Task.id)
             .with_for_update()
         )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 from types import SimpleNamespace
 from typing import Any
 
@@ -226,7 +227,8 @@ def _store(session: Session, actor: Actor, items: list[Prepared], now: datetime)
     answered = [item for item in items if item.answer is not None]
     insert_rows(session, table(Resolution), [{**item.resolution(), "created_at": now} for item in answered])
     tasks = [item for item in items if item.needs_task]
-    insert_rows(session, table(Task), [row for item in tasks for row in _task_rows(item, now)])
+    task_ids = iter(new_ids(sum(item.tasks for item in tasks)))
+    insert_rows(session, table(Task), [row for item in tasks for row in _task_rows(item, task_ids, now)])
     for slug in dict.fromkeys(item.head.slug for item in tasks):
         refs = [item.item_id for item in tasks if item.head.slug == slug]
         outbox.append_many(session, ITEM_QUEUED, rq_queue=outbox.review_queue(slug), refs=refs)
@@ -245,9 +247,9 @@ def _item_row(item: Prepared, now: datetime) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _task_rows(item: Prepared, now: datetime) -> list[dict[str, Any]]:
-    due = now + timedelta(seconds=item.due_seconds)
-    return [{**columns, "due": due, "available_at": now, "created_at": now} for columns in item.task_columns()]
+def _task_rows(item: Prepared, task_ids: Iterator[str], now: datetime) -> list[dict[str, Any]]:
+    due, mine = now + timedelta(seconds=item.due_seconds), islice(task_ids, item.tasks)
+    return [{**columns, "due": due, "available_at": now, "created_at": now} for columns in item.task_columns(mine)]
 
 
 def _event(actor: Actor, item: Prepared, event_id: str, now: datetime) -> dict[str, Any]:

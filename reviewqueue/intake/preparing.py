@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -13,7 +14,7 @@ from sqlalchemy.orm import Session
 from reviewqueue.core import trail
 from reviewqueue.core.access import Action, Actor, may
 from reviewqueue.core.http import Body
-from reviewqueue.core.ids import known_id, new_ids
+from reviewqueue.core.ids import known_id
 from reviewqueue.core.strictjson import Raw, parse_object, spliced
 from reviewqueue.errors import Conflict, Fault, Faults, Invalid, NotFound, TooLarge
 from reviewqueue.intake.duplicates import Earlier, find_earlier
@@ -81,17 +82,20 @@ class Prepared:
         timeout = self.compiled.config.timeout
         return timeout.after_hours * 3600.0 if timeout else None
 
-    def task_columns(self) -> list[dict[str, Any]]:
-        """Of the tasks that people are to do on it, all open at once."""
-        if not self.needs_task:
-            return []
+    @property
+    def tasks(self) -> int:
+        """How many people are to judge it, at once."""
+        return int(self.columns["reviews"]) if self.needs_task else 0
+
+    def task_columns(self, task_ids: Iterable[str]) -> list[dict[str, Any]]:
+        """Of the tasks that people are to do on it, all open at once. `task_ids` are as many as `tasks` says."""
         task = {
             "item_id": self.item_id, "queue_id": self.head.id, "config_version": self.head.version,
             "round": 1, "kind": TaskKind.AUDIT if self.route.audit_sample else TaskKind.REVIEW,
             "state": TaskState.OPEN, "audience": Audience.REVIEWER, "priority": self.route.priority, "excluded": "[]",
             "lane": "", "fence": 0,
         }  # fmt: skip
-        return [{**task, "id": task_id} for task_id in new_ids(self.columns["reviews"])]
+        return [{**task, "id": task_id} for task_id in task_ids]
 
     def facts(self) -> dict[str, Any]:
         """Of the audit event."""

@@ -14,7 +14,7 @@ from reviewqueue.core import outbox, trail
 from reviewqueue.core.access import Action, Actor, may, require
 from reviewqueue.core.db import clock, clock_in, on_postgresql
 from reviewqueue.core.http import Body
-from reviewqueue.core.ids import new_id
+from reviewqueue.core.ids import new_id, new_ids
 from reviewqueue.core.strictjson import spliced
 from reviewqueue.errors import Conflict, Error, Invalid
 from reviewqueue.intake import idempotency
@@ -95,7 +95,9 @@ def _submit(session: Session, actor: Actor, body: Body[ItemShape], waits: bool) 
     if item.answer is not None:
         resolution = session.execute(RESOLUTION, item.resolution()).one()
     if item.needs_task:
-        session.execute(_TASK, [{**columns, "due_seconds": item.due_seconds} for columns in item.task_columns()])
+        session.execute(
+            _TASK, [{**columns, "due_seconds": item.due_seconds} for columns in item.task_columns(new_ids(item.tasks))]
+        )
         outbox.append(session, ITEM_QUEUED, rq_queue=outbox.review_queue(item.head.slug), ref=item.item_id)
     trail.record(session, actor, "item.submitted", queue_id=item.head.id, item_id=item.item_id, facts=item.facts())
     expected = expected_at(session, item.head.id, row.created_at) if item.state is ItemState.QUEUED else None

@@ -25,7 +25,7 @@ def index() -> str:
     require(who, Action.CONFIGURE_QUEUES)
     with read_session() as session:
         rows = imports.imports_of(session=session, actor=who, before=before, limit=PAGE + 1)
-        senders = {row.requested_by: name_of(session, row.requested_by) for row in rows}
+        senders = {label: name_of(session, label) for label in {row.requested_by for row in rows}}
     more = url_for(".index", cursor=cursor_of(rows[PAGE - 1].id)) if len(rows) > PAGE else None
     return render_template(
         "intake/imports.html", rows=rows[:PAGE], senders=senders, more=more, paged=before is not None

@@ -64,6 +64,10 @@ class TaskState(StrEnum):
     """Needed no more: the item ended in another way."""
 
 
+UNFINISHED = (TaskState.OPEN, TaskState.CLAIMED)
+"""It waits, or somebody has it in hand."""
+
+
 class TaskKind(StrEnum):
     REVIEW = "review"
     """A judgement that the item waits for."""

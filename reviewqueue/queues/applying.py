@@ -19,7 +19,7 @@ from reviewqueue.core.db import clock
 from reviewqueue.core.ids import new_id
 from reviewqueue.errors import Conflict, Fault, Forbidden, Invalid, NotFound
 from reviewqueue.models import Decision, Item, OutboxRow, PendingRelease, Queue, QueueVersion, Task
-from reviewqueue.models.states import Intake, TaskState
+from reviewqueue.models.states import UNFINISHED, Intake
 from reviewqueue.queues.catalog import Compiled, find_queue
 from reviewqueue.queues.cautions import cautions
 from reviewqueue.queues.configuration import QueueConfig, parse
@@ -155,7 +155,7 @@ def _move_on(session: Session, queue_id: str, current: int, title: str) -> None:
 
 
 def _waiting(session: Session, queue_id: str, new: Compiled) -> tuple[int, int]:
-    unfinished = Task.queue_id == queue_id, Task.state.in_((TaskState.OPEN, TaskState.CLAIMED))
+    unfinished = Task.queue_id == queue_id, Task.state.in_(UNFINISHED)
     waiting = session.execute(select(func.count()).select_from(Task).where(*unfinished)).scalar_one()
     rows = session.execute(
         select(Item.input, Item.output).join(Task, Task.item_id == Item.id).where(*unfinished).limit(LOOKED_AT)
@@ -212,7 +212,7 @@ def set_archived(*, session: Session, actor: Actor, slug: str, archived: bool) -
     if head.archived is archived:
         return
     waits = session.execute(
-        select(Task.id).where(Task.queue_id == head.id, Task.state.in_((TaskState.OPEN, TaskState.CLAIMED))).limit(1)
+        select(Task.id).where(Task.queue_id == head.id, Task.state.in_(UNFINISHED)).limit(1)
     ).one_or_none()
     if archived and waits is not None:
         raise Conflict(

@@ -18,7 +18,17 @@ from reviewqueue.core.ids import new_id
 from reviewqueue.errors import ItemEnded, NotFound
 from reviewqueue.models import Decision, Item, PendingRelease, Resolution, Task
 from reviewqueue.models.base import table
-from reviewqueue.models.states import ENDED, MOVES, ItemState, ResolvedBy, Risk, TaskKind, TaskState, Verdict
+from reviewqueue.models.states import (
+    ENDED,
+    MOVES,
+    UNFINISHED,
+    ItemState,
+    ResolvedBy,
+    Risk,
+    TaskKind,
+    TaskState,
+    Verdict,
+)
 from reviewqueue.queues import brakes
 from reviewqueue.queues.catalog import configuration
 
@@ -46,7 +56,7 @@ _CANCEL_TASKS = (
     update(table(Task))
     .where(
         _task.item_id == bindparam("of_item"),
-        _task.state.in_((TaskState.OPEN, TaskState.CLAIMED)),
+        _task.state.in_(UNFINISHED),
         _task.kind != TaskKind.GOLD,
     )
     # The fence rises, so that whoever still holds the claim cannot decide with it.

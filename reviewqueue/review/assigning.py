@@ -16,11 +16,10 @@ from reviewqueue.core.db import clock, on_postgresql
 from reviewqueue.errors import Fault, Invalid, ItemEnded, NotFound
 from reviewqueue.models import Item, Membership, Person, Queue, Task
 from reviewqueue.models.lanes import lane_of
-from reviewqueue.models.states import Audience, NoticeKind, QueueRole, TaskKind, TaskState
+from reviewqueue.models.states import UNFINISHED, Audience, NoticeKind, QueueRole, TaskKind, TaskState
 from reviewqueue.notices import inbox
 from reviewqueue.review import claims
 
-UNFINISHED = (TaskState.OPEN, TaskState.CLAIMED)
 MOST_LISTED = 200
 
 

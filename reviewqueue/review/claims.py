@@ -522,8 +522,7 @@ def skip(*, session: Session, actor: Actor, claim_id: str, comment: str | None =
     excluded = sorted({*json.loads(task.excluded), actor.id})
     skips = session.execute(select(func.count()).select_from(Skip).where(Skip.task_id == task_id)).scalar_one()
     escalates = task.audience is Audience.REVIEWER and (
-        skips >= SKIPS_BEFORE_ESCALATION
-        or not people_with(session, task.queue_id, QueueRole.REVIEWER, QueueRole.LEAD) - set(excluded)
+        skips >= SKIPS_BEFORE_ESCALATION or not rounds.reviewers(session, task.queue_id) - set(excluded)
     )
     leads = people_with(session, task.queue_id, QueueRole.LEAD) - decided
     audience = Audience.LEAD if escalates and leads else task.audience

@@ -27,7 +27,7 @@ from reviewqueue.queues.configuration import offered_reasons
 from reviewqueue.resolution import reading
 from reviewqueue.resolution.verdicts import MISSING, Judged, judge, same
 from reviewqueue.review import claims, drafts, golden, rounds
-from reviewqueue.review.settling import put_into_effect
+from reviewqueue.review.settling import mark_in_review, put_into_effect
 
 
 @dataclass(frozen=True)
@@ -285,12 +285,7 @@ def _output_text(task: Any, submission: Submission, judged: Judged) -> str:
 
 def _hold_back(session: Session, row: Any, task: Any) -> None:
     session.execute(insert(PendingRelease).values(decision_id=row.id, releases_at=row.releases_at))
-    session.execute(
-        update(Item)
-        .where(Item.id == task.item_id, Item.state == ItemState.QUEUED)
-        .values(state=ItemState.IN_REVIEW)
-        .execution_options(synchronize_session=False)
-    )
+    mark_in_review(session, task.item_id)
 
 
 def _into_effect(session: Session, actor: Actor, row: Any, task: Any) -> dict[str, Any] | None:

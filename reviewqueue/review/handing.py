@@ -10,7 +10,6 @@ from typing import Any
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from reviewqueue.accounts.memberships import people_with
 from reviewqueue.core import outbox, trail
 from reviewqueue.core.access import SYSTEM, Action, Actor, may, require
 from reviewqueue.core.db import clock, database_now, on_postgresql
@@ -18,7 +17,7 @@ from reviewqueue.core.moments import iso
 from reviewqueue.errors import Conflict, Fault, GraceOver, Invalid, NotFound
 from reviewqueue.models import Item, Queue, Skip, Task
 from reviewqueue.models.lanes import lane_of
-from reviewqueue.models.states import Audience, Intake, NoticeKind, QueueRole, TaskKind, TaskState
+from reviewqueue.models.states import Audience, Intake, NoticeKind, TaskKind, TaskState
 from reviewqueue.notices import inbox
 from reviewqueue.queues.catalog import HEAD, QueueHead, configuration, head_of
 from reviewqueue.review import claims, rounds
@@ -136,7 +135,7 @@ def _misfits(session: Session, head: QueueHead, given: Any, output: Any) -> list
 def move(session: Session, task: Any, here: QueueHead, there: QueueHead, **values: Any) -> None:
     """Open the task in that queue, for its reviewers. Raises `Conflict` when nobody there could take it."""
     excluded = json.loads(task.excluded)
-    if not people_with(session, there.id, QueueRole.REVIEWER, QueueRole.LEAD) - set(excluded):
+    if not rounds.reviewers(session, there.id) - set(excluded):
         raise Conflict(f"Nobody in the queue {there.slug} could take it.", code="nobody_else")
     claims.hand_on(
         session, task, audience=Audience.REVIEWER, excluded=excluded, queue_id=there.id,

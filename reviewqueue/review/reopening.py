@@ -19,7 +19,7 @@ from reviewqueue.models.states import ENDED, ActorKind, Audience, ItemState, Not
 from reviewqueue.notices import inbox
 from reviewqueue.queues.catalog import configuration, queue_by_id
 from reviewqueue.review.golden import retire_item
-from reviewqueue.review.rounds import has_open
+from reviewqueue.review.rounds import has_open, reviewers
 
 PRIORITY = 5
 """Of an appeal, at least: somebody waits for it who has been disappointed once."""
@@ -40,7 +40,7 @@ def reopen(*, session: Session, actor: Actor, item_id: str, reason: str) -> str:
         raise Invalid("Say why it is reopened: whoever decides it next reads that.", [Fault("/reason", "is required")])
     _require_ended(session, item.id, item.state)
     excluded = sorted(set(session.scalars(select(Decision.person_id).where(Decision.item_id == item_id))))
-    if not people_with(session, item.queue_id, QueueRole.REVIEWER, QueueRole.LEAD) - set(excluded):
+    if not reviewers(session, item.queue_id) - set(excluded):
         raise Conflict(
             "Everybody who reviews in this queue has decided the item. Add somebody, then reopen it.",
             code="nobody_else",

@@ -21,9 +21,8 @@ from reviewqueue.core.ids import new_id
 from reviewqueue.models import Decision, Item, Task
 from reviewqueue.models.base import table
 from reviewqueue.models.lanes import lane_of
-from reviewqueue.models.states import Audience, QueueRole, TaskKind, TaskState
+from reviewqueue.models.states import UNFINISHED, Audience, QueueRole, TaskKind, TaskState
 
-UNFINISHED = TaskState.OPEN, TaskState.CLAIMED
 PUT_OFF_SECONDS = 600.0
 _task = table(Task).c
 
@@ -80,7 +79,7 @@ def _rewrite(session: Session, task: Any, excluded: set[str]) -> None:
     audience, put_off = task.audience, {}
     if audience is Audience.LEAD and not people_with(session, task.queue_id, QueueRole.LEAD) - excluded:
         audience = Audience.REVIEWER
-    if audience is Audience.REVIEWER and not _reviewers(session, task.queue_id) - excluded:
+    if audience is Audience.REVIEWER and not reviewers(session, task.queue_id) - excluded:
         decided = deciders(session, task.item_id)
         if excluded - decided:
             excluded, put_off = excluded & decided, {"available_at": clock(PUT_OFF_SECONDS)}
@@ -95,7 +94,8 @@ def _rewrite(session: Session, task: Any, excluded: set[str]) -> None:
     )  # fmt: skip
 
 
-def _reviewers(session: Session, queue_id: str) -> set[str]:
+def reviewers(session: Session, queue_id: str) -> set[str]:
+    """Who may be given a task of the queue."""
     return people_with(session, queue_id, QueueRole.REVIEWER, QueueRole.LEAD)
 
 

@@ -102,16 +102,20 @@ def _count(session: Session, actor: Actor, decision: Any) -> Any:
     if found.place is not None:
         _end_grace(session, item.id)
         return _resolve(session, actor, given[found.place])
-    session.execute(
-        update(table(Item))
-        .where(table(Item).c.id == item.id, table(Item).c.state == ItemState.QUEUED)
-        .values(state=ItemState.IN_REVIEW)
-    )
+    mark_in_review(session, item.id)
     if found.step is not Step.WAIT and not rounds.has_open(session, item.id):
         kind = TaskKind.REVIEW if found.step is Step.TIE_BREAK else TaskKind.ADJUDICATION
         by_leads = kind is TaskKind.ADJUDICATION and rules.adjudicator == "lead"
         rounds.open_another(session, actor, item, kind=kind, by_leads=by_leads)
     return None
+
+
+def mark_in_review(session: Session, item_id: str) -> None:
+    """A decision exists, and no answer yet."""
+    item = table(Item).c
+    session.execute(
+        update(table(Item)).where(item.id == item_id, item.state == ItemState.QUEUED).values(state=ItemState.IN_REVIEW)
+    )
 
 
 def _end_grace(session: Session, item_id: str) -> None:
