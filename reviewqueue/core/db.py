@@ -8,23 +8,41 @@ reader on the writing engine would hold the write lock.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from flask import Flask, current_app
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import BindParameter, Connection, Engine, Float, bindparam, event, literal, select
+from sqlalchemy import (
+    BindParameter,
+    ColumnDefault,
+    Connection,
+    Engine,
+    Executable,
+    Float,
+    Insert,
+    Result,
+    Select,
+    Table,
+    bindparam,
+    event,
+    insert,
+    literal,
+    select,
+)
 from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, SessionTransaction
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
 from reviewqueue.config import Settings
 from reviewqueue.core.places import migrations_dir
-from reviewqueue.models.base import Base, UtcDateTime
+from reviewqueue.models.base import Base, UtcDateTime, table
 
 db = SQLAlchemy(metadata=Base.metadata)
 migrate = Migrate()
@@ -73,6 +91,202 @@ def _prepare_sqlite(engine: Engine, *, write: bool) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
 
+class clock(FunctionElement[datetime]):  # noqa: N801 - reads as SQL
+    """The database's time, `seconds` from now. Never the app's clock: two machines' clocks differ.
+
+    On PostgreSQL a subquery, or a comparison with it would not use an index (measured: 93 ms against 0.02 at
+    500,000 rows); `clock_timestamp()`, because `now()` stands still within a transaction.
+    """
+
+    name = "clock"
+    type = UtcDateTime()
+    inherit_cache = True
+
+    def __init__(self, seconds: float | BindParameter[Any] = 0.0) -> None:
+        if isinstance(seconds, BindParameter):
+            super().__init__(seconds)
+        elif seconds:
+            super().__init__(literal(float(seconds), Float))
+        else:
+            super().__init__()
+
+
+def clock_in(name: str) -> clock:
+    """The time as many seconds from now as the parameter `name` says; NULL for NULL. For statements built once."""
+    return clock(bindparam(name, type_=Float))
+
+
+@compiles(clock, "postgresql")
+def _clock_postgresql(element: clock, compiler: SQLCompiler, **kw: Any) -> str:
+    if not len(element.clauses):
+        return "(SELECT clock_timestamp())"
+    return f"(SELECT clock_timestamp() + make_interval(secs => {compiler.process(element.clauses, **kw)}))"
+
+
+@compiles(clock, "sqlite")
+def _clock_sqlite(element: clock, compiler: SQLCompiler, **kw: Any) -> str:
+    if not len(element.clauses):
+        return "strftime('%Y-%m-%d %H:%M:%f000', 'now')"
+    return f"strftime('%Y-%m-%d %H:%M:%f000', 'now', {compiler.process(element.clauses, **kw)} || ' seconds')"
+
+
+# -- rows that are sent together --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class In:
+    """In an appended row: the database's time, so many seconds from when it is sent."""
+
+    seconds: float = 0.0
+
+
+NOW = In()
+TOGETHER = 8
+"""Rows of several tables that one statement inserts at most; more of them are inserted table by table."""
+Row = dict[str, Any]
+_Shape = tuple[tuple[Table, tuple[tuple[str, bool], ...]], ...]
+
+
+class WriteSession(Session):
+    """Keeps the rows that `append` gives it, and sends them before the next statement or before it commits.
+
+    A decision writes five rows that nothing in its transaction reads; on PostgreSQL they are one statement and one
+    round trip.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.appended: list[tuple[Table, Row]] = []
+
+    def send(self) -> None:
+        """Insert what was appended. Raises what the database says of it, as `IntegrityError`."""
+        if not self.appended:
+            return
+        if self._fit_one_statement():
+            rows = self._take()
+            super().execute(_insert_of(_shape(rows)), _parameters(rows))
+            return
+        groups: dict[_Shape, list[Row]] = {}
+        for row in self._take():
+            groups.setdefault(_shape([row]), []).append(_parameters([row]))
+        for shape, parameters in groups.items():
+            super().execute(_insert_of(shape), parameters)
+
+    def send_with(self, query: Select[Any], parameters: Row) -> Result[Any]:
+        """Run `query`, which does not read what was appended, in one round trip with that."""
+        if self.appended and self._fit_one_statement():
+            rows = self._take()
+            return super().execute(_query_with(query, _shape(rows)), {**parameters, **_parameters(rows)})
+        self.send()
+        return super().execute(query, parameters)
+
+    def _fit_one_statement(self) -> bool:
+        return len(self.appended) <= TOGETHER and on_postgresql(self)
+
+    def _take(self) -> list[tuple[Table, Row]]:
+        rows, self.appended = self.appended, []
+        return rows
+
+    # Whatever may read or refer to the rows finds them.
+    def execute(self, *arguments: Any, **options: Any) -> Any:
+        self.send()
+        return super().execute(*arguments, **options)
+
+    def scalar(self, *arguments: Any, **options: Any) -> Any:
+        self.send()
+        return super().scalar(*arguments, **options)
+
+    def scalars(self, *arguments: Any, **options: Any) -> Any:
+        self.send()
+        return super().scalars(*arguments, **options)
+
+    def connection(self, *arguments: Any, **options: Any) -> Connection:
+        self.send()
+        return super().connection(*arguments, **options)
+
+    def begin_nested(self) -> SessionTransaction:
+        self.send()
+        return super().begin_nested()
+
+
+@event.listens_for(WriteSession, "before_commit")
+def _send_last(session: WriteSession) -> None:
+    session.send()
+
+
+@event.listens_for(WriteSession, "after_soft_rollback")
+def _forget(session: WriteSession, _transaction: SessionTransaction) -> None:
+    # Also of a savepoint: what was appended before it is sent by then.
+    session.appended.clear()
+
+
+def append(session: Session, model: type[Base], row: Row) -> None:
+    """Insert `row` with the transaction: together with others, before the next statement at the latest.
+
+    For rows that the program needs no answer about. `row` says all columns that have no default, times from the
+    database's clock as `In`.
+    """
+    if not isinstance(session, WriteSession):
+        raise TypeError("rows are appended in a write_session()")
+    session.appended.append((table(model), row))
+
+
+def beside(session: Session, statement: Executable, parameters: Row | None = None) -> Result[Any]:
+    """Execute `statement`, which neither reads nor refers to what was appended, without sending that first."""
+    return Session.execute(session, statement, parameters)
+
+
+def along(session: Session, query: Select[Any], parameters: Row) -> Result[Any]:
+    """Run `query`, which does not read what was appended, in one round trip with that where there is such."""
+    if isinstance(session, WriteSession):
+        return session.send_with(query, parameters)
+    return session.execute(query, parameters)
+
+
+def _shape(rows: Sequence[tuple[Table, Row]]) -> _Shape:
+    return tuple((target, tuple((name, type(value) is In) for name, value in row.items())) for target, row in rows)
+
+
+def _parameters(rows: Sequence[tuple[Table, Row]]) -> Row:
+    return {
+        f"{name}_{place}": value.seconds if type(value) is In else value
+        for place, (_, row) in enumerate(rows)
+        for name, value in row.items()
+    }
+
+
+@lru_cache(maxsize=256)
+def _insert_of(shape: _Shape) -> Insert:
+    """One statement for rows of these tables and columns; built once, as that costs more than running it.
+
+    The parameters of row n end in `_n`. Foreign keys among the rows hold: PostgreSQL looks at them when the statement
+    is over.
+    """
+    *others, last = _inserts(shape)
+    return last.add_cte(*(other.cte(f"row_{place}") for place, other in enumerate(others)))
+
+
+@lru_cache(maxsize=256)
+def _query_with(query: Select[Any], shape: _Shape) -> Select[Any]:
+    return query.add_cte(*(each.cte(f"row_{place}") for place, each in enumerate(_inserts(shape))))
+
+
+def _inserts(shape: _Shape) -> list[Insert]:
+    return [_one_insert(target, columns, place) for place, (target, columns) in enumerate(shape)]
+
+
+def _one_insert(target: Table, columns: tuple[tuple[str, bool], ...], place: int) -> Insert:
+    values: Row = {
+        column.name: column.default.arg
+        for column in target.columns
+        if isinstance(column.default, ColumnDefault) and column.default.is_scalar
+    }
+    for name, is_time in columns:
+        bound = f"{name}_{place}"
+        values[name] = clock_in(bound) if is_time else bindparam(bound, type_=target.c[name].type)
+    return insert(target).values(values).inline()
+
+
 def _read_engine() -> Engine:
     if "read" in db.engines:
         return db.engines["read"]
@@ -86,7 +300,7 @@ def _read_engine() -> Engine:
 @contextmanager
 def write_session() -> Iterator[Session]:
     """One transaction: committed when the block ends, rolled back when it raises."""
-    with Session(db.engine, expire_on_commit=False) as session, session.begin():
+    with WriteSession(db.engine, expire_on_commit=False) as session, session.begin():
         yield session
 
 
@@ -102,36 +316,6 @@ def read_connection() -> Iterator[Connection]:
     """For one Core statement, read: a session would take as long as the statement."""
     with _read_engine().connect() as connection:
         yield connection
-
-
-class clock(FunctionElement[datetime]):  # noqa: N801 - reads as SQL
-    """The database's time, `seconds` from now. Never the app's clock: two machines' clocks differ.
-
-    On PostgreSQL a subquery, or a comparison with it would not use an index (measured: 93 ms against 0.02 at
-    500,000 rows); `clock_timestamp()`, because `now()` stands still within a transaction.
-    """
-
-    name = "clock"
-    type = UtcDateTime()
-    inherit_cache = True
-
-    def __init__(self, seconds: float | BindParameter[Any] = 0.0) -> None:
-        super().__init__(seconds if isinstance(seconds, BindParameter) else literal(float(seconds), Float))
-
-
-def clock_in(name: str) -> clock:
-    """The time as many seconds from now as the parameter `name` says; NULL for NULL. For statements built once."""
-    return clock(bindparam(name, type_=Float))
-
-
-@compiles(clock, "postgresql")
-def _clock_postgresql(element: clock, compiler: SQLCompiler, **kw: Any) -> str:
-    return f"(SELECT clock_timestamp() + make_interval(secs => {compiler.process(element.clauses, **kw)}))"
-
-
-@compiles(clock, "sqlite")
-def _clock_sqlite(element: clock, compiler: SQLCompiler, **kw: Any) -> str:
-    return f"strftime('%Y-%m-%d %H:%M:%f000', 'now', {compiler.process(element.clauses, **kw)} || ' seconds')"
 
 
 def database_now(session: Session) -> datetime:

@@ -9,17 +9,12 @@ import secrets
 from typing import Any
 
 import orjson
-from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
 from reviewqueue.core.access import Actor
-from reviewqueue.core.db import clock
+from reviewqueue.core.db import NOW, append
 from reviewqueue.core.ids import new_id
 from reviewqueue.models import AuditContent, AuditEvent
-from reviewqueue.models.base import table
-
-# Built once, and on the table: building an INSERT anew costs as much as running it.
-_EVENT = insert(table(AuditEvent)).values(at=clock())
 
 
 def record(
@@ -39,15 +34,16 @@ def record(
     table under a fresh salt, and only its digest into the event.
     """
     event = columns(actor, new_id(), action, queue_id=queue_id, item_id=item_id, subject=subject, facts=facts)
+    event["at"] = NOW
     payload = salt = None
     if content:
         salt = secrets.token_hex(16)
         payload = canonical(content)
         event["content_sha256"] = hashlib.sha256((salt + payload).encode()).hexdigest()
-    session.execute(_EVENT, event)
+    append(session, AuditEvent, event)
     event_id: str = event["id"]
     if payload is not None:
-        session.execute(insert(AuditContent).values(event_id=event_id, salt=salt, payload=payload))
+        append(session, AuditContent, {"event_id": event_id, "salt": salt, "payload": payload})
     return event_id
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
-from sqlalchemy import BigInteger, bindparam, delete, func, insert, select, tuple_
+from sqlalchemy import BigInteger, bindparam, delete, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from reviewqueue.core.access import Actor
-from reviewqueue.core.db import clock, on_postgresql
+from reviewqueue.core.db import NOW, append, clock, on_postgresql
 from reviewqueue.errors import InFlight, Invalid
 from reviewqueue.models import IdempotencyKey
 from reviewqueue.models.base import table
@@ -22,7 +22,6 @@ _TRY_LOCK = select(func.pg_try_advisory_xact_lock(bindparam("number", type_=BigI
 _SAVED = select(_COLUMNS.body_sha256, _COLUMNS.status, _COLUMNS.answer).where(
     _COLUMNS.token_id == bindparam("token_id"), _COLUMNS.route == bindparam("route"), _COLUMNS.key == bindparam("key")
 )
-_SAVE = insert(table(IdempotencyKey)).values(created_at=clock())
 
 
 @dataclass(frozen=True)
@@ -74,17 +73,7 @@ def begin(session: Session, key: Key) -> Saved | None:
 
 def save(session: Session, key: Key, status: int, answer: str) -> None:
     """Keep the answer for 30 days."""
-    session.execute(
-        _SAVE,
-        {
-            "token_id": key.token_id,
-            "route": key.route,
-            "key": key.key,
-            "body_sha256": key.body_sha256,
-            "status": status,
-            "answer": answer,
-        },
-    )
+    append(session, IdempotencyKey, {**asdict(key), "status": status, "answer": answer, "created_at": NOW})
 
 
 PURGED_AT_ONCE = 1_000

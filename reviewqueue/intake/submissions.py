@@ -6,13 +6,13 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from reviewqueue.core import outbox, trail
 from reviewqueue.core.access import Action, Actor, may, require
-from reviewqueue.core.db import clock, clock_in, on_postgresql
+from reviewqueue.core.db import NOW, In, append, clock, clock_in, on_postgresql
 from reviewqueue.core.http import Body
 from reviewqueue.core.ids import new_id, new_ids
 from reviewqueue.core.strictjson import spliced
@@ -26,7 +26,7 @@ from reviewqueue.models import Item, Queue, Task
 from reviewqueue.models.base import table
 from reviewqueue.models.states import ItemState
 from reviewqueue.queues.catalog import HEAD, head_of, overflow_of
-from reviewqueue.resolution.endings import RESOLUTION
+from reviewqueue.resolution.endings import append_resolution
 
 ITEM_QUEUED = "item.queued"
 ROUTE = "POST /items"
@@ -84,20 +84,28 @@ def _submit(session: Session, actor: Actor, body: Body[ItemShape], waits: bool) 
         earlier = stored_before(session, actor, body)
         if earlier is not None:
             return _replayed(session, earlier)
+    return _store(session, actor, item) or _stored_meanwhile(session, actor, body)
+
+
+def _stored_meanwhile(session: Session, actor: Actor, body: Body[ItemShape]) -> Answer:
+    earlier = stored_before(session, actor, body)
+    if earlier is None:
+        raise external_id_taken(body.shape.external_id)
+    return _replayed(session, earlier)
+
+
+def _store(session: Session, actor: Actor, item: Prepared) -> Answer | None:
+    """None where the queue has an item with its `external_id`."""
     times = {"due_seconds": item.due_seconds, "expiry_seconds": item.expiry_seconds}
     row = session.execute(_ITEM[on_postgresql(session)], {**item.columns, **times}).one_or_none()
     if row is None:
-        earlier = stored_before(session, actor, body)
-        if earlier is None:
-            raise external_id_taken(body.shape.external_id)
-        return _replayed(session, earlier)
+        return None
     resolution = None
     if item.answer is not None:
-        resolution = session.execute(RESOLUTION, item.resolution()).one()
+        resolution = append_resolution(session, item.resolution(), row.created_at)
     if item.needs_task:
-        session.execute(
-            _TASK, [{**columns, "due_seconds": item.due_seconds} for columns in item.task_columns(new_ids(item.tasks))]
-        )
+        for columns in item.task_columns(new_ids(item.tasks)):
+            append(session, Task, {**columns, "due": In(item.due_seconds), "available_at": NOW, "created_at": NOW})
         outbox.append(session, ITEM_QUEUED, rq_queue=outbox.review_queue(item.head.slug), ref=item.item_id)
     trail.record(session, actor, "item.submitted", queue_id=item.head.id, item_id=item.item_id, facts=item.facts())
     expected = expected_at(session, item.head.id, row.created_at) if item.state is ItemState.QUEUED else None
@@ -150,7 +158,6 @@ def _item_statement(dialect: Any) -> Any:
 
 # Built once: building a statement of forty columns anew costs as much as running it.
 _ITEM = {True: _item_statement(postgresql), False: _item_statement(sqlite)}
-_TASK = insert(table(Task)).values(due=clock_in("due_seconds"), available_at=clock(), created_at=clock())
 
 
 def external_id_taken(external_id: str | None) -> Conflict:

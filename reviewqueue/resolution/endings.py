@@ -5,15 +5,17 @@ A resolution is written when it takes effect and never edited. How people's deci
 
 from __future__ import annotations
 
+from datetime import datetime
+from types import SimpleNamespace
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import bindparam, exists, insert, literal_column, select, text, update
+from sqlalchemy import bindparam, exists, literal_column, select, text, update
 from sqlalchemy.orm import Session
 
 from reviewqueue.core import trail
 from reviewqueue.core.access import SYSTEM, Action, Actor, require
-from reviewqueue.core.db import clock, on_postgresql
+from reviewqueue.core.db import append, beside, clock, on_postgresql
 from reviewqueue.core.ids import new_id
 from reviewqueue.errors import ItemEnded, NotFound
 from reviewqueue.models import Decision, Item, PendingRelease, Resolution, Task
@@ -33,15 +35,8 @@ from reviewqueue.queues import brakes
 from reviewqueue.queues.catalog import configuration
 
 BATCH = 200
-_resolution, _item, _task = table(Resolution).c, table(Item).c, table(Task).c
-COLUMNS = (
-    _resolution.verdict, _resolution.output, _resolution.by, _resolution.revision, _resolution.reason,
-    _resolution.message, _resolution.created_at,
-)  # fmt: skip
-"""What `reading.as_json` shows."""
-
+_item, _task = table(Item).c, table(Task).c
 # Built once: these run with every decision.
-RESOLUTION = insert(table(Resolution)).values(created_at=clock()).returning(*COLUMNS)
 _MOVE = {
     state: update(table(Item))
     .where(
@@ -49,7 +44,7 @@ _MOVE = {
         _item.state.in_([source for source, targets in MOVES.items() if state in targets]),
     )
     .values(state=state, revision=_item.revision + 1)
-    .returning(_item.revision)
+    .returning(_item.revision, clock().label("now"))
     for state in ItemState
 }
 _CANCEL_TASKS = (
@@ -82,20 +77,21 @@ def resolve(
 ) -> Any:
     """Move the item to `state` with a new resolution and return its columns; `output` is JSON text.
 
+    The time is the database's while the item is locked.
+
     `has_siblings`: whether other tasks of the item may still be open, to be cancelled.
 
     Raises `ItemEnded` when the item is in a state from which it cannot get there.
     """
-    revision = session.execute(_MOVE[state], {"item_id": item_id}).scalar_one_or_none()
-    if revision is None:
+    moved = beside(session, _MOVE[state], {"item_id": item_id}).one_or_none()
+    if moved is None:
         raise ItemEnded("The item has ended in another way meanwhile.")
-    row = session.execute(
-        RESOLUTION,
-        resolution_columns(
-            item_id=item_id, queue_id=queue_id, revision=revision, by=by, verdict=verdict, output=output,
-            reason=reason, message=message, decision_id=decision_id,
-        ),
-    ).one()  # fmt: skip
+    revision = moved.revision
+    columns = resolution_columns(
+        item_id=item_id, queue_id=queue_id, revision=revision, by=by, verdict=verdict, output=output, reason=reason,
+        message=message, decision_id=decision_id,
+    )  # fmt: skip
+    row = append_resolution(session, columns, moved.now)
     trail.record(
         session,
         actor,
@@ -113,6 +109,13 @@ def resolve(
     return row
 
 
+def append_resolution(session: Session, columns: dict[str, Any], now: datetime) -> Any:
+    """Insert a resolution and return its columns. The caller moves the item."""
+    row = {**columns, "created_at": now}
+    append(session, Resolution, row)
+    return SimpleNamespace(**row)
+
+
 def resolution_columns(
     *,
     item_id: str,
@@ -125,7 +128,7 @@ def resolution_columns(
     message: str | None = None,
     decision_id: str | None = None,
 ) -> dict[str, Any]:
-    """What `RESOLUTION` inserts, and those who insert many: all but the time. The caller moves the item."""
+    """All but the time."""
     return {
         "id": new_id(), "item_id": item_id, "queue_id": queue_id, "revision": revision, "by": by, "verdict": verdict,
         "output": output, "reason": reason, "message": message, "decision_id": decision_id,

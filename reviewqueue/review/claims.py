@@ -204,6 +204,11 @@ _LANES_OF_IDS = _lanes_query(_queue.id.in_(bindparam("ids", expanding=True)), _q
 
 _task = table(Task).c
 _decision, _skip = table(Decision).c, table(Skip).c
+_QUEUE_OF = (
+    select(*HEAD)
+    .join_from(table(Queue), table(Task), _task.queue_id == _queue.id)
+    .where(_task.id == bindparam("task_id"))
+)
 
 
 def _claimable(queue_id: Any, lane: Any, person_id: Any, *columns: Any) -> Select[Any]:
@@ -248,20 +253,27 @@ def _lease_update(*conditions: Any) -> Any:
     )  # fmt: skip
 
 
-def _take_statement(*, locks: bool) -> Any:
+def _take_statement(*, locks: bool, one_queue: bool) -> Any:
     candidate = _claimable(bindparam("in_queue"), bindparam("in_lane"), bindparam("by_person"), _task.id)
     if locks:
         candidate = candidate.with_for_update(skip_locked=True, of=table(Task))
     other = table(Task).alias("other")
     holds_one = exists(text("1")).where(
         other.c.holder == bindparam("by_person"), text("other.state = 'claimed'"),
-        other.c.queue_id.in_(bindparam("in_queues", expanding=True)),
+        # A list of parameters is written into the statement anew each time.
+        other.c.queue_id == bindparam("in_queue")
+        if one_queue
+        else other.c.queue_id.in_(bindparam("in_queues", expanding=True)),
     )  # fmt: skip
     return _lease_update(_task.id == candidate.scalar_subquery(), OPEN, ~holds_one)
 
 
 # Built once, for PostgreSQL and for SQLite: building them anew costs more than running them.
-_TAKE = {True: _take_statement(locks=True), False: _take_statement(locks=False)}
+_TAKE = {
+    (locks, one_queue): _take_statement(locks=locks, one_queue=one_queue)
+    for locks in (True, False)
+    for one_queue in (True, False)
+}
 _TAKE_ONE = _lease_update(_task.id == bindparam("task_id"), OPEN, _task.lane == bindparam("in_lane"))
 _TAKE_AGAIN = _lease_update(
     _task.id == bindparam("task_id"), CLAIMED, _task.holder == bindparam("by_person"),
@@ -271,8 +283,11 @@ _TAKE_AGAIN = _lease_update(
 
 def _take(session: Session, actor: Actor, heads: dict[str, QueueHead], queue_id: str, lane: str) -> Held | None:
     """The most urgent of the lane, for somebody who holds nothing in any of these queues."""
-    place = {"in_queue": queue_id, "in_lane": lane, "in_queues": list(heads)}
-    return _lease(session, actor, heads[queue_id], _TAKE[on_postgresql(session)], place)
+    place: dict[str, Any] = {"in_queue": queue_id, "in_lane": lane}
+    one_queue = len(heads) == 1
+    if not one_queue:
+        place["in_queues"] = list(heads)
+    return _lease(session, actor, heads[queue_id], _TAKE[on_postgresql(session), one_queue], place)
 
 
 def _take_gold(session: Session, actor: Actor, heads: dict[str, QueueHead], queue_id: str, lane: str) -> Held | None:
@@ -467,11 +482,11 @@ def queue_of_claim(*, session: Session, actor: Actor, claim_id: str) -> QueueHea
 
 
 def _queue_of(session: Session, actor: Actor, task_id: str) -> QueueHead:
-    queue_id = session.execute(select(Task.queue_id).where(Task.id == task_id)).scalar_one_or_none()
-    if queue_id is None:
+    row = session.execute(_QUEUE_OF, {"task_id": task_id}).one_or_none()
+    if row is None:
         raise NotFound
-    require(actor, Action.REVIEW, queue_id)
-    return queue_by_id(session, queue_id)
+    require(actor, Action.REVIEW, row.id)
+    return head_of(row)
 
 
 def lost_lease(session: Session, actor: Actor, task_id: str) -> Conflict:

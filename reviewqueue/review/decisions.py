@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
-from sqlalchemy import bindparam, delete, exists, insert, select, text, update
+from sqlalchemy import bindparam, delete, exists, select, text, update
 from sqlalchemy.orm import Session
 
 from reviewqueue.core import trail
 from reviewqueue.core.access import Action, Actor, require
-from reviewqueue.core.db import clock, clock_in, on_postgresql
+from reviewqueue.core.db import append, clock, database_now, on_postgresql
 from reviewqueue.core.ids import known_id, new_id
 from reviewqueue.core.moments import iso
 from reviewqueue.core.strictjson import Raw, dumps, spliced
@@ -106,7 +107,7 @@ _TAKE_DOWN = (
     update(table(Task))
     .where(*claims.LIVE_CLAIM)
     .values(state=TaskState.DONE, last_holder=_task.holder, holder=None, lease_until=None)
-    .returning(_task.id)
+    .returning(clock().label("now"))
 )
 
 
@@ -136,16 +137,16 @@ def decide(*, session: Session, actor: Actor, claim_id: str, submission: Submiss
         if claims.is_live(session, actor, task_id, fence):
             raise
         return _lost(session, actor, task, fence, submission, None)
-    taken = session.execute(_TAKE_DOWN, claims.claim_parameters(task_id, fence, actor)).one_or_none()
-    if taken is None:
+    now = session.execute(_TAKE_DOWN, claims.claim_parameters(task_id, fence, actor)).scalar_one_or_none()
+    if now is None:
         # Whoever held the item's lock may have moved the task after it was read. Now the lock is ours.
         task = _locked_task(session, task_id, actor)
         earlier = _replayed(session, actor, task, fence, submission)
         return earlier or _lost(session, actor, task, fence, submission, judged)
     if task.kind is TaskKind.GOLD:
-        return _measure(session, actor, task, fence, submission, judged, compiled.config.reviews.agree_on)
+        return _measure(session, actor, task, fence, submission, judged, now, compiled.config.reviews.agree_on)
     grace = compiled.config.undo_seconds if submission.grace else 0
-    return _stand(session, actor, task, fence, submission, judged, grace)
+    return _stand(session, actor, task, fence, submission, judged, now, grace)
 
 
 def _locked_task(session: Session, task_id: str, actor: Actor) -> Any:
@@ -207,9 +208,10 @@ def _check_reason(compiled: Compiled, verdict: Verdict, submission: Submission, 
 
 
 def _stand(
-    session: Session, actor: Actor, task: Any, fence: int, submission: Submission, judged: Judged, grace: float
-) -> Decided:
-    row = _insert(session, actor, task, fence, submission, judged, grace=grace)
+    session: Session, actor: Actor, task: Any, fence: int, submission: Submission, judged: Judged, now: datetime,
+    grace: float,
+) -> Decided:  # fmt: skip
+    row = _append(session, actor, task, fence, submission, judged, now, grace=grace)
     if task.has_draft:
         drafts.drop(session, task_id=task.id, person_id=actor.id)
     trail.record(
@@ -228,14 +230,14 @@ def _stand(
 
 
 def _measure(
-    session: Session, actor: Actor, task: Any, fence: int, submission: Submission, judged: Judged,
+    session: Session, actor: Actor, task: Any, fence: int, submission: Submission, judged: Judged, now: datetime,
     agree_on: Sequence[str],
 ) -> Decided:  # fmt: skip
     """A decision on gold: what is known is told at once, so that there is no undo, and nothing else comes of it."""
     known = golden.known_answer(session, task.item_id)
     rejects = judged.verdict is Verdict.REJECT
     correct = golden.is_met(known, rejects=rejects, output=judged.output, agree_on=agree_on)
-    row = _insert(session, actor, task, fence, submission, judged, correct=correct)
+    row = _append(session, actor, task, fence, submission, judged, now, correct=correct)
     if task.has_draft:
         drafts.drop(session, task_id=task.id, person_id=actor.id)
     trail.record(
@@ -250,29 +252,27 @@ _SHOWN = (
     _decision.reason, _decision.suggested_label, _decision.comment, _decision.message, _decision.spent_seconds,
     _decision.decided_at, _decision.releases_at, _decision.config_version, _decision.correct,
 )  # fmt: skip
-_DECISION = insert(table(Decision)).values(decided_at=clock(), releases_at=clock_in("grace_seconds")).returning(*_SHOWN)
 
 
-def _insert(
-    session: Session, actor: Actor, task: Any, fence: int, submission: Submission, judged: Judged,
+def _append(
+    session: Session, actor: Actor, task: Any, fence: int, submission: Submission, judged: Judged, now: datetime,
     *, grace: float = 0, late: bool = False, correct: bool | None = None,
 ) -> Any:  # fmt: skip
-    return session.execute(
-        _DECISION,
-        {
-            "id": new_id(), "task_id": task.id, "item_id": task.item_id, "queue_id": task.item_queue_id,
-            "round": task.round,
-            "person_id": actor.id, "fence": fence, "config_version": task.config_version, "verdict": judged.verdict,
-            "output": _output_text(task, submission, judged), "reason": submission.reason,
-            "suggested_label": submission.suggested_label, "comment": submission.comment or None,
-            "message": submission.message or None,
-            "spent_seconds": None if submission.spent_seconds is None else round(submission.spent_seconds, 1),
-            "seen": None if submission.seen is None else dumps(list(submission.seen)),
-            "shown": dumps({"config_version": task.config_version, "blind": task.blind}), "via": actor.via,
-            "late": late, "correct": correct,
-            "grace_seconds": float(grace),
-        },
-    ).one()  # fmt: skip
+    """The decision's row; `now` is the database's time while the item is locked."""
+    row = {
+        "id": new_id(), "task_id": task.id, "item_id": task.item_id, "queue_id": task.item_queue_id,
+        "round": task.round,
+        "person_id": actor.id, "fence": fence, "config_version": task.config_version, "verdict": judged.verdict,
+        "output": _output_text(task, submission, judged), "reason": submission.reason,
+        "suggested_label": submission.suggested_label, "comment": submission.comment or None,
+        "message": submission.message or None,
+        "spent_seconds": None if submission.spent_seconds is None else round(submission.spent_seconds, 1),
+        "seen": None if submission.seen is None else dumps(list(submission.seen)),
+        "shown": dumps({"config_version": task.config_version, "blind": task.blind}), "via": actor.via,
+        "late": late, "correct": correct, "decided_at": now, "releases_at": now + timedelta(seconds=grace),
+    }  # fmt: skip
+    append(session, Decision, row)
+    return SimpleNamespace(**row)
 
 
 def _output_text(task: Any, submission: Submission, judged: Judged) -> str:
@@ -284,7 +284,7 @@ def _output_text(task: Any, submission: Submission, judged: Judged) -> str:
 
 
 def _hold_back(session: Session, row: Any, task: Any) -> None:
-    session.execute(insert(PendingRelease).values(decision_id=row.id, releases_at=row.releases_at))
+    append(session, PendingRelease, {"decision_id": row.id, "releases_at": row.releases_at})
     mark_in_review(session, task.item_id)
 
 
@@ -379,7 +379,7 @@ def _lost(session: Session, actor: Actor, task: Any, fence: int, submission: Sub
         return Lost(ItemEnded("Withdrawn by the program. Nothing needed.", code="item_cancelled"))
     is_holder = task.last_holder == actor.id and task.fence == fence + 1
     if judged is not None and is_holder and _standing(session, task.id, actor, fence) is None:
-        row = _insert(session, actor, task, fence, submission, judged, late=True)
+        row = _append(session, actor, task, fence, submission, judged, database_now(session), late=True)
         trail.record(
             session,
             actor,

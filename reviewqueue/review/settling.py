@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from reviewqueue.core import trail
 from reviewqueue.core.access import SYSTEM, Actor
-from reviewqueue.core.db import clock, on_postgresql
+from reviewqueue.core.db import beside, clock, on_postgresql
 from reviewqueue.errors import ItemEnded
 from reviewqueue.models import Decision, Item, PendingRelease, Task
 from reviewqueue.models.base import table
@@ -113,9 +113,10 @@ def _count(session: Session, actor: Actor, decision: Any) -> Any:
 def mark_in_review(session: Session, item_id: str) -> None:
     """A decision exists, and no answer yet."""
     item = table(Item).c
-    session.execute(
+    moves = (
         update(table(Item)).where(item.id == item_id, item.state == ItemState.QUEUED).values(state=ItemState.IN_REVIEW)
     )
+    beside(session, moves)
 
 
 def _end_grace(session: Session, item_id: str) -> None:

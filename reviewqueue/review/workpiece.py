@@ -12,7 +12,7 @@ from sqlalchemy import and_, bindparam, case, func, select
 from sqlalchemy.orm import Session
 
 from reviewqueue.core.access import Action, Actor, may, require
-from reviewqueue.core.db import clock
+from reviewqueue.core.db import along, clock
 from reviewqueue.core.moments import iso
 from reviewqueue.core.strictjson import Raw, exact, raw
 from reviewqueue.errors import NotFound
@@ -241,7 +241,7 @@ _CLAIMED = (
 
 def claim_json(*, session: Session, actor: Actor, held: claims.Held) -> dict[str, Any]:
     """`{claim, task, item, draft}`, for `spliced`; content exactly as it was sent."""
-    row = session.execute(_CLAIMED, {"task_id": held.task_id, "person_id": actor.id}).one()
+    row = along(session, _CLAIMED, {"task_id": held.task_id, "person_id": actor.id}).one()
     said = {
         "output": Raw(row.output), "confidence": row.confidence, "parts": raw(row.parts),
         "alternatives": raw(row.alternatives), "explanation": row.explanation, "trace_url": row.trace_url,
