@@ -1,4 +1,4 @@
-"""Where a request of ours may go: never to an address that is not public, however it is written. Pure, but for resolve."""
+"""Where a request of ours may go: never to an address that is not public, however it is written."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def comment(*, session: Session, actor: Actor, item_id: str, body: str) -> Comme
 
     Raises `NotFound`, `Forbidden`, `Invalid` for nothing or too much.
     """
-    places = _require(session, actor, item_id, Action.COMMENT)
+    places = places_of(session, actor, item_id, Action.COMMENT)
     if actor.kind is not ActorKind.PERSON:
         raise Forbidden("Only people comment: use a personal token with the scope review.")
     body = body.strip()
@@ -76,7 +76,7 @@ def comment(*, session: Session, actor: Actor, item_id: str, body: str) -> Comme
     return Commented(created.id, created.created_at, mentioned, unknown)
 
 
-def _require(session: Session, actor: Actor, item_id: str, *actions: Action) -> list[str]:
+def places_of(session: Session, actor: Actor, item_id: str, *actions: Action) -> list[str]:
     """The queues where the item is, its own first, if the actor may do one of these in one of them. Raises `NotFound`,
     `Forbidden`."""
     own = session.execute(select(Item.queue_id).where(Item.id == item_id)).scalar_one_or_none()
@@ -144,7 +144,7 @@ class Conversation:
 def conversation(*, session: Session, actor: Actor, item_id: str) -> Conversation:
     """What was said about the item, and the item itself: opening it is an event, and `actor` has then read the notices
     about it. Raises `NotFound`, `Forbidden`."""
-    places = _require(session, actor, item_id, Action.COMMENT, Action.READ_ITEMS)
+    places = places_of(session, actor, item_id, Action.COMMENT, Action.READ_ITEMS)
     item = session.execute(select(Item).where(Item.id == item_id)).scalar_one()
     inbox.read_all(session=session, actor=actor, item_id=item_id)
     trail.record(session, actor, "item.viewed", queue_id=item.queue_id, item_id=item_id)
@@ -168,7 +168,7 @@ def _held(session: Session, actor: Actor, item_id: str) -> str | None:
 
 def listed(*, session: Session, actor: Actor, item_id: str) -> list[Any]:
     """As `said_about`. Raises `NotFound`, `Forbidden`."""
-    _require(session, actor, item_id, Action.COMMENT, Action.READ_ITEMS)
+    places_of(session, actor, item_id, Action.COMMENT, Action.READ_ITEMS)
     return said_about(session, item_id)
 
 

@@ -99,7 +99,7 @@ def workpiece(*, session: Session, actor: Actor, claim_id: str) -> Workpiece:
         .outerjoin(Queue, Queue.id == Task.sent_from)
         .where(Task.id == task_id)
     ).one_or_none()  # fmt: skip
-    if task is None or fence > task.fence or (task.audience is Audience.LEAD and not _was_mine(actor, task)):
+    if task is None or fence > task.fence or (task.audience is Audience.LEAD and not was_mine(actor, task)):
         raise NotFound
     require(actor, Action.REVIEW, task.queue_id)
     item = session.execute(select(Item).where(Item.id == task.item_id)).scalar_one()
@@ -165,7 +165,8 @@ def _skips(session: Session, task: Any) -> list[Any]:
     return list(session.execute(query.order_by(Skip.created_at)))
 
 
-def _was_mine(actor: Actor, task: Any) -> bool:
+def was_mine(actor: Actor, task: Any) -> bool:
+    """Whether a task for leads may be seen: by a lead, and by whoever holds or held it."""
     return may(actor, Action.TAKE_ESCALATIONS, task.queue_id) or actor.id in {task.holder, task.last_holder}
 
 
