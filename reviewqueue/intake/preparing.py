@@ -21,7 +21,6 @@ from reviewqueue.intake.duplicates import Earlier, find_earlier
 from reviewqueue.intake.pressure import Placed, Waiting, relieved
 from reviewqueue.intake.shapes import ItemShape
 from reviewqueue.media import linking
-from reviewqueue.media.references import Reference
 from reviewqueue.models import Item
 from reviewqueue.models.states import (
     ENDED,
@@ -37,6 +36,7 @@ from reviewqueue.models.states import (
 )
 from reviewqueue.queues import routing
 from reviewqueue.queues.catalog import Compiled, QueueHead, configuration, find_queue
+from reviewqueue.queues.references import Reference
 from reviewqueue.resolution.endings import resolution_columns
 
 

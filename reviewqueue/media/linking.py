@@ -16,9 +16,9 @@ from reviewqueue.core.db import clock
 from reviewqueue.core.http import Body
 from reviewqueue.core.ids import new_id
 from reviewqueue.errors import Fault, Invalid
-from reviewqueue.media.references import MOST, Reference, references_in
 from reviewqueue.models import ItemMedia, Media, Task
 from reviewqueue.models.states import MediaState
+from reviewqueue.queues.references import MOST, Reference, references_in
 
 FETCH = "media.fetch"
 PATIENCE_SECONDS = 120.0

@@ -13,9 +13,9 @@ from sqlalchemy.orm import Session
 from reviewqueue.errors import NotFound
 from reviewqueue.media import files
 from reviewqueue.media.kinds import SUFFIXES
-from reviewqueue.media.references import NAME, references_in
 from reviewqueue.models import ItemMedia, Media
 from reviewqueue.models.states import MediaState
+from reviewqueue.queues.references import NAME, references_in
 
 POLICY = "sandbox; default-src 'none'"
 
