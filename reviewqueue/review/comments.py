@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from reviewqueue.core.access import Action, Actor, may, require
 from reviewqueue.core.db import clock
 from reviewqueue.core.ids import new_id
 from reviewqueue.errors import Fault, Forbidden, Invalid, NotFound
+from reviewqueue.media.reading import Picture, pictures_of
 from reviewqueue.models import Comment, Item, Membership, Person, Task
 from reviewqueue.models.states import ActorKind, NoticeKind, TaskState
 from reviewqueue.notices import inbox
@@ -130,6 +132,8 @@ def mentions(body: str, people: Iterable[Named]) -> tuple[list[Named], list[str]
 @dataclass(frozen=True)
 class Conversation:
     item: Any
+    pictures: list[Picture]
+    """What its input refers to."""
     queue: QueueHead
     config: QueueConfig
     comments: list[Any]
@@ -149,7 +153,8 @@ def conversation(*, session: Session, actor: Actor, item_id: str) -> Conversatio
     inbox.read_all(session=session, actor=actor, item_id=item_id)
     trail.record(session, actor, "item.viewed", queue_id=item.queue_id, item_id=item_id)
     return Conversation(
-        item=item, queue=queue_by_id(session, item.queue_id),
+        item=item, pictures=pictures_of(session, item.id, json.loads(item.input), item.input),
+        queue=queue_by_id(session, item.queue_id),
         config=configuration(session, item.queue_id, item.config_version).config, comments=said_about(session, item_id),
         people=people_of(session, places), may_comment=any(may(actor, Action.COMMENT, place) for place in places),
         held=_held(session, actor, item_id),

@@ -145,7 +145,7 @@ export default ({ $, $$, mark, typed, focusOn, select, open, addRow, removeRow, 
 
   return {
     changed: () => rows().length !== asGiven.length || rows().some((row, at) => !same(stored(row), asGiven[at])),
-    replaced: () => !rows().some((row, at) => asGiven[at] && stored(row).some((value, leaf) => value === asGiven[at][leaf])),
+    replaced: () => !rows().map(stored).some((box) => asGiven.some((was) => box[4] === was[4] || same(box.slice(0, 4), was.slice(0, 4)))),
     missing: () => (rows().some((row) => !field(row, "label")?.value) ? "Give each box a label first: a digit, or a label above." : null),
     show() {
       draw();
