@@ -6,8 +6,9 @@ The shape is Label Studio's JSON of tasks (its guide: "Label Studio Task Format"
       predictions: [{model_version, score, result: [{id, from_name, to_name, type, value}]}]}]
 
 `data` is the input; the address of a picture in it becomes a reference, `{"$media": …}`, where the queue looks at
-pictures, and `rectanglelabels` become its boxes. The first prediction is the output, others are alternatives. What a result's `value` holds depends
-on the control's `type`; those of `VALUES` are known. Annotations, which people have made, are not read.
+pictures, and `rectanglelabels` become its boxes. The first prediction is the output, others are alternatives. What a
+result's `value` holds depends on the control's `type`; those of `VALUES` are known. Annotations, which people made,
+are not read.
 """
 
 from __future__ import annotations
