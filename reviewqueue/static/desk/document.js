@@ -44,7 +44,7 @@ export default ({ $, $$, typed, focusOn, select, say }) => {
     if (!field) return;
     chunks = adds ? [...chunks, [from, to]] : [[from, to]];
     if (field.classList.contains("open")) field.classList.remove("open");
-    focusOn(field);
+    field.focus({ preventScroll: true });
     fill();
   }
 
@@ -71,13 +71,35 @@ export default ({ $, $$, typed, focusOn, select, say }) => {
     return at < 0 ? [] : words.slice(at, at + wanted.length);
   }
 
+  // Words of one line have one frame.
+  function joined(found) {
+    const lines = [];
+    for (const { page, x, y, width, height } of found) {
+      const last = lines.at(-1);
+      if (last?.page === page && y < last.y + last.height / 2 && last.y < y + height / 2 && x >= last.x) {
+        const right = Math.max(last.x + last.width, x + width), bottom = Math.max(last.y + last.height, y + height);
+        last.y = Math.min(last.y, y);
+        Object.assign(last, { width: right - last.x, height: bottom - last.y });
+      } else lines.push({ page, x, y, width, height });
+    }
+    return lines;
+  }
+
+  // At phone width the page itself stays where it is: the field that was touched must not move away.
+  function show(place) {
+    if (!place) return;
+    if (!matchMedia("(max-width: 860px)").matches) return place.scrollIntoView({ block: "nearest", inline: "nearest" });
+    const { top } = place.getBoundingClientRect(), frame = pages.getBoundingClientRect();
+    if (top < frame.top || top > frame.bottom - 40) pages.scrollTop += top - frame.top - frame.height / 3;
+  }
+
   function draw() {
     for (const old of $$(".region", pages)) old.remove();
     const taken = new Set(chunks.flatMap(run)), marked = new Set(cursor ? run([cursor.anchor, cursor.head]) : []);
     for (const word of words) word.rect.setAttribute("class", `word${taken.has(word) ? " taken" : ""}${marked.has(word) ? " marked-word" : ""}`);
     if (!field?.isConnected) return [];
     const drawn = [];
-    for (const { page, x, y, width, height } of places()) {
+    for (const { page, x, y, width, height } of joined(places())) {
       const over = overs.get(page);
       if (!over) continue;
       drawn.push(shape("rect", { x: x - 2, y: y - 2, width: width + 4, height: height + 4 }, "region"));
@@ -91,7 +113,7 @@ export default ({ $, $$, typed, focusOn, select, say }) => {
     field = part;
     chunks = [];
     cursor = null;
-    draw()[0]?.scrollIntoView({ block: "nearest", inline: "nearest" });
+    show(draw()[0]);
   }
 
   function move(by, event) {
@@ -101,7 +123,7 @@ export default ({ $, $$, typed, focusOn, select, say }) => {
     cursor = { anchor: event.shiftKey && cursor ? cursor.anchor : head, head };
     pages.focus({ preventScroll: true });
     draw();
-    words[head].rect.scrollIntoView({ block: "nearest", inline: "nearest" });
+    show(words[head].rect);
   }
 
   $("#parts").addEventListener("focusin", (event) => { const part = event.target.closest(".part"); if (part) hold(part); });
