@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 
 from flask import current_app
@@ -22,6 +24,8 @@ def keep(data: bytes) -> str:
     sha256 = hashlib.sha256(data).hexdigest()
     path = _path(sha256)
     if path.exists():
+        # Whoever forgets an older upload of it at this moment must see that it is wanted again.
+        path.touch()
         return sha256
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{sha256}.{new_id()}.part")
@@ -44,6 +48,9 @@ def path_of(sha256: str) -> Path:
     return path
 
 
-def remove(sha256: str) -> None:
-    """None is no fault."""
-    _path(sha256).unlink(missing_ok=True)
+def remove(sha256: str, *, kept_before: datetime) -> None:
+    """Unless it was kept since that moment; none is no fault."""
+    path = _path(sha256)
+    with suppress(FileNotFoundError):
+        if path.stat().st_mtime < kept_before.timestamp():
+            path.unlink()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from typing import Any
 
 from flask import current_app
 from sqlalchemy import insert, select, update
@@ -25,7 +26,7 @@ PATIENCE_SECONDS = 120.0
 """For so long at most the tasks of an item wait for its media; then people see it without."""
 
 
-def references_of(session: Session, queue_id: str, body: Body) -> tuple[Reference, ...]:  # type: ignore[type-arg]
+def references_of(session: Session, queue_id: str, body: Body[Any]) -> tuple[Reference, ...]:
     """Those of a submitted item. Raises `Invalid` with a pointer to each that cannot be had."""
     if b'"$media"' not in body.text:
         return ()
@@ -49,7 +50,7 @@ def _unknown(session: Session, queue_id: str, uploaded: Sequence[Reference]) -> 
     return [Fault(f"/input{one.pointer}/$media", detail) for one, media_id in wanted.items() if media_id not in known]
 
 
-def _as_id(given: object) -> str | None:
+def _as_id(given: Any) -> str | None:
     try:
         return str(uuid.UUID(given)) if isinstance(given, str) else None
     except ValueError:

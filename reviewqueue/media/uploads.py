@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from flask import current_app
@@ -10,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from reviewqueue.core import trail
 from reviewqueue.core.access import Action, Actor
-from reviewqueue.core.db import clock
+from reviewqueue.core.db import clock, database_now
 from reviewqueue.core.ids import new_id
 from reviewqueue.errors import Fault, Invalid, NotFound, TooLarge
 from reviewqueue.media import files, kinds
@@ -76,8 +77,9 @@ def sweep(*, session: Session) -> int:
     gone = session.execute(
         delete(Media).where(Media.id.in_(OLD)).returning(Media.sha256).execution_options(synchronize_session=False)
     ).all()
+    kept_before = database_now(session) - timedelta(hours=1)
     for sha256 in {row.sha256 for row in gone if row.sha256}:
         # Index ix_media_sha256. The same picture may have been sent for another item.
         if session.execute(select(Media.id).where(Media.sha256 == sha256).limit(1)).first() is None:
-            files.remove(sha256)
+            files.remove(sha256, kept_before=kept_before)
     return len(gone)

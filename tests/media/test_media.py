@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from dataclasses import replace
 from typing import Any
 
@@ -133,13 +134,18 @@ def test_uploads_that_nothing_refers_to_are_forgotten_and_shared_files_stay(app,
     used, unused = (send(client, cast.submitter, PNG).json for _ in range(2))
     alone = send(client, cast.submitter, png(3, 3)).json
     submit(client, cast.submitter, used["$media"])
+    kept_again = send(client, cast.submitter, png(5, 5)).json
+    for path in app.config["SETTINGS"].media_dir.rglob("*"):
+        if path.name in {used["sha256"], alone["sha256"]}:
+            os.utime(path, (0, 0))
     with app.app_context():
         with write_session() as session:
             session.execute(update(Media).values(created_at=clock(-uploads.UNUSED_SECONDS - 1)))
         with write_session() as session:
-            assert uploads.sweep(session=session) == 2
+            assert uploads.sweep(session=session) == 3
         with read_session() as session:
             assert list(session.scalars(select(Media.id))) == [used["$media"]]
             assert session.scalars(select(ItemMedia.media_id)).one() == used["$media"]
         assert files.path_of(unused["sha256"]).is_file()
+        assert files.path_of(kept_again["sha256"]).is_file(), "somebody may be sending it once more at this moment"
         assert not (app.config["SETTINGS"].media_dir / alone["sha256"][:2] / alone["sha256"]).exists()

@@ -6,16 +6,18 @@ import re
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from reviewqueue.errors import Invalid
 from reviewqueue.media.uploads import upload
-from reviewqueue.models import Media
+from reviewqueue.models import Item, Media
 from reviewqueue.models.states import MediaState
 from reviewqueue.queues.catalog import Compiled
 from reviewqueue.queues.configuration import parse
 from reviewqueue.queues.pages import Box, Word, words_in
 from reviewqueue.queues.references import without
 from tests.fixtures.media import png
+from tests.fixtures.noscript import Desk
 from tests.fixtures.people import OPERATOR
 from tests.review.test_types import Bench
 
@@ -105,6 +107,21 @@ def test_boxes_are_rows_of_numbers_drawn_over_their_picture(bench, picture):
     bench.alice.send(gone=["f/0", "f/1"])
     bench.alice.send()
     assert bench.decided == [("edit", [{**given[0], "x": 12.5}]), ("override", []), ("approve", given)]
+
+
+def test_the_page_of_an_item_compares_boxes_and_its_conversation_shows_them(bench, picture, app, cast, transaction):
+    bench.open({**SCENES, "undo_seconds": 0})
+    bench.put(SCENES, {"picture": picture("scenes")}, [box(10, 20, 30, 40), box(50, 0, 50, 50, "dog")])
+    bench.begin(SCENES)
+    bench.alice.send(**{"f/0/x": "12.5"})
+    with transaction() as session:
+        item_id = session.scalars(select(Item.id)).one()
+    ada = Desk(app, cast.admin)
+    ada.get(f"/items/{item_id}")
+    drawn = re.findall(r'<rect class="box (\w+)" x="([\d.]+)"', ada.page)
+    assert drawn == [("gone", "20.0"), ("same", "100.0"), ("new", "25.0")]
+    ada.get(f"/items/{item_id}/comments")
+    assert f'src="/items/{item_id}/media/0"' in ada.page
 
 
 def test_blind_people_see_the_picture_without_the_boxes(bench, picture):
