@@ -39,19 +39,20 @@ def faults_of(value: Any, pointer: str, *, percent: bool) -> list[Fault]:
     """Where boxes of the right schema are empty, out of the picture as far as can be told, or stand twice; at most
     20."""
     faults: list[Fault] = []
-    known: set[tuple[float, ...]] = set()
+    known: set[tuple[float | str, ...]] = set()
     for index, box in enumerate(value if isinstance(value, list) else []):
         place = f"{pointer}/{index}"
-        x, y, width, height = (float(box[side]) for side in SIDES)
+        x, y, width, height = sides = tuple(float(box[side]) for side in SIDES)
+        twin: tuple[float | str, ...] = (*sides, str(box["label"]))
         if x < 0 or y < 0:
             faults.append(Fault(f"{place}/{'x' if x < 0 else 'y'}", "is below 0"))
         elif width <= 0 or height <= 0:
             faults.append(Fault(f"{place}/{'width' if width <= 0 else 'height'}", "must be above 0"))
         elif percent and (x + width > 100.01 or y + height > 100.01):
             faults.append(Fault(place, "reaches out of the picture: x, y, width and height are percent"))
-        elif (x, y, width, height, hash(str(box["label"]))) in known:
+        elif twin in known:
             faults.append(Fault(place, "stands twice"))
-        known.add((x, y, width, height, hash(str(box["label"]))))
+        known.add(twin)
     return faults[:MOST_FAULTS]
 
 

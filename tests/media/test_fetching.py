@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from reviewqueue.cli import TOPICS
+from reviewqueue.core.background import run
 from reviewqueue.core.db import read_session
 from reviewqueue.media import fetching
 from reviewqueue.models import Media, OutboxRow
@@ -94,7 +96,9 @@ def test_the_task_opens_when_all_its_media_are_there(app, client, cast, files):
         fetching.fetch(first)
     assert claim(client, cast) == 204
     with app.app_context():
-        fetching.fetch(second)
+        with read_session() as session:
+            ids = list(session.scalars(select(OutboxRow.id).where(OutboxRow.topic == "media.fetch")))
+        assert run(TOPICS["media.fetch"].handler, ids, long=TOPICS["media.fetch"].long) == 2
         fetching.fetch(second)
     assert files.asked == ["/files/page.png", "/files/deep/page.png"]
     assert claim(client, cast) == 201

@@ -118,7 +118,7 @@ export default ({ $, $$, typed, focusOn, select, say }) => {
 
   function move(by, event) {
     if (!words.length || !field) return;
-    const first = places()[0], start = Math.max(0, words.indexOf(first) - (by > 0 ? 1 : 0));
+    const first = places()[0], start = words.indexOf(first) - (by > 0 ? 1 : 0);
     const head = Math.max(0, Math.min(words.length - 1, (cursor?.head ?? (first && words.includes(first) ? start : -1)) + by));
     cursor = { anchor: event.shiftKey && cursor ? cursor.anchor : head, head };
     pages.focus({ preventScroll: true });
