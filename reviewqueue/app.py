@@ -74,13 +74,14 @@ def _add_blueprints(app: Flask) -> None:
     from reviewqueue.feedback import web as feedback_web
     from reviewqueue.intake import api as intake_api
     from reviewqueue.intake import web as intake_web
+    from reviewqueue.media import api as media_api
     from reviewqueue.notices import web as notices_web
     from reviewqueue.openapi import api as openapi_api
     from reviewqueue.openapi import web as openapi_web
     from reviewqueue.queues import api as queues_api
     from reviewqueue.queues import web as queues_web
     from reviewqueue.review import api as review_api
-    from reviewqueue.review import quality_web
+    from reviewqueue.review import media_web, quality_web
     from reviewqueue.review import web as review_web
 
     html = [
@@ -89,6 +90,7 @@ def _add_blueprints(app: Flask) -> None:
         health.blueprint,
         review_web.blueprint,
         quality_web.blueprint,
+        media_web.blueprint,
         queues_web.blueprint,
         notices_web.blueprint,
         intake_web.blueprint,
@@ -97,7 +99,7 @@ def _add_blueprints(app: Flask) -> None:
         openapi_web.blueprint,
     ]
     apis = [
-        intake_api.blueprint, queues_api.blueprint, review_api.blueprint, delivery_api.blueprint,
+        intake_api.blueprint, media_api.blueprint, queues_api.blueprint, review_api.blueprint, delivery_api.blueprint,
         webhooks_api.blueprint,
         feedback_api.blueprint, adapters_api.blueprint, openapi_api.blueprint,
     ]  # fmt: skip

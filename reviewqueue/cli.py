@@ -23,6 +23,7 @@ from reviewqueue.core.background import Topic
 TOPICS = {
     "item.queued": Topic("reviewqueue.delivery.jobs.on_queued", batch=500),
     "import.store": Topic("reviewqueue.intake.jobs.store_import", long=True),
+    "media.fetch": Topic("reviewqueue.media.jobs.fetch", long=True),
     "webhooks.send": Topic("reviewqueue.delivery.jobs.send_due", long=True),
     "notice.mail": Topic("reviewqueue.notices.jobs.mail", long=True),
     "task.follow_up": Topic("reviewqueue.review.jobs.remind"),
@@ -268,6 +269,7 @@ def duties() -> Any:
     from reviewqueue.delivery.webhooks import deliveries
     from reviewqueue.feedback import exports
     from reviewqueue.intake import idempotency, imports
+    from reviewqueue.media import uploads
     from reviewqueue.resolution import endings, feed
     from reviewqueue.review import claims, escalation, settling
 
@@ -286,6 +288,7 @@ def duties() -> Any:
             "forget old idempotency keys", idempotency.purge, 600, due=idempotency.OLD, batch=idempotency.PURGED_AT_ONCE
         ),
         Duty("give up imports that broke off", imports.give_up_silent, 300, due=imports.SILENT),
+        Duty("delete media that no item refers to", uploads.sweep, 600, due=uploads.OLD, batch=uploads.SWEPT_AT_ONCE),
         Duty("forget ended sessions", sessions.sweep, 600, due=sessions.ENDED),
         Duty("forget old failed logins", throttle.sweep, 600, due=throttle.OLD),
         Duty("delete what exports left", exports.sweep, 600, writes=False),

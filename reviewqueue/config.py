@@ -62,6 +62,11 @@ class Settings:
     webhook_allow: str = ""
     """`REVIEWQUEUE_WEBHOOK_ALLOW`: host names, addresses and networks, separated by commas, that webhooks may go to
     though they are not public, and by plain http. Default: none."""
+    max_media_bytes: int = 10_485_760
+    """`REVIEWQUEUE_MAX_MEDIA_BYTES`: largest picture or document, in bytes. Default 10 MiB."""
+    media_allow: tuple[str, ...] = ()
+    """`REVIEWQUEUE_MEDIA_ALLOW`: beginnings of the addresses from which media may be fetched, separated by commas:
+    `https://files.example.com/receipts/`. Default: none."""
     requests_per_second: int = 0
     """`REVIEWQUEUE_REQUESTS_PER_SECOND`: how many requests a token may make in each web process, where it has no
     limit of its own. Default 0: any number."""
@@ -85,6 +90,10 @@ class Settings:
     @property
     def exports_dir(self) -> Path:
         return self.data_dir / "exports"
+
+    @property
+    def media_dir(self) -> Path:
+        return self.data_dir / "media"
 
 
 def load(
@@ -119,6 +128,8 @@ def load(
         web_threads=_number(env, "REVIEWQUEUE_WEB_THREADS", 8),
         execution_lease_seconds=_number(env, "REVIEWQUEUE_EXECUTION_LEASE_SECONDS", 60),
         webhook_allow=env.get("REVIEWQUEUE_WEBHOOK_ALLOW", ""),
+        max_media_bytes=_number(env, "REVIEWQUEUE_MAX_MEDIA_BYTES", 10_485_760),
+        media_allow=_media_allow(env),
         requests_per_second=_number(env, "REVIEWQUEUE_REQUESTS_PER_SECOND", 0),
         public_url=_public_url(env),
         smtp_url=_smtp_url(env),
@@ -131,6 +142,16 @@ def _public_url(env: Mapping[str, str]) -> str:
     if url and not url.startswith(("http://", "https://")):
         raise BadSetting("REVIEWQUEUE_PUBLIC_URL must start with https:// or http://.")
     return url
+
+
+def _media_allow(env: Mapping[str, str]) -> tuple[str, ...]:
+    found = tuple(filter(None, (part.strip() for part in env.get("REVIEWQUEUE_MEDIA_ALLOW", "").split(","))))
+    for prefix in found:
+        # Without the slash behind its host, `https://files.example.com` would let `https://files.example.com.evil` in.
+        scheme, _, rest = prefix.partition("://")
+        if scheme not in {"http", "https"} or rest.find("/") < 1:
+            raise BadSetting(f"REVIEWQUEUE_MEDIA_ALLOW must hold addresses such as https://host/path/, not {prefix!r}.")
+    return found
 
 
 def _smtp_url(env: Mapping[str, str]) -> str:

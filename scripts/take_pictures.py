@@ -108,6 +108,16 @@ def desk(browser: Browser, address: str) -> None:
     everywhere(browser, page, "json-draft")
     page.keyboard.press("?")
     take(page, "keys")
+    begin(page, "delivery-notes", "svg.over .word")
+    words = page.evaluate("JSON.parse(document.querySelector('#pages').dataset.words).map((word) => word[5])")
+    page.locator(".word").nth(words.index("Coastline")).click()
+    page.locator(".word").nth(words.index("Freight")).click(modifiers=["Shift"])
+    saved(page)
+    take(page, "document")
+    everywhere(browser, page, "document")
+    begin(page, "shelf-goods", "svg.over .box")
+    take(page, "boxes")
+    everywhere(browser, page, "boxes")
 
 
 PAGES = {

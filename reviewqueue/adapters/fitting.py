@@ -18,6 +18,9 @@ class View(Protocol):
     @property
     def output(self) -> str | None: ...
 
+    @property
+    def unit(self) -> str: ...
+
 
 class Queue(Protocol):
     """What is asked of a queue: `queues.configuration.QueueConfig` has it."""

@@ -5,12 +5,15 @@ The shape is Label Studio's JSON of tasks (its guide: "Label Studio Task Format"
     [{id, data: {...}, meta?: {...},
       predictions: [{model_version, score, result: [{id, from_name, to_name, type, value}]}]}]
 
-`data` is the input. The first prediction is the output, others are alternatives. What a result's `value` holds depends
-on the control's `type`; those of `VALUES` are known. Annotations, which people have made, are not read.
+`data` is the input; the address of a picture in it becomes a reference, `{"$media": …}`, where the queue looks at
+pictures, and `rectanglelabels` become its boxes. The first prediction is the output, others are alternatives. What a
+result's `value` holds depends on the control's `type`; those of `VALUES` are known. Annotations, which people made,
+are not read.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,6 +23,10 @@ from reviewqueue.errors import Fault, Invalid
 VALUES = {"choices": "choices", "textarea": "text", "rating": "rating", "number": "number", "datetime": "datetime"}
 """By type of control, the member of `value` that holds what was said."""
 _LISTS = {"choices", "textarea"}
+BOXES = "rectanglelabels"
+PICTURED = frozenset({"image_boxes", "document"})
+_OWN = re.compile(r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.[a-z]+")
+"""What an export of ours calls a file that was uploaded."""
 KEPT = "label_studio"
 """Where an item's metadata has what a task has and an item has not."""
 
@@ -39,7 +46,7 @@ def item_of_task(task: Any, queue: Queue, pointer: str = "") -> dict[str, Any]:
     """The item of one task. Raises `Invalid`; its pointers begin with `pointer`."""
     if not isinstance(task, dict) or not isinstance(task.get("data"), dict):
         raise _wrong(f"{pointer}/data", "should be an object, and is required")
-    item: dict[str, Any] = {"queue": queue.name, "input": task["data"]}
+    item: dict[str, Any] = {"queue": queue.name, "input": _input(task["data"], queue)}
     if task.get("id") is not None:
         item["external_id"] = str(task["id"])
     metadata = dict(_typed(task.get("meta") or {}, dict, f"{pointer}/meta"))
@@ -68,7 +75,55 @@ def _predicted(prediction: Any, queue: Queue, pointer: str) -> tuple[dict[str, A
     return found, score
 
 
+def _input(data: dict[str, Any], queue: Queue) -> dict[str, Any]:
+    if queue.view.type not in PICTURED:
+        return data
+    return {name: _media(value) if queue.view.input in (None, name) else value for name, value in data.items()}
+
+
+def _media(value: Any) -> Any:
+    """What names a picture, or several, as a reference."""
+    if isinstance(value, list):
+        return [_media(part) for part in value]
+    if not isinstance(value, str):
+        return value
+    own = _OWN.fullmatch(value)
+    if own or value.startswith(("https://", "http://")):
+        return {"$media": own[1] if own else value}
+    return value
+
+
+def _boxes(results: list[Any], queue: Queue, pointer: str) -> Any:
+    boxes = []
+    for place, given in enumerate(results):
+        where = f"{pointer}/{place}"
+        result = _typed(given, dict, where)
+        if result.get("type") != BOXES:
+            raise _wrong(f"{where}/type", f"is {result.get('type')}: the queue takes {BOXES} alone")
+        value = _typed(result.get("value"), dict, f"{where}/value")
+        [label] = _typed(value.get(BOXES), list, f"{where}/value/{BOXES}")[:1] or [None]
+        boxes.append({**_sides(value, result, queue, where), "label": label})
+    return boxes if queue.view.output is None else {queue.view.output: boxes}
+
+
+def _sides(value: dict[str, Any], result: dict[str, Any], queue: Queue, where: str) -> dict[str, float]:
+    found = {}
+    for side, whole in (("x", "width"), ("y", "height"), ("width", "width"), ("height", "height")):
+        size = value.get(side)
+        if not isinstance(size, int | float) or isinstance(size, bool):
+            raise _wrong(f"{where}/value/{side}", "should be a number: percent of the picture")
+        if queue.view.unit == "pixel":
+            pixels = result.get(f"original_{whole}")
+            if not isinstance(pixels, int | float) or isinstance(pixels, bool):
+                raise _wrong(f"{where}/original_{whole}", "is required: the queue measures in pixels")
+            size = round(size * pixels / 100, 2)
+        found[side] = size
+    return found
+
+
 def _output(results: list[Any], queue: Queue, pointer: str) -> Any:
+    if queue.view.type == "image_boxes":
+        return _boxes(results, queue, pointer)
     said: dict[str, Any] = {}
     for place, given in enumerate(results):
         where = f"{pointer}/{place}"

@@ -322,7 +322,7 @@ CONTENT_SECURITY_POLICY = (
 def secure(response: Response) -> Response:
     """Set the headers that every answer carries, errors too."""
     headers = response.headers
-    headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+    headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
     headers["X-Content-Type-Options"] = "nosniff"
     headers["Referrer-Policy"] = "same-origin"
     headers["Cross-Origin-Opener-Policy"] = "same-origin"

@@ -60,7 +60,7 @@ class FilterShape(Shape):
 class ExportShape(Shape):
     queue: Annotated[str, Field(min_length=1, max_length=200)]
     """The queue's name."""
-    format: Literal["jsonl", "csv"] = "jsonl"
+    format: Literal["jsonl", "csv", "coco", "label-studio"] = "jsonl"
     filter: FilterShape = FilterShape()
 
 

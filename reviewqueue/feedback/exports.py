@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from itertools import pairwise
 from typing import Any
@@ -23,10 +23,12 @@ from reviewqueue.core.strictjson import dumps
 from reviewqueue.delivery.webhooks import deliveries, events
 from reviewqueue.errors import Conflict, Fault, Faults, Invalid, NotFound, Unavailable
 from reviewqueue.feedback import formats, selection, storage
+from reviewqueue.feedback.formats.frame import Frame
 from reviewqueue.feedback.records import VERSION
 from reviewqueue.models import DatasetShard, DatasetVersion, Item, Queue
 from reviewqueue.models.states import ExportState, ResolvedBy, Verdict
 from reviewqueue.queues.catalog import find_queue
+from reviewqueue.queues.views import View
 
 PLAN, SHARD = "export.plan", "export.shard"
 LIVE = (ExportState.PENDING, ExportState.RUNNING)
@@ -54,6 +56,7 @@ def request_export(
         raise Invalid("The format is not known.", [Fault("/format", f"must be one of {', '.join(formats.FORMATS)}")])
     _check_filter(wanted or {})
     head = find_queue(session=session, actor=actor, slug=queue, action=Action.EXPORT)
+    _check_type(kind, selection.views_of(session, head.id).values())
     if on_postgresql(session):
         # Two requests at once must not draw the same number. Rows that refer to the queue are not held up.
         session.execute(select(Queue.id).where(Queue.id == head.id).with_for_update(key_share=True))
@@ -73,6 +76,14 @@ def request_export(
         facts={"format": kind, "number": number, "filter": wanted or {}},
     )  # fmt: skip
     return export_id
+
+
+def _check_type(kind: str, views: Iterable[View]) -> None:
+    """Raises `Invalid` for a format that cannot say what the queue decides, or once decided."""
+    known = formats.TYPES.get(kind)
+    if known is not None and not all(view.type in known for view in views):
+        fault = Fault("/format", f"is for queues that are, and always were, of the type {' or '.join(sorted(known))}")
+        raise Invalid("The format does not fit the queue.", [fault])
 
 
 def _check_filter(wanted: dict[str, Any]) -> None:
@@ -150,7 +161,7 @@ def write_shard(shard_id: str, *, renew: Callable[[], Any]) -> None:
             select(func.count()).select_from(DatasetShard).where(DatasetShard.export_id == shard.export_id)
         ).scalar_one()
     if export.state is ExportState.RUNNING and shard.state is not ExportState.READY:
-        name = f"feedback-{shard.number:05}-of-{total:05}.{export.format}"
+        name = f"feedback-{shard.number:05}-of-{total:05}.{formats.suffix(export.format)}"
         _write_pages(export, shard, name, renew)
     with write_session() as session:
         finish_if_last(session, export.id)
@@ -158,25 +169,28 @@ def write_shard(shard_id: str, *, renew: Callable[[], Any]) -> None:
 
 def _write_pages(export: Any, shard: Any, name: str, renew: Callable[[], Any]) -> None:
     """Write the file to its end. Raises `Cancelled`."""
-    pages = selection.Pages(export)
-    rows_done, after, told = 0, shard.after_id, time.monotonic()
+    pages, beside = selection.Pages(export), export.format in formats.TYPES
+    with read_session() as session:
+        written = formats.writer(export.format, selection.frame_of(session, export, shard) if beside else Frame())
+    after, told = shard.after_id, time.monotonic()
     with storage.writing(export.id, name) as file:
-        file.write(formats.header(export.format))
+        file.write(written.begin())
         while True:
             with read_session() as session:
                 rows, after = pages.read(session, after, shard.upto_id)
-            file.write(b"".join([formats.line(export.format, row, decided) for row, decided in rows]))
-            rows_done += len(rows)
+                media = selection.media_of(session, rows) if beside else {}
+            file.write(b"".join([written.take(row, decided, media.get(row.id, ())) for row, decided in rows]))
             if after is None:
                 break
             renew()
             if time.monotonic() - told >= TELL_EVERY:
                 told = time.monotonic()
-                if not _progress(export.id, shard.id, rows_done):
+                if not _progress(export.id, shard.id, written.rows):
                     raise Cancelled
+        file.write(written.end())
         file.finish()
         with write_session() as session:
-            if _take_place(session, export.id, shard.id, rows_done=rows_done, name=name, file=file):
+            if _take_place(session, export.id, shard.id, rows_done=written.rows, name=name, file=file):
                 # Before the commit: a row that says `ready` has its file; a file without one is written again.
                 file.publish()
 

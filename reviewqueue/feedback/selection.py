@@ -10,10 +10,15 @@ from typing import Any
 from sqlalchemy import Integer, String, bindparam, exists, func, or_, select, type_coerce
 from sqlalchemy.orm import Session
 
+from reviewqueue.feedback.formats.frame import Frame
 from reviewqueue.intake.opt_outs import learnable
-from reviewqueue.models import Decision, Item, Person, Queue, Resolution, Task
+from reviewqueue.media import reading
+from reviewqueue.models import Decision, Item, Person, Queue, QueueVersion, Resolution, Task
 from reviewqueue.models.base import table
 from reviewqueue.models.states import ResolvedBy, TaskKind, Verdict
+from reviewqueue.queues.catalog import configuration
+from reviewqueue.queues.configuration import QueueConfig
+from reviewqueue.queues.views import View
 
 PAGE = 250
 """Rows a query: an item may have a mebibyte."""
@@ -155,6 +160,30 @@ class Pages:
         for decision in session.execute(self._decisions, {"item_ids": [row.id for row in rows]}).all():
             decided[decision.item_id].append(decision)
         return [(row, decided.get(row.id, [])) for row in rows], end
+
+
+def views_of(session: Session, queue_id: str) -> dict[int, View]:
+    """The view of each version of the queue."""
+    return {version: config.view for version, config in _configurations(session, queue_id)}
+
+
+def _configurations(session: Session, queue_id: str) -> list[tuple[int, QueueConfig]]:
+    versions = session.scalars(
+        select(QueueVersion.version).where(QueueVersion.queue_id == queue_id).order_by(QueueVersion.version)
+    )
+    return [(version, configuration(session, queue_id, version).config) for version in versions.all()]
+
+
+def frame_of(session: Session, export: Any, shard: Any) -> Frame:
+    """What the formats of annotation tools need to know of the queue."""
+    found = _configurations(session, export.queue_id)
+    labels = [label if isinstance(label, str) else json.dumps(label) for _, config in found for label in config.labels]
+    return Frame({version: config.view for version, config in found}, list(dict.fromkeys(labels)), shard.number)
+
+
+def media_of(session: Session, rows: list[tuple[Any, list[Any]]]) -> dict[str, list[Any]]:
+    """The media of these items."""
+    return reading.media_of(session, [row.id for row, _ in rows])
 
 
 def _plain(column: Any) -> Any:

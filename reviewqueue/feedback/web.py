@@ -31,10 +31,24 @@ BY_TITLES = {
 }
 
 
+FORMAT_TITLES = {
+    "jsonl": "JSONL: one feedback record a line",
+    "csv": "CSV: one row an item",
+    "coco": "COCO: boxes on pictures",
+    "label-studio": "Label Studio: tasks with predictions and annotations",
+}
+
+
 class ExportForm(FlaskForm):  # type: ignore[misc]
     queue = SelectField("Queue")
     format = SelectField(
-        "Format", choices={"jsonl": "JSONL: one feedback record a line", "csv": "CSV: one row an item"}
+        "Format",
+        choices={
+            "jsonl": "JSONL: one feedback record a line",
+            "csv": "CSV: one row an item",
+            "coco": "COCO: boxes on pictures",
+            "label-studio": "Label Studio: tasks with predictions and annotations",
+        },
     )
     by = SelectMultipleField(
         "Resolved by", choices={by.value: title for by, title in BY_TITLES.items()},

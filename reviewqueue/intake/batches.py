@@ -232,6 +232,8 @@ def _store(session: Session, actor: Actor, items: list[Prepared], now: datetime)
     for slug in dict.fromkeys(item.head.slug for item in tasks):
         refs = [item.item_id for item in tasks if item.head.slug == slug]
         outbox.append_many(session, ITEM_QUEUED, rq_queue=outbox.review_queue(slug), refs=refs)
+    for item in items:
+        item.attach_media(session, actor)
     event_ids = new_ids(len(items))
     insert_rows(
         session, table(AuditEvent),

@@ -20,6 +20,7 @@ from reviewqueue.errors import Conflict, Fault, Faults, Invalid, NotFound, TooLa
 from reviewqueue.intake.duplicates import Earlier, find_earlier
 from reviewqueue.intake.pressure import Placed, Waiting, relieved
 from reviewqueue.intake.shapes import ItemShape
+from reviewqueue.media import linking
 from reviewqueue.models import Item
 from reviewqueue.models.states import (
     ENDED,
@@ -35,6 +36,7 @@ from reviewqueue.models.states import (
 )
 from reviewqueue.queues import routing
 from reviewqueue.queues.catalog import Compiled, QueueHead, configuration, find_queue
+from reviewqueue.queues.references import Reference
 from reviewqueue.resolution.endings import resolution_columns
 
 
@@ -63,6 +65,8 @@ class Prepared:
     """With which it ends at once; None where people are to answer, or where it is refused."""
     limited: bool = False
     """See `Placed.limited`."""
+    media: tuple[Reference, ...] = ()
+    """What its input refers to."""
 
     @property
     def refused(self) -> bool:
@@ -117,6 +121,13 @@ class Prepared:
             item_id=self.item_id, queue_id=self.head.id, revision=1, by=self.answer.by, verdict=self.answer.verdict,
             output=self.answer.output, reason=self.answer.reason,
         )  # fmt: skip
+
+    def attach_media(self, session: Session, actor: Actor) -> None:
+        """Once the item and its tasks are stored."""
+        if self.media:
+            linking.attach(
+                session, actor, queue_id=self.head.id, slug=self.head.slug, item_id=self.item_id, references=self.media
+            )
 
     def refusal(self) -> Invalid:
         return Invalid(f"Refused by rule {self.route.rule}: {self.route.title}.", code="refused_by_rule")
@@ -175,6 +186,7 @@ def prepare(
     _check_size(body)
     compiled = configuration(session, head.id, head.version)
     item = _checked(session, actor, compiled, body)
+    media = linking.references_of(session, head.id, body)
     facts, failed = _facts(item), item.failed
     route = compiled.route(facts, item_id=item_id, failed=failed, stopped=head.stopped)
     placed, answer, earlier = Placed(head, compiled, route), None, None
@@ -194,7 +206,7 @@ def prepare(
             answer = Answer(ResolvedBy.ROUTING, Verdict.APPROVE, item.output_text)
     columns = _columns(actor, placed, body, item, item_id, state)
     columns["duplicate_of"] = earlier.item_id if earlier else None
-    return Prepared(placed.head, placed.compiled, item_id, placed.route, state, columns, answer, placed.limited)
+    return Prepared(placed.head, placed.compiled, item_id, placed.route, state, columns, answer, placed.limited, media)
 
 
 def tried(

@@ -10,6 +10,7 @@ from reviewqueue.models.datasets import DatasetShard, DatasetVersion
 from reviewqueue.models.gold import Gold
 from reviewqueue.models.imports import Import, ImportChunk, ImportFault
 from reviewqueue.models.items import IdempotencyKey, Item, ItemLikeness, OptOut
+from reviewqueue.models.media import ItemMedia, Media
 from reviewqueue.models.notices import Comment, InstructionsRead, Notice
 from reviewqueue.models.people import LoginThrottle, Membership, Person, Token, TokenQueue, WebSession
 from reviewqueue.models.queues import Brake, Queue, QueueVersion
@@ -35,7 +36,9 @@ __all__ = [
     "InstructionsRead",
     "Item",
     "ItemLikeness",
+    "ItemMedia",
     "LoginThrottle",
+    "Media",
     "Membership",
     "Notice",
     "OptOut",

@@ -99,6 +99,15 @@ class Verdict(StrEnum):
     """Must not be used, and nothing replaces it."""
 
 
+class MediaState(StrEnum):
+    WAITING = "waiting"
+    """To be fetched."""
+    READY = "ready"
+    """The file is there."""
+    FAILED = "failed"
+    """It could not be fetched, or was nothing that is taken."""
+
+
 class ResolvedBy(StrEnum):
     ROUTING = "routing"
     PEOPLE = "people"

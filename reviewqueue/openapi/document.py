@@ -17,6 +17,7 @@ from reviewqueue.openapi import (
     exports,
     imports,
     items,
+    media,
     opt_outs,
     problems,
     quality,
@@ -30,7 +31,7 @@ from reviewqueue.openapi.parameters import HEADERS, parameters_of
 from reviewqueue.openapi.schemas import components, schema_of
 
 TAGS: tuple[Tag, ...] = (
-    items.TAG, imports.TAG, opt_outs.TAG, queues.TAG, brakes.TAG, claims.TAG, quality.TAG, exports.TAG,
+    items.TAG, imports.TAG, media.TAG, opt_outs.TAG, queues.TAG, brakes.TAG, claims.TAG, quality.TAG, exports.TAG,
     webhooks.TAG, service.TAG,
 )  # fmt: skip
 SHARED = (

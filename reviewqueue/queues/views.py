@@ -8,14 +8,16 @@ from typing import Any, Literal
 from reviewqueue.core.http import Shape
 from reviewqueue.core.strictjson import escape_pointer
 from reviewqueue.errors import Fault, Faults
-from reviewqueue.queues import candidates, messages, spans
+from reviewqueue.queues import boxes, candidates, messages, pages, spans
 from reviewqueue.queues.schemas import choices, property_schema, resolved
 
 
 class View(Shape):
     """How input and output are shown and edited."""
 
-    type: Literal["choice", "multi_choice", "text", "json", "compare", "chat", "spans"]
+    type: Literal[
+        "choice", "multi_choice", "text", "json", "compare", "chat", "spans", "document", "image_boxes"
+    ]  # fmt: skip
     input: str | None = None
     """The property of the input that is read; None: all of it."""
     output: str | None = None
@@ -24,9 +26,13 @@ class View(Shape):
     """With `compare`: the property of the input that holds what is compared; None: `candidates`."""
     overlap: bool = False
     """With `spans`: whether they may overlap."""
+    words: str | None = None
+    """With `document`: the property of the input that has the words on its pages; None: `words`."""
+    unit: Literal["pixel", "percent"] = "pixel"
+    """With `image_boxes`: what boxes are measured in."""
 
 
-LABELLED = frozenset({"choice", "multi_choice", "spans"})
+LABELLED = frozenset({"choice", "multi_choice", "spans", "image_boxes"})
 """Types whose output consists of labels: one may be missing."""
 
 
@@ -36,9 +42,12 @@ def labels(view: View, schema: Mapping[str, Any]) -> list[Any]:
         return choices(schema, view.output)
     if view.type == "multi_choice":
         return _choices_of_elements(schema, view.output)
-    if view.type == "spans":
-        return spans.labels(property_schema(schema, view.output), schema)
+    if view.type in _ROWS:
+        return _ROWS[view.type](property_schema(schema, view.output), schema)
     return []
+
+
+_ROWS = {"spans": spans.labels, "image_boxes": boxes.labels}
 
 
 def _choices_of_elements(schema: Mapping[str, Any], name: str | None) -> list[Any]:
@@ -97,6 +106,10 @@ def check(view: View, schema: Mapping[str, Any], given: Any, faults: Faults) -> 
         and not (isinstance(given, Mapping) and given.get("type") == "string")
     ):
         faults.add("/view/input", "is required with spans, where the input is no text: the property that is")
+    if view.words is not None and view.type != "document":
+        faults.add("/view/words", "is for document alone")
+    if view.unit != "pixel" and view.type != "image_boxes":
+        faults.add("/view/unit", "is for image_boxes alone")
     if view.candidates is not None and view.type != "compare":
         faults.add("/view/candidates", "is for compare alone")
     target = property_schema(schema, view.output)
@@ -117,6 +130,9 @@ def _lacks(view: View, schema: Mapping[str, Any], target: Mapping[str, Any]) -> 
     if view.type == "spans":
         fits = labels(view, schema)
         return None if fits else "type: array of objects with start and end, integers, and label, an enum,"
+    if view.type == "image_boxes":
+        fits = labels(view, schema)
+        return None if fits else "type: array of objects with x, y, width and height, numbers, and label, an enum,"
     if view.type == "chat":
         return None if messages.is_reply(target, schema) else "type: string, a message with content, or a list of them"
     if view.type == "text":
@@ -138,6 +154,9 @@ def faults_in_input(view: View, value: Any, pointer: str) -> list[Fault]:
         return candidates.faults_in(value, view.candidates, pointer)
     if view.type == "spans":
         return spans.faults_in(value, view.input, pointer)
+    if view.type in {"document", "image_boxes"}:
+        found = pages.faults_in_pages(value, view.input, pointer, only_one=view.type == "image_boxes")
+        return found or (pages.faults_in_words(value, view.words, pointer) if view.type == "document" else [])
     return messages.faults_in(value, view.input, pointer) if view.type == "chat" else []
 
 
@@ -150,4 +169,6 @@ def faults_in_output(view: View, value: Any, given: Any, pointer: str) -> list[F
         value = value[view.output]
     if view.type == "spans":
         return spans.faults_of(value, given, view.input, place, overlap=view.overlap)
+    if view.type == "image_boxes":
+        return boxes.faults_of(value, place, percent=view.unit == "percent")
     return candidates.faults_of_choice(value, given, view.candidates, place) if view.type == "compare" else []

@@ -66,7 +66,7 @@ def _derived(ai_output: Any, output: Any, view: str, *, started_blank: bool) -> 
         return Verdict.OVERRIDE
     if view == "text":
         survives = bool(_words(ai_output) & _words(output))
-    elif view in {"multi_choice", "spans"}:
+    elif view in {"multi_choice", "spans", "image_boxes"}:
         survives = bool(set(_units(ai_output)) & set(_units(output)))
     else:
         new = dict(leaves(output))
@@ -92,10 +92,13 @@ def _words(value: Any) -> set[str]:
 
 def _units(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
     """What may survive of lists: leaves by their place, whatever their index, for a label that stays may stand earlier;
-    of a span, two of its start, end and label."""
+    of a span, two of its start, end and label; of a box, its place or its label."""
     if isinstance(value, dict) and value.keys() >= {"start", "end", "label"}:
         for kept in (("start", "end"), ("start", "label"), ("end", "label")):
             yield f"{place}/{'+'.join(kept)}", json.dumps([value[key] for key in kept])
+    elif isinstance(value, dict) and value.keys() >= {"x", "y", "width", "height", "label"}:
+        yield f"{place}/sides", json.dumps([value[key] for key in ("x", "y", "width", "height")])
+        yield f"{place}/label", json.dumps(value["label"])
     elif isinstance(value, dict):
         for key, element in value.items():
             yield from _units(element, f"{place}/{escape_pointer(key)}")

@@ -22,6 +22,7 @@ from reviewqueue.core.moments import iso
 from reviewqueue.core.strictjson import Raw, parse_object, raw, spliced
 from reviewqueue.errors import Fault, Invalid
 from reviewqueue.intake.shapes import ItemShape
+from reviewqueue.media import reading
 from reviewqueue.queues.catalog import find_queue
 from reviewqueue.resolution.verdicts import MISSING
 from reviewqueue.review import (
@@ -33,6 +34,7 @@ from reviewqueue.review import (
     escalation,
     golden,
     handing,
+    media,
     quality,
     workpiece,
 )
@@ -182,6 +184,22 @@ def read_draft(claim_id: str) -> Response:
         claims.queue_of_claim(session=session, actor=who, claim_id=claim_id)
         task_id, _ = claims.parse_claim_id(claim_id)
         return text_answer(spliced({"body": raw(drafts.read(session, task_id, who.id))}))
+
+
+@blueprint.get("/claims/<claim_id>/media/<int:place>")
+def claim_media(claim_id: str, place: int) -> Response:
+    """The file that the item in hand refers to there."""
+    with read_session() as session:
+        row = media.of_claim(session=session, actor=actor(), claim_id=claim_id, place=place)
+    return reading.given_out(row)
+
+
+@blueprint.get("/items/<item_id>/media/<int:place>")
+def item_media(item_id: str, place: int) -> Response:
+    """The file that an item refers to there."""
+    with read_session() as session:
+        row = media.of_item(session=session, actor=actor(), item_id=known_id(item_id), place=place)
+    return reading.given_out(row)
 
 
 @blueprint.put("/claims/<claim_id>/draft")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from reviewqueue.core.access import Action, Actor, may, require
 from reviewqueue.core.db import clock
 from reviewqueue.core.ids import new_id
 from reviewqueue.errors import Fault, Forbidden, Invalid, NotFound
+from reviewqueue.media.reading import Picture, pictures_of
 from reviewqueue.models import Comment, Item, Membership, Person, Task
 from reviewqueue.models.states import ActorKind, NoticeKind, TaskState
 from reviewqueue.notices import inbox
@@ -52,7 +54,7 @@ def comment(*, session: Session, actor: Actor, item_id: str, body: str) -> Comme
 
     Raises `NotFound`, `Forbidden`, `Invalid` for nothing or too much.
     """
-    places = _require(session, actor, item_id, Action.COMMENT)
+    places = places_of(session, actor, item_id, Action.COMMENT)
     if actor.kind is not ActorKind.PERSON:
         raise Forbidden("Only people comment: use a personal token with the scope review.")
     body = body.strip()
@@ -76,7 +78,7 @@ def comment(*, session: Session, actor: Actor, item_id: str, body: str) -> Comme
     return Commented(created.id, created.created_at, mentioned, unknown)
 
 
-def _require(session: Session, actor: Actor, item_id: str, *actions: Action) -> list[str]:
+def places_of(session: Session, actor: Actor, item_id: str, *actions: Action) -> list[str]:
     """The queues where the item is, its own first, if the actor may do one of these in one of them. Raises `NotFound`,
     `Forbidden`."""
     own = session.execute(select(Item.queue_id).where(Item.id == item_id)).scalar_one_or_none()
@@ -130,6 +132,8 @@ def mentions(body: str, people: Iterable[Named]) -> tuple[list[Named], list[str]
 @dataclass(frozen=True)
 class Conversation:
     item: Any
+    pictures: list[Picture]
+    """What its input refers to."""
     queue: QueueHead
     config: QueueConfig
     comments: list[Any]
@@ -144,12 +148,13 @@ class Conversation:
 def conversation(*, session: Session, actor: Actor, item_id: str) -> Conversation:
     """What was said about the item, and the item itself: opening it is an event, and `actor` has then read the notices
     about it. Raises `NotFound`, `Forbidden`."""
-    places = _require(session, actor, item_id, Action.COMMENT, Action.READ_ITEMS)
+    places = places_of(session, actor, item_id, Action.COMMENT, Action.READ_ITEMS)
     item = session.execute(select(Item).where(Item.id == item_id)).scalar_one()
     inbox.read_all(session=session, actor=actor, item_id=item_id)
     trail.record(session, actor, "item.viewed", queue_id=item.queue_id, item_id=item_id)
     return Conversation(
-        item=item, queue=queue_by_id(session, item.queue_id),
+        item=item, pictures=pictures_of(session, item.id, json.loads(item.input), item.input),
+        queue=queue_by_id(session, item.queue_id),
         config=configuration(session, item.queue_id, item.config_version).config, comments=said_about(session, item_id),
         people=people_of(session, places), may_comment=any(may(actor, Action.COMMENT, place) for place in places),
         held=_held(session, actor, item_id),
@@ -168,7 +173,7 @@ def _held(session: Session, actor: Actor, item_id: str) -> str | None:
 
 def listed(*, session: Session, actor: Actor, item_id: str) -> list[Any]:
     """As `said_about`. Raises `NotFound`, `Forbidden`."""
-    _require(session, actor, item_id, Action.COMMENT, Action.READ_ITEMS)
+    places_of(session, actor, item_id, Action.COMMENT, Action.READ_ITEMS)
     return said_about(session, item_id)
 
 

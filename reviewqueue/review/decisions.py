@@ -19,7 +19,8 @@ from reviewqueue.core.ids import known_id, new_id
 from reviewqueue.core.moments import iso
 from reviewqueue.core.strictjson import Raw, dumps, spliced
 from reviewqueue.errors import AlreadyDecided, Conflict, Faults, GraceOver, Invalid, ItemEnded, NotFound
-from reviewqueue.models import Decision, Draft, Item, PendingRelease, Task
+from reviewqueue.media.reading import hashes_of
+from reviewqueue.models import Decision, Draft, Item, ItemMedia, PendingRelease, Task
 from reviewqueue.models.base import table
 from reviewqueue.models.states import ENDED, ActorKind, ItemState, TaskKind, TaskState, Verdict
 from reviewqueue.queues import views
@@ -79,6 +80,7 @@ class Lost:
 
 _task, _item, _decision, _draft = table(Task).c, table(Item).c, table(Decision).c, table(Draft).c
 _other = table(Task).alias("other").c
+_item_media = table(ItemMedia).c
 
 
 def _locked_statement(*, locks: bool) -> Any:
@@ -94,6 +96,7 @@ def _locked_statement(*, locks: bool) -> Any:
             .where(_other.item_id == _task.item_id, _other.id != _task.id, _other.state.in_(("open", "claimed")),
                    _other.kind != TaskKind.GOLD)
             .label("has_siblings"),
+            exists(text("1")).where(_item_media.item_id == _task.item_id).label("has_media"),
         )
         .join_from(table(Task), table(Item), _item.id == _task.item_id)
         .where(_task.id == bindparam("task_id"))
@@ -268,11 +271,17 @@ def _append(
         "message": submission.message or None,
         "spent_seconds": None if submission.spent_seconds is None else round(submission.spent_seconds, 1),
         "seen": None if submission.seen is None else dumps(list(submission.seen)),
-        "shown": dumps({"config_version": task.config_version, "blind": task.blind}), "via": actor.via,
+        "shown": dumps(_shown_to(session, task)), "via": actor.via,
         "late": late, "correct": correct, "decided_at": now, "releases_at": now + timedelta(seconds=grace),
     }  # fmt: skip
     append(session, Decision, row)
     return SimpleNamespace(**row)
+
+
+def _shown_to(session: Session, task: Any) -> dict[str, Any]:
+    """What the reviewer had before them."""
+    shown = {"config_version": task.config_version, "blind": task.blind}
+    return {**shown, "media": hashes_of(session, task.item_id)} if task.has_media else shown
 
 
 def _output_text(task: Any, submission: Submission, judged: Judged) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from werkzeug.datastructures import MultiDict
@@ -13,11 +14,13 @@ from reviewqueue.core import strictjson
 from reviewqueue.core.strictjson import escape_pointer
 from reviewqueue.errors import Fault, Faults, Invalid
 from reviewqueue.models.states import Verdict
-from reviewqueue.queues import candidates, messages, spans
+from reviewqueue.queues import candidates, messages, pages, spans
 from reviewqueue.queues.configuration import Reason, offered_reasons
+from reviewqueue.queues.references import without
 from reviewqueue.queues.schemas import property_schema
 from reviewqueue.resolution.verdicts import MISSING, same
 from reviewqueue.review import fields, shown
+from reviewqueue.review.boxing import Boxing, boxing
 from reviewqueue.review.chat import Chat, chat_of, check_arguments, schemas_of_arguments, widen
 from reviewqueue.review.comparing import Row, side_by_side
 from reviewqueue.review.decisions import Submission
@@ -27,10 +30,11 @@ from reviewqueue.review.editors.multi_choice import MultiChoice
 from reviewqueue.review.fields import Part
 from reviewqueue.review.forms import DecisionForm
 from reviewqueue.review.marking import Marking, marking
+from reviewqueue.review.sheets import Sheets, sheets_of
 from reviewqueue.review.workpiece import Workpiece
 
 MOST_DIGITS = 9
-SCRIPTS = {"multi_choice": "desk/multi_choice.js", "compare": "desk/compare.js", "spans": "desk/spans.js"}
+SCRIPTS = {kind: f"desk/{kind}.js" for kind in ("multi_choice", "compare", "spans", "document", "image_boxes")}
 UNSENT = {"csrf_token", "spent_seconds", "verdict", "add", "take"}
 """Names of the form that are no part of a draft."""
 
@@ -81,6 +85,7 @@ class Desk:
     part: Part | None = None
     chat: Chat | None = None
     marking: Marking | None = None
+    boxing: Boxing | None = None
     editor: Editor | None = None
     """Of the types that have one of their own."""
     errors: list[str] = field(default_factory=list)
@@ -140,9 +145,16 @@ class Desk:
     @property
     def script(self) -> str | None:
         """The static file that the browser needs for this type alone; none where it is edited as JSON text."""
-        if self.view == "spans" and self.part is not None and self.part.kind != "array":
+        if self.view in {"spans", "image_boxes"} and self.part is not None and self.part.kind != "array":
+            return None
+        if self.view in {"document", "image_boxes"} and not self.sheets.drawn:
             return None
         return SCRIPTS.get(self.view)
+
+    @cached_property
+    def sheets(self) -> Sheets:
+        """The pictures of the input."""
+        return sheets_of(self.work)
 
     @property
     def tells_seen(self) -> bool:
@@ -183,7 +195,14 @@ def desk_of(work: Workpiece, data: MultiDict[str, str] | None = None) -> Desk:
 
 def _read(work: Workpiece) -> tuple[Any, str | None]:
     """The input without what the type's own part of the page shows, and the property that is read."""
+    given, name = _beside(work)
+    return (without(given) if work.pictures else given), name
+
+
+def _beside(work: Workpiece) -> tuple[Any, str | None]:
     view = work.config.view
+    if view.type == "document" and isinstance(work.input, dict):
+        return {key: value for key, value in work.input.items() if key != (view.words or pages.WORDS)}, None
     if view.type == "compare" and isinstance(work.input, dict):
         hidden = view.candidates or candidates.PROPERTY
         return {key: value for key, value in work.input.items() if key != hidden}, view.input
@@ -318,6 +337,12 @@ def _fill_spans(desk: Desk) -> None:
     desk.marking = marking(text, config.labels, desk.ai, desk.part)
 
 
+def _fill_boxes(desk: Desk) -> None:
+    _fill_json(desk)
+    assert desk.part is not None
+    desk.boxing = boxing(desk.work.config, desk.ai, desk.part, desk.sheets)
+
+
 def _fill_editor(desk: Desk) -> None:
     desk.editor = _EDITORS[desk.view](desk.work, desk.ai, desk.pointer)
     desk.data = desk.data if desk.data is not None else _drafted(desk)
@@ -332,6 +357,8 @@ _FILL = {
     "json": _fill_json,
     "chat": _fill_chat,
     "spans": _fill_spans,
+    "document": _fill_json,
+    "image_boxes": _fill_boxes,
     **dict.fromkeys(_EDITORS, _fill_editor),
 }
 

@@ -99,7 +99,8 @@ def add_new(
         faults = compiled.validate_output(output, given=body.shape.input, pointer="/answer")
         if faults:
             raise Invalid("The known answer does not fit the queue.", faults, code="invalid_item")
-    columns = prepare(session, actor, head, body, item_id=new_id()).columns
+    prepared = prepare(session, actor, head, body, item_id=new_id())
+    columns = prepared.columns
     if columns["queue_id"] != head.id:
         raise Conflict("The queue is full. Add gold when there is room.", code="queue_full")
     settled = {"state": ItemState.RESOLVED, "revision": 0, "test": True, "reviews": 1, "duplicate_of": None}
@@ -110,6 +111,7 @@ def add_new(
                     {**columns, **settled, "created_at": clock(), "due_at": clock(), "expires_at": None}
                 )
             )
+            prepared.attach_media(session, actor)
     except IntegrityError:
         raise Conflict(
             f"The queue has an item with external_id {columns['external_id']!r} already.", code="external_id_taken"

@@ -16,6 +16,7 @@ from reviewqueue.core.db import clock
 from reviewqueue.core.http import cursor_of, parse_cursor
 from reviewqueue.core.ids import known_id
 from reviewqueue.errors import NotFound
+from reviewqueue.media.reading import Picture, pictures_of
 from reviewqueue.models import (
     AuditContent,
     AuditEvent,
@@ -171,6 +172,8 @@ class ItemHistory:
     comments: list[Any]
     events: list[Event] | None
     """None for those who may not read the history."""
+    pictures: list[Picture]
+    """What its input refers to."""
     gold: Any
     """Its row, if it is gold and the reader manages that."""
     withheld: bool
@@ -205,6 +208,7 @@ def item_history(*, session: Session, actor: Actor, item_id: str) -> ItemHistory
         resolutions=list(session.scalars(revisions)),
         decisions=decisions, events=events, withheld=withheld, comments=said_about(session, item.id),
         gold=_gold(session, actor, item),
+        pictures=pictures_of(session, item.id, json.loads(item.input), item.input),
     )  # fmt: skip
     trail.record(session, actor, "item.viewed", queue_id=item.queue_id, item_id=item.id)
     return history

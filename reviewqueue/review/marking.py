@@ -98,17 +98,22 @@ class Marking:
 def marking(text: str, labels: list[Any], ai: Any, part: Part) -> Marking:
     """`part` is the list of spans as the form holds it. With more than nine labels the digits are the model's first."""
     given = [span for index, one in enumerate(ai if isinstance(ai, list) else []) if (span := _given(one, str(index)))]
+    offered = offered_labels(labels, [span.label for span in given])
+    now = [span for row in part.children if (span := _typed(row))] if part.kind == "array" else given
+    return Marking(text, _within(given, text), _within(now, text), offered)
+
+
+def offered_labels(labels: list[Any], proposed: list[str]) -> list[Label]:
+    """The labels with their keys and colours: with more than nine of them, those that the model used come first."""
     names = [label if isinstance(label, str) else json.dumps(label) for label in labels]
     order = names
     if len(names) > MOST_DIGITS:
-        order = list(dict.fromkeys([*(span.label for span in given if span.label in names), *names]))
+        order = list(dict.fromkeys([*(name for name in proposed if name in names), *names]))
     keys = {name: str(number) for number, name in enumerate(order[:MOST_DIGITS], 1)}
-    offered = [
+    return [
         Label(name, json.dumps(label, ensure_ascii=False), keys.get(name, ""), index % COLOURS)
         for index, (name, label) in enumerate(zip(names, labels, strict=True))
     ]
-    now = [span for row in part.children if (span := _typed(row))] if part.kind == "array" else given
-    return Marking(text, _within(given, text), _within(now, text), offered)
 
 
 def _within(spans: list[Span], text: str) -> list[Span]:

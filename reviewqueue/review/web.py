@@ -24,6 +24,7 @@ from reviewqueue.core.ids import known_id
 from reviewqueue.errors import AlreadyDecided, Conflict, Fault, GraceOver, Invalid, LeaseLost
 from reviewqueue.models.states import ItemState
 from reviewqueue.queues.catalog import configuration, find_queue
+from reviewqueue.queues.references import without
 from reviewqueue.review import (
     assigning,
     claims,
@@ -38,6 +39,7 @@ from reviewqueue.review import (
     reopening,
     workpiece,
 )
+from reviewqueue.review.boxing import drawn_over
 from reviewqueue.review.decisions import withdraw
 from reviewqueue.review.desk import Desk, desk_of, draft_of, explain, submission_of, taken
 from reviewqueue.review.golden import told_in_words
@@ -449,7 +451,7 @@ def conversation(item_id: str) -> str:
     """What was said about an item, and what it is about. Opening it is an event, so this writes."""
     with write_session() as session:
         found = comments.conversation(session=session, actor=actor(), item_id=known_id(item_id))
-    shown = input_shown(json.loads(found.item.input), found.config.view.input)
+    shown = input_shown(without(json.loads(found.item.input)), found.config.view.input)
     return render_template("review/conversation.html", found=found, item=found.item, input=shown)
 
 
@@ -479,5 +481,5 @@ def item(item_id: str) -> str:
         work = assigning.work_on(session=session, actor=actor(), item_id=history.item.id)
     return render_template(
         "review/item.html", history=history, work=work, item=history.item, lines=lines,
-        input=input_shown(history.input, history.config.view.input),
+        input=input_shown(without(history.input), history.config.view.input), drawn=drawn_over(history),
     )  # fmt: skip

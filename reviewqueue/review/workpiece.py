@@ -16,6 +16,7 @@ from reviewqueue.core.db import along, clock
 from reviewqueue.core.moments import iso
 from reviewqueue.core.strictjson import Raw, exact, raw
 from reviewqueue.errors import NotFound
+from reviewqueue.media.reading import Picture, pictures_of
 from reviewqueue.models import Decision, Draft, Item, ItemLikeness, Person, Queue, Skip, Task
 from reviewqueue.models.base import table
 from reviewqueue.models.states import Audience, TaskKind, TaskState
@@ -62,6 +63,10 @@ class Workpiece:
     failure: Any
     alternatives: list[Any]
     parts: dict[str, float | None]
+    regions: dict[str, Any]
+    """Where on its pages the model found a part, as it was sent."""
+    pictures: list[Picture]
+    """What the input refers to, in its places."""
     metadata: dict[str, Any]
     why: list[str]
     """First why it was flagged, with the values that the rule looked at; then rule and version; then the model."""
@@ -99,7 +104,7 @@ def workpiece(*, session: Session, actor: Actor, claim_id: str) -> Workpiece:
         .outerjoin(Queue, Queue.id == Task.sent_from)
         .where(Task.id == task_id)
     ).one_or_none()  # fmt: skip
-    if task is None or fence > task.fence or (task.audience is Audience.LEAD and not _was_mine(actor, task)):
+    if task is None or fence > task.fence or (task.audience is Audience.LEAD and not was_mine(actor, task)):
         raise NotFound
     require(actor, Action.REVIEW, task.queue_id)
     item = session.execute(select(Item).where(Item.id == task.item_id)).scalar_one()
@@ -125,7 +130,10 @@ def workpiece(*, session: Session, actor: Actor, claim_id: str) -> Workpiece:
         input=json.loads(item.input), output=None if task.blind else json.loads(item.output),
         failure=json.loads(item.failure) if item.failure else None,
         alternatives=[] if task.blind else json.loads(item.alternatives or "[]"),
-        parts={part["pointer"]: part.get("confidence") for part in parts}, metadata=json.loads(item.metadata_json),
+        parts={part["pointer"]: part.get("confidence") for part in parts},
+        regions={part["pointer"]: part["region"] for part in parts if part.get("region")},
+        pictures=pictures_of(session, task.item_id, json.loads(item.input), item.input),
+        metadata=json.loads(item.metadata_json),
         why=_why(session, item, task, kind),
         answers=answers_to(session, task.item_id) if task.kind is TaskKind.ADJUDICATION else [],
         draft=exact(draft) if draft else None, waiting=min(waiting, MOST_COUNTED),
@@ -165,7 +173,8 @@ def _skips(session: Session, task: Any) -> list[Any]:
     return list(session.execute(query.order_by(Skip.created_at)))
 
 
-def _was_mine(actor: Actor, task: Any) -> bool:
+def was_mine(actor: Actor, task: Any) -> bool:
+    """Whether a task for leads may be seen: by a lead, and by whoever holds or held it."""
     return may(actor, Action.TAKE_ESCALATIONS, task.queue_id) or actor.id in {task.holder, task.last_holder}
 
 

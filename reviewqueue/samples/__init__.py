@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +17,18 @@ from reviewqueue.core.http import checked
 from reviewqueue.core.strictjson import dumps
 from reviewqueue.intake.shapes import ItemShape
 from reviewqueue.intake.submissions import submit
+from reviewqueue.media.uploads import upload
 from reviewqueue.models import Queue
 from reviewqueue.models.states import QueueRole, SiteRole
 from reviewqueue.queues.applying import apply
 from reviewqueue.samples.items import invoices, replies, support
 from reviewqueue.samples.labelling import answers, conversations, notes, survey
+from reviewqueue.samples.pictured import pictured
 
 HERE = Path(__file__).parent
 QUEUES = (
     "support-intents", "reply-drafts", "invoices", "survey-topics", "answer-pairs", "agent-replies", "names-in-notes",
+    "delivery-notes", "shelf-goods",
 )  # fmt: skip
 PASSWORD = "demo-password"  # noqa: S105 - printed, for the sample people of a demonstration
 
@@ -58,7 +62,11 @@ def fill() -> None:
             apply(session=session, actor=actor, document=(HERE / f"{slug}.yaml").read_text(encoding="utf-8"))
         for person in PEOPLE:
             _hire(session, actor, person)
-        for item in _items():
+
+        def uploaded(slug: str, data: bytes) -> str:
+            return str(upload(session=session, actor=actor, slug=slug, data=data)["$media"])
+
+        for item in chain(_items(), pictured(uploaded)):
             submit(session=session, actor=actor, body=checked(ItemShape, dumps(item).encode()))
 
 

@@ -15,6 +15,7 @@ the table, write the row; a new name in a path needs its maker in `Targets`, a r
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import secrets
@@ -37,6 +38,7 @@ from reviewqueue.core.ids import new_id
 from reviewqueue.models import DatasetVersion, Notice, OutboxRow, WebhookDelivery, WebhookEndpoint
 from reviewqueue.models.states import DeliveryState, ExportState, NoticeKind, QueueRole
 from reviewqueue.queues.applying import apply
+from tests.fixtures.media import PNG
 from tests.fixtures.people import INTENTS, PASSWORD, Cast, Member, assemble, item
 
 TABLE = tomllib.loads(Path(__file__).with_name("authorisation.toml").read_text())
@@ -93,7 +95,7 @@ BODIES: dict[str, Any] = {
 UNKNOWN = "0192f0c1-7a00-7000-8000-000000000000"
 NOWHERE = {
     "slug": "nowhere", "claim_id": f"{UNKNOWN}.1", "token_id": "0" * 16, "handle": "0" * 24, "name": "feedback.jsonl",
-    "outbox_id": "999999999", "filename": "nothing.css",
+    "outbox_id": "999999999", "place": "9", "filename": "nothing.css",
 }  # fmt: skip
 """For each name in a path what does not exist; `UNKNOWN` for all others."""
 
@@ -131,8 +133,10 @@ class Targets:
     client: FlaskClient
     member: Member | None
     export: str = ""
+    with_media: bool = False
 
     def path(self, pattern: str) -> str:
+        self.with_media = "<place>" in pattern
         values = {name: getattr(self, name)() for name in re.findall(r"<(\w+)>", pattern)}
         return re.sub(r"<(\w+)>", lambda match: values[match[1]], pattern)
 
@@ -150,8 +154,18 @@ class Targets:
         return "intents"
 
     def item_id(self) -> str:
-        found: str = self._api(self.cast.submitter, "POST", "/items", item())["id"]
+        media = {} if not self.with_media else {"input": {"text": "x", "page": {"$media": self._upload()}}}
+        found: str = self._api(self.cast.submitter, "POST", "/items", item(**media))["id"]
         return found
+
+    def _upload(self) -> str:
+        form = {"queue": "intents", "file": (io.BytesIO(PNG), "page.png")}
+        answer = self.app.test_client().post("/api/v1/media", data=form, headers=self.cast.submitter.bearer)
+        found: str = answer.json["$media"]
+        return found
+
+    def place(self) -> str:
+        return "0"
 
     def _claim(self) -> Any:
         self.item_id()
@@ -312,6 +326,9 @@ class Principal:
         if route.endswith("/claims/<claim_id>/decision"):
             fence = int(path.split("/decision")[0].rpartition(".")[2])
             body = {**DECISION, "fence": fence}
+        elif route == "POST /api/v1/media":
+            form = {"queue": "intents", "file": (io.BytesIO(PNG), "page.png")}
+            return self.client.open(path, method=method, headers=self.headers, data=form)
         elif route == "PUT /api/v1/queues/<slug>":
             body = {**INTENTS, "name": path.rpartition("/")[2]}
         elif route == "POST /admin/queues/<slug>":

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from reviewqueue.media import uploads
 from reviewqueue.queues.applying import apply
 from tests.browser.test_desk import begin, on, type_in, verdicts
+from tests.fixtures.media import png
 
 pytestmark = pytest.mark.browser
 
@@ -191,3 +193,53 @@ def test_spans_are_taken_by_keys_and_mouse_and_counted_in_code_points(site, page
     wanted = [span("Ada", "person"), span("Ada\u200b Lovelace", "person"), span("Ulm", "place"),
               span("e\u0301t\u00e9", "place")]  # fmt: skip
     assert verdicts(site) == [("edit", {"names": wanted}), ("approve", {"names": given})]
+
+
+SCENES: dict[str, Any] = {
+    "name": "scenes", "routing": {"otherwise": "review"},
+    "view": {"type": "image_boxes", "input": "picture", "output": "boxes"},
+    "output_schema": {"type": "object", "required": ["boxes"], "properties": {"boxes": {"type": "array", "items": {
+        "type": "object", "required": ["x", "y", "width", "height", "label"], "properties": {
+            **{side: {"type": "number"} for side in ("x", "y", "width", "height")}, "label": {"enum": ["cat", "dog"]},
+        },
+    }}}},
+}  # fmt: skip
+
+
+def test_boxes_are_drawn_moved_sized_and_labelled(site, page):
+    opened(site, SCENES)
+    picture = site.write(uploads.upload, slug="scenes", data=png(400, 300))
+    boxes = [
+        {"x": 20, "y": 30, "width": 80, "height": 60, "label": "cat", "track": 7},
+        {"x": 200, "y": 30, "width": 50, "height": 50, "label": "cat"},
+    ]
+    site.submit(
+        "scenes", {"boxes": boxes}, given={"picture": {"$media": picture["$media"]}, "name": "<b>x</b>"},
+        parts=[{"pointer": "/boxes/1", "confidence": 0.3}],
+    )  # fmt: skip
+    begin(page, "scenes")
+    page.wait_for_function("() => document.activeElement.dataset.pointer === '/boxes/1'")
+    page.keyboard.press("2")
+    for key in ("ArrowRight", "ArrowDown", "Shift+ArrowRight", "Shift+ArrowUp"):
+        page.keyboard.press(key)
+    page.keyboard.press("k")
+    page.keyboard.press("Delete")
+    place = page.locator("svg.over").bounding_box()
+    assert place is not None
+    scale = place["width"] / 400
+    page.mouse.move(place["x"] + 100 * scale, place["y"] + 150 * scale)
+    page.mouse.down()
+    page.mouse.move(place["x"] + 180 * scale, place["y"] + 250 * scale, steps=4)
+    page.mouse.up()
+    page.keyboard.press("1")
+    assert page.locator(".box").count() == 2
+    page.mouse.move(place["x"] + 140 * scale, place["y"] + 200 * scale)
+    page.mouse.down()
+    page.mouse.move(place["x"] + 160 * scale, place["y"] + 180 * scale, steps=4)
+    page.mouse.up()
+    assert page.inner_text("#decide span") == "Save correction"
+    on(page, "Control+Enter")
+    assert verdicts(site) == [("edit", {"boxes": [
+        {"x": 201, "y": 31, "width": 51, "height": 49, "label": "dog"},
+        {"x": 120, "y": 130, "width": 80, "height": 100, "label": "cat"},
+    ]})]  # fmt: skip

@@ -9,7 +9,8 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
-from reviewqueue.delivery.webhooks import addresses, sending
+from reviewqueue.core import addresses
+from reviewqueue.delivery.webhooks import sending
 
 LETS = addresses.allowed("127.0.0.1")
 

@@ -10,12 +10,12 @@ from flask import current_app
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
-from reviewqueue.core import trail
+from reviewqueue.core import addresses, trail
 from reviewqueue.core.access import Action, Actor, may
 from reviewqueue.core.db import clock, database_now, on_postgresql
 from reviewqueue.core.ids import known_id, new_id
 from reviewqueue.core.moments import iso
-from reviewqueue.delivery.webhooks import addresses, events, signing
+from reviewqueue.delivery.webhooks import events, signing
 from reviewqueue.errors import Conflict, Faults, NotFound
 from reviewqueue.models import Queue, Resolution, WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from reviewqueue.queues.catalog import find_queue

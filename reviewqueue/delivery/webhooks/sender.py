@@ -9,9 +9,9 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any
 
+from reviewqueue.core.addresses import Allowed, target_of
 from reviewqueue.core.db import read_session, write_session
 from reviewqueue.delivery.webhooks import deliveries, endpoints, sending, signing
-from reviewqueue.delivery.webhooks.addresses import Allowed, target_of
 from reviewqueue.delivery.webhooks.deliveries import Parcel
 from reviewqueue.delivery.webhooks.sending import Outcome
 from reviewqueue.errors import Invalid

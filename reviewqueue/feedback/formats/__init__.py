@@ -6,13 +6,18 @@ import csv
 import io
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from reviewqueue.core.moments import iso
+from reviewqueue.feedback.formats import label_studio
+from reviewqueue.feedback.formats.coco import Coco
+from reviewqueue.feedback.formats.frame import Frame
 from reviewqueue.feedback.records import record
 
-JSONL, CSV = "jsonl", "csv"
-FORMATS = (JSONL, CSV)
+JSONL, CSV, COCO, LABEL_STUDIO = "jsonl", "csv", "coco", "label-studio"
+FORMATS = (JSONL, CSV, COCO, LABEL_STUDIO)
+TYPES = {COCO: frozenset({"image_boxes"}), LABEL_STUDIO: label_studio.TYPES}
+"""The types of view that a format can say, where it cannot say all."""
 MEDIA_TYPES = {JSONL: "application/x-ndjson", CSV: "text/csv", "json": "application/json"}
 
 COLUMNS = (
@@ -26,9 +31,51 @@ those of the last decision."""
 _DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
 
 
-def header(kind: str) -> bytes:
-    """What a file begins with."""
-    return _csv_line(COLUMNS) if kind == CSV else b""
+class Writer(Protocol):
+    """One file of an export."""
+
+    @property
+    def rows(self) -> int:
+        """Items that are in it."""
+
+    def begin(self) -> bytes:
+        """What it begins with."""
+
+    def take(self, row: Any, decisions: Sequence[Any], media: Sequence[Any]) -> bytes:
+        """What an item adds; `media` is empty for a format without `TYPES`."""
+
+    def end(self) -> bytes:
+        """What it ends with."""
+
+
+def writer(kind: str, frame: Frame) -> Writer:
+    """For one file of that format. `frame` says nothing for a format without `TYPES`."""
+    if kind == COCO:
+        return Coco(frame)
+    return label_studio.LabelStudio(frame) if kind == LABEL_STUDIO else Lines(kind)
+
+
+def suffix(kind: str) -> str:
+    """Of the names of its files."""
+    return "json" if kind in TYPES else kind
+
+
+class Lines:
+    """JSONL and CSV: a line an item."""
+
+    def __init__(self, kind: str) -> None:
+        self._kind = kind
+        self.rows = 0
+
+    def begin(self) -> bytes:
+        return _csv_line(COLUMNS) if self._kind == CSV else b""
+
+    def take(self, row: Any, decisions: Sequence[Any], _: Sequence[Any]) -> bytes:
+        self.rows += 1
+        return line(self._kind, row, decisions)
+
+    def end(self) -> bytes:
+        return b""
 
 
 def line(kind: str, row: Any, decisions: Sequence[Any]) -> bytes:

@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from reviewqueue.delivery.webhooks.addresses import Refused, allowed, is_public, resolve, target_of
+from reviewqueue.core.addresses import Refused, allowed, is_public, resolve, target_of
 from reviewqueue.errors import Invalid
 
 NOBODY = allowed("")

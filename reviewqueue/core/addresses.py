@@ -1,4 +1,4 @@
-"""Where a webhook may go: never to an address that is not public, however it is written. Resolving apart, pure."""
+"""Where a request of ours may go: never to an address that is not public, however it is written."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Allowed:
 
 
 class Refused(Exception):
-    """The address leads where webhooks must not go, or nowhere."""
+    """The address leads where no request of ours must go, or nowhere."""
 
 
 def allowed(text: str) -> Allowed:
@@ -76,7 +76,7 @@ def allowed(text: str) -> Allowed:
 
 
 def target_of(url: str, lets: Allowed) -> Target:
-    """Take `url` apart. Raises `Invalid` for what can be no webhook's address. Where it leads is asked at sending."""
+    """Take `url` apart. Raises `Invalid` for what nothing can be sent to. Where it leads is asked at sending."""
     faults = []
     try:
         parts = urlsplit(url)
@@ -103,7 +103,7 @@ def target_of(url: str, lets: Allowed) -> Target:
 
 
 def _invalid(*details: str) -> Invalid:
-    return Invalid("No webhook can be sent to this address.", [Fault("/url", detail) for detail in details])
+    return Invalid("Nothing can be sent to this address.", [Fault("/url", detail) for detail in details])
 
 
 def is_public(address: Address) -> bool:

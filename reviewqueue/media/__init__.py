@@ -1,0 +1,1 @@
+"""Pictures and documents that items refer to: taken in, fetched, kept by their content, and given out."""
