@@ -10,6 +10,7 @@ from reviewqueue.models.datasets import DatasetShard, DatasetVersion
 from reviewqueue.models.gold import Gold
 from reviewqueue.models.imports import Import, ImportChunk, ImportFault
 from reviewqueue.models.items import IdempotencyKey, Item, ItemLikeness, OptOut
+from reviewqueue.models.leading import Bulk, BulkItem, SavedView
 from reviewqueue.models.notices import Comment, InstructionsRead, Notice
 from reviewqueue.models.people import LoginThrottle, Membership, Person, Token, TokenQueue, WebSession
 from reviewqueue.models.queues import Brake, Queue, QueueVersion
@@ -22,6 +23,8 @@ __all__ = [
     "AuditSeal",
     "Base",
     "Brake",
+    "Bulk",
+    "BulkItem",
     "Comment",
     "DatasetShard",
     "DatasetVersion",
@@ -46,6 +49,7 @@ __all__ = [
     "QueueVersion",
     "RelayLease",
     "Resolution",
+    "SavedView",
     "Skip",
     "Task",
     "Token",
