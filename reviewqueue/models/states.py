@@ -28,7 +28,7 @@ class ItemState(StrEnum):
     EXPIRED = "expired"
     """Nobody answered within the time to live; the queue's default action was applied."""
     CANCELLED = "cancelled"
-    """The program withdrew the item. Final."""
+    """The program withdrew the item, or a lead closed it. Final."""
 
 
 MOVES: dict[ItemState, frozenset[ItemState]] = {

@@ -96,6 +96,11 @@ class Board:
     more_hands: bool
     """There are more claims than are listed."""
 
+    @property
+    def late(self) -> list[Lead]:
+        """Those with something overdue, the most first."""
+        return sorted((lead for lead in self.queues if lead.figures.overdue), key=lambda lead: -lead.figures.overdue)
+
 
 def board(*, session: Session, actor: Actor, page: int = 1) -> Board:
     """The queues whose workload `actor` may see, by title. Raises `Forbidden` for who leads none."""

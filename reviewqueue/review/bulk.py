@@ -105,7 +105,7 @@ def prepare(
         else _of_queue(session, head, chosen)
     )
     if not ids:
-        raise Invalid("No item is chosen.", [Fault("/items", "has none of this queue")], code="nothing_chosen")
+        raise Invalid("No item is chosen.", [Fault("/items", "has none of this queue")])
     bulk_id = new_id()
     session.execute(
         insert(Bulk).values(
