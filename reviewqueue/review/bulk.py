@@ -22,7 +22,7 @@ from reviewqueue.core.bulk import insert_rows
 from reviewqueue.core.db import clock, on_postgresql
 from reviewqueue.core.ids import known_id, new_id
 from reviewqueue.core.strictjson import dumps
-from reviewqueue.errors import Conflict, Error, Fault, Invalid, NotFound
+from reviewqueue.errors import Conflict, Error, Fault, Invalid, ItemEnded, NotFound
 from reviewqueue.models import Bulk, BulkItem, Item, Person, Task
 from reviewqueue.models.base import table
 from reviewqueue.models.states import (
@@ -263,8 +263,10 @@ def work_off(*, session: Session, bulk_id: str) -> bool:
         # In the order in which all lock several items.
         select(_row.item_id).where(_row.bulk_id == bulk_id, *_PENDING).order_by(_row.item_id).limit(BATCH)
     ).all()
+    work = finding.tasks_of(session, list(ids))
     for item_id in ids:
-        outcome, why = _change(session, actor, wanted, item_id)
+        tasks = [task for task in work.get(item_id, []) if may(actor, Action.ASSIGN_TASKS, task.queue_id)]
+        outcome, why = _change(session, actor, wanted, item_id, tasks)
         session.execute(
             update(table(BulkItem))
             .where(_row.bulk_id == bulk_id, _row.item_id == item_id)
@@ -277,22 +279,19 @@ def work_off(*, session: Session, bulk_id: str) -> bool:
     return False
 
 
-def _change(session: Session, actor: Actor, wanted: Wanted, item_id: str) -> tuple[BulkOutcome, str | None]:
+def _change(
+    session: Session, actor: Actor, wanted: Wanted, item_id: str, tasks: list[Any]
+) -> tuple[BulkOutcome, str | None]:
+    """`tasks` were read a moment ago: whatever has changed since, the operations refuse."""
     try:
         with session.begin_nested():
-            _ACTS[wanted.action](session, actor, wanted, item_id)
+            _ACTS[wanted.action](session, actor, wanted, item_id, tasks)
     except Error as error:
         return BulkOutcome.FAILED, error.message
     return BulkOutcome.DONE, None
 
 
-def _tasks(session: Session, actor: Actor, item_id: str) -> list[Any]:
-    found = finding.tasks_of(session, [item_id]).get(item_id, [])
-    return [task for task in found if may(actor, Action.ASSIGN_TASKS, task.queue_id)]
-
-
-def _assign(session: Session, actor: Actor, wanted: Wanted, item_id: str) -> None:
-    tasks = _tasks(session, actor, item_id)
+def _assign(session: Session, actor: Actor, wanted: Wanted, _: str, tasks: list[Any]) -> None:
     if wanted.person is None:
         for task in tasks:
             if task.assignee:
@@ -306,31 +305,30 @@ def _assign(session: Session, actor: Actor, wanted: Wanted, item_id: str) -> Non
     assigning.assign(session=session, actor=actor, task_id=task.id, person=wanted.person, tells=False)
 
 
-def _prioritise(session: Session, actor: Actor, wanted: Wanted, item_id: str) -> None:
-    tasks = _tasks(session, actor, item_id)
+def _prioritise(session: Session, actor: Actor, wanted: Wanted, _: str, tasks: list[Any]) -> None:
     if not tasks:
-        raise Conflict("It waits for nobody any more.", code="item_ended")
+        raise ItemEnded("It waits for nobody any more.")
     for task in tasks:
         assigning.prioritise(session=session, actor=actor, task_id=task.id, priority=wanted.priority)
 
 
-def _release(session: Session, actor: Actor, _: Wanted, item_id: str) -> None:
-    held = [task for task in _tasks(session, actor, item_id) if task.state is TaskState.CLAIMED]
+def _release(session: Session, actor: Actor, _: Wanted, __: str, tasks: list[Any]) -> None:
+    held = [task for task in tasks if task.state is TaskState.CLAIMED]
     if not held:
         raise Conflict("Nobody holds it any more.", code="not_held")
     for task in held:
         claims.take_back(session=session, actor=actor, task_id=task.id)
 
 
-def _close(session: Session, actor: Actor, wanted: Wanted, item_id: str) -> None:
+def _close(session: Session, actor: Actor, wanted: Wanted, item_id: str, _: list[Any]) -> None:
     cancel_item(session=session, actor=actor, item_id=item_id, reason=wanted.reason)
 
 
-def _reopen(session: Session, actor: Actor, wanted: Wanted, item_id: str) -> None:
+def _reopen(session: Session, actor: Actor, wanted: Wanted, item_id: str, _: list[Any]) -> None:
     reopening.reopen(session=session, actor=actor, item_id=item_id, reason=wanted.reason)
 
 
-_ACTS: dict[BulkAction, Callable[[Session, Actor, Wanted, str], None]] = {
+_ACTS: dict[BulkAction, Callable[[Session, Actor, Wanted, str, list[Any]], None]] = {
     BulkAction.ASSIGN: _assign,
     BulkAction.PRIORITISE: _prioritise,
     BulkAction.RELEASE: _release,

@@ -96,7 +96,7 @@ def test_what_the_preview_says_is_given_once_and_told_once(many):
     assert many.events("bulk.confirmed") == 1
     assert len(many.read(select(Notice.id).where(Notice.person_id == many.cast.alice.id))) == 1
     assert "is theirs already" in text(many.preview("assign", person=many.cast.alice.email))
-    assert "Nothing would change." in many.bob.page
+    assert "<h1>Nothing would change</h1>" in many.bob.page
 
 
 def test_priorities_are_set_and_the_next_claim_follows_them(many):
