@@ -59,8 +59,8 @@ class Figures:
     decided_today: int
     """Since midnight UTC."""
     arrived_hour: int
-    """Tasks that came with new items; not those of second rounds, nor what another queue sent here. At most
-    `MOST_ARRIVALS`."""
+    """Tasks that came with new items which were neither withdrawn nor expired meanwhile; not those of second rounds, nor
+    what another queue sent here. At most `MOST_ARRIVALS`."""
 
 
 @dataclass(frozen=True)
@@ -202,7 +202,7 @@ def _arrived(queue_id: str, now: datetime) -> Any:
         .where(
             Item.queue_id == queue_id, Item.id >= first_id_at(since.timestamp() - SKEW_SECONDS),
             Item.created_at >= since, (Item.action == RoutingAction.REVIEW) | Item.audit_sample,
-            Item.duplicate_of.is_(None), ~is_gold,
+            Item.duplicate_of.is_(None), ~is_gold, Item.state.not_in((ItemState.CANCELLED, ItemState.EXPIRED)),
         )
         .order_by(Item.id.desc())
         .limit(MOST_ARRIVALS)

@@ -429,6 +429,18 @@ def progress(*, session: Session, actor: Actor, bulk_id: str) -> Progress:
     )  # fmt: skip
 
 
+def latest(*, session: Session, actor: Actor, queue_id: str) -> list[Any]:
+    """What `actor` began lately in the queue, the newest first: id, action, state, confirmed_at."""
+    # Index ix_bulk_person_id.
+    rows = (
+        select(Bulk.id, Bulk.action, Bulk.state, Bulk.confirmed_at)
+        .where(Bulk.person_id == actor.id, Bulk.queue_id == queue_id, Bulk.state != BulkState.PREVIEW)
+        .order_by(Bulk.id.desc())
+        .limit(5)
+    )
+    return list(session.execute(rows))
+
+
 def _name(session: Session, person_id: str | None) -> str | None:
     return None if person_id is None else session.scalars(select(Person.name).where(Person.id == person_id)).one()
 

@@ -33,7 +33,7 @@ from reviewqueue.queues.catalog import QueueHead, configuration, find_queue
 from reviewqueue.review.board import SKEW_SECONDS
 
 PAGE = 50
-LOOKED_AT = 5_000
+LOOKED_AT = 10_000
 MOST_WORDS = 8
 MOST_META = 3
 LONGEST = 300

@@ -427,11 +427,12 @@ def items(slug: str) -> str:
         shape = configuration(session, found.queue.id, found.queue.version).config
         views = saved_views.views_of(session=session, actor=who, queue_id=found.queue.id)
         people = assigning.everybody(session=session, queue_id=found.queue.id)
+        latest = bulk.latest(session=session, actor=who, queue_id=found.queue.id)
     return render_template(
         "review/items.html", queue=found.queue, page=found, filters=filters, states=list(ItemState), views=views,
         people=people, labels=shape.labels if shape.view.type == "choice" else [], verdicts=list(Verdict),
         looked_at=finding.LOOKED_AT, paged="cursor" in request.args, actions=bulk.open_to(who, found.queue.id),
-        most=bulk.MOST,
+        most=bulk.MOST, latest=latest,
     )  # fmt: skip
 
 

@@ -41,6 +41,8 @@ def tiles(page: str) -> dict[str, str]:
 def test_it_counts_what_waits_is_late_is_held_and_is_decided(app, client, cast, transaction):
     ids = [submit(client, cast, number=number, external_id=f"e{number}") for number in range(6)]
     submit(client, cast, number=7, confidence=0.99)
+    withdrawn = submit(client, cast, number=8)
+    client.post(f"/api/v1/items/{withdrawn}/cancellation", headers=cast.submitter.bearer)
     with transaction() as session:
         for place, seconds in ((0, -60), (1, 600)):
             session.execute(update(Task).where(Task.item_id == ids[place]).values(due=clock(seconds)))

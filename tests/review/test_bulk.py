@@ -161,6 +161,7 @@ def test_many_are_done_by_jobs_that_may_run_twice_and_what_changed_meanwhile_is_
     assert "Nothing of it waits that they may take." in page
     assert "data-refresh" not in page
     assert many.events("bulk.done") == 1
+    assert f'href="/bulk/{many.id}">Give to a person' in many.bob.get("/queues/intents/items").text
 
 
 def test_who_is_no_lead_any_more_changes_nothing(many, monkeypatch):
