@@ -59,8 +59,8 @@ class Figures:
     decided_today: int
     """Since midnight UTC."""
     arrived_hour: int
-    """Tasks that came with new items, of which none was withdrawn or expired since; not those of second rounds, nor what
-    another queue sent here. At most `MOST_ARRIVALS`."""
+    """Tasks that came with new items, of which none was withdrawn or expired since; not those of second rounds, nor
+    what another queue sent here. At most `MOST_ARRIVALS`."""
 
 
 @dataclass(frozen=True)

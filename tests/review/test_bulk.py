@@ -10,9 +10,12 @@ from sqlalchemy import func, select, update
 
 from reviewqueue.core import background
 from reviewqueue.core.db import clock, read_session
+from reviewqueue.errors import Conflict, Forbidden
 from reviewqueue.models import AuditEvent, Bulk, BulkItem, Item, Notice, OutboxRow, Resolution, Task
 from reviewqueue.models.states import BulkOutcome, BulkState, ItemState, TaskState
 from reviewqueue.review import bulk
+from reviewqueue.review.assigning import assign, prioritise
+from reviewqueue.review.claims import take_back
 from reviewqueue.review.jobs import run_bulk
 from tests.fixtures.noscript import Desk
 from tests.fixtures.people import item
@@ -119,6 +122,13 @@ def test_what_people_hold_is_taken_back_and_their_claim_is_lost(many):
     answer = many.client.post(f"/api/v1/claims/{claims[0]['id']}/decision", json=body, headers=many.cast.alice.bearer)
     assert (answer.status_code, answer.json["code"]) == (409, "lease_lost")
     assert many.events("task.taken_back") == 2
+    task_id = claims[0]["id"].partition(".")[0]
+    with many.transaction() as session:
+        for operation, more in ((take_back, {}), (prioritise, {"priority": 1}), (assign, {"person": None})):
+            with pytest.raises(Forbidden):
+                operation(session=session, actor=many.cast.alice.actor, task_id=task_id, **more)
+        with pytest.raises(Conflict):
+            take_back(session=session, actor=many.cast.bob.actor, task_id=task_id)
 
 
 def test_closed_items_end_without_an_answer_and_decided_ones_stay(many):

@@ -6,12 +6,14 @@ import re
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import insert, select, update
 from werkzeug.datastructures import MultiDict
 
 from reviewqueue.core.db import clock, read_session
+from reviewqueue.core.ids import new_id
 from reviewqueue.errors import Invalid
 from reviewqueue.models import Item, Task
+from reviewqueue.models.base import table
 from reviewqueue.review import finding
 from tests.fixtures.noscript import Desk
 from tests.fixtures.people import item
@@ -40,6 +42,10 @@ def names(app: Any, client: Any, cast: Any, transaction: Any) -> dict[str, str]:
     with transaction() as session:
         for name, changes in values.items():
             session.execute(update(Task).where(Task.item_id == found[name]).values(**changes))
+        # A check for Alice, which nobody is told of.
+        task = session.execute(select(table(Task)).where(Task.item_id == found["given"])).mappings().one()
+        check = {"id": new_id(), "item_id": found["answered"], "kind": "gold", "round": 0, "priority": 7}
+        session.execute(insert(table(Task)).values({**task, **check, "due": clock(-60)}))
         session.execute(update(Item).where(Item.id == found["plain"]).values(created_at=clock(-7200)))
     return found
 
@@ -60,7 +66,8 @@ def test_each_filter_finds_what_it_says(app, cast, names):
         ({"model": "intents 8"}, {"other"}), ({"meta": "team=north"}, {"told"}), ({"meta": "vip=true"}, {"told"}),
         ({"meta": ["size=12", "team=south"]}, set()), ({"priority": "7"}, {"urgent"}), ({"due": "overdue"}, {"late"}),
         ({"who": "held"}, {"held"}), ({"who": cast.carol.id}, {"held"}), ({"who": cast.alice.id}, {"given"}),
-        ({"who": "assigned"}, {"given"}), ({"who": "leads"}, {"led"}),
+        ({"who": "assigned"}, {"given"}), ({"who": "leads"}, {"led"}), ({"who": cast.alice.id, "state": "auto_approved"}, set()),
+        ({"due": "overdue", "state": "auto_approved"}, set()),
         ({"who": "free"}, waiting - {"held", "given", "led"}), ({"age": "-1h"}, everything - {"plain"}),
         ({"q": "zürich SURE"}, {"umlaut"}), ({"q": "100 %"}, {"umlaut"}), ({"q": "_"}, everything - {"other"}),
         ({"q": "told"}, {"told"}), ({"q": names["late"]}, {"late"}), ({"q": "refund"}, {"other"}),
