@@ -95,6 +95,10 @@ class Filters:
         return bool(self.who or self.due) or self.priority is not None
 
     @property
+    def about_tasks_alone(self) -> bool:
+        return self.about_tasks and not (self.words or self.verdict or self.label or self.meta)
+
+    @property
     def further(self) -> bool:
         """Whether any is set but search and state."""
         return bool(replace(self, q="", state=None).query)
@@ -165,9 +169,10 @@ class Found:
 
 
 _COLUMNS = (
-    Item.id, Item.external_id, Item.state, Item.confidence, Item.risk, Item.rule_title, Item.model,
-    Item.model_version, Item.created_at, Item.due_at, Item.audit_sample,
+    _item.id, _item.external_id, _item.state, _item.confidence, _item.risk, _item.rule_title, _item.model,
+    _item.model_version, _item.created_at, _item.due_at, _item.audit_sample,
 )  # fmt: skip
+_CONTENT = _item.input, _item.output, _item.metadata, _item.revision
 
 
 def items_of(*, session: Session, actor: Actor, slug: str, filters: Filters, cursor: str | None = None) -> Found:
@@ -223,30 +228,35 @@ class _Look:
         self._states = [filters.state] if filters.state else list(WAITING) if filters.about_tasks else []
         self._bounds = _bounds(filters.age, database_now(session))
         view = configuration(session, head.id, head.version).config.view
-        self._conditions = list(_conditions(filters, view.output))
+        self._filters, self._labelled = filters, view.output
 
-    def _ids(self, before: str | None) -> Any:
-        """The next `LOOKED_AT`: indexes ix_item_queue_id_id and ix_item_queue_id_state_id."""
+    def _next(self, before: str | None, *columns: Any) -> Any:
+        """The next `LOOKED_AT`: indexes ix_item_queue_id_id and ix_item_queue_id_state_id. Its LIMIT keeps conditions
+        from being asked of the whole table first, which PostgreSQL does once it takes that for cheaper."""
         conditions = [_item.queue_id == self._queue_id, *self._bounds]
         if before is not None:
             conditions.append(_item.id < before)
-        newest = select(_item.id).order_by(_item.id.desc()).limit(LOOKED_AT)
+        newest = select(*columns).order_by(_item.id.desc()).limit(LOOKED_AT)
         if not self._states:
             return newest.where(*conditions).subquery()
         parts = [newest.where(*conditions, _item.state == state).subquery() for state in self._states]
         if len(parts) == 1:
             return parts[0]
-        both = union_all(*(select(part.c.id) for part in parts)).subquery()
-        return select(both.c.id).order_by(both.c.id.desc()).limit(LOOKED_AT).subquery()
+        both = union_all(*(select(part) for part in parts)).subquery()
+        return select(both).order_by(both.c.id.desc()).limit(LOOKED_AT).subquery()
 
     def rows(self, before: str | None, limit: int) -> list[Any]:
-        ids = self._ids(before)
-        query = select(*_COLUMNS).join(ids, ids.c.id == Item.id).where(*self._conditions)
-        return list(self._session.execute(query.order_by(Item.id.desc()).limit(limit)))
+        # Wide columns cost SQLite a copy of each, where states are merged.
+        content = () if self._filters.about_tasks_alone else _CONTENT
+        seen = self._next(before, *_COLUMNS, *content).c
+        query = select(*(seen[column.key] for column in _COLUMNS)).where(
+            *_conditions(self._filters, self._labelled, seen)
+        )
+        return list(self._session.execute(query.order_by(seen.id.desc()).limit(limit)))
 
     def end(self, before: str | None) -> Any:
         """The last that a step looks at, with `id` and `created_at`; None where there are no more after the step."""
-        ids = self._ids(before)
+        ids = self._next(before, _item.id)
         last = select(ids.c.id).order_by(ids.c.id.desc()).offset(LOOKED_AT - 1).limit(1).scalar_subquery()
         return self._session.execute(select(Item.id, Item.created_at).where(Item.id == last)).one_or_none()
 
@@ -261,28 +271,29 @@ def _bounds(age: str, now: datetime) -> list[Any]:
     return [_item.id < first_id_at(at.timestamp() + SKEW_SECONDS), _item.created_at < at]
 
 
-def _conditions(filters: Filters, labelled: str | None) -> Iterator[Any]:
+def _conditions(filters: Filters, labelled: str | None, item: Any) -> Iterator[Any]:
+    """Of `item`, which has the columns `_COLUMNS`, and `_CONTENT` where that is asked for."""
     for word in filters.words:
-        yield or_(*(column.ilike(pattern, escape="!") for pattern in _patterns(word) for column in _SEARCHED))
+        searched = item.input, item.output, item.external_id
+        yield or_(*(column.ilike(pattern, escape="!") for pattern in _patterns(word) for column in searched))
     if filters.external_id:
-        yield Item.external_id == filters.external_id
+        yield item.external_id == filters.external_id
     if filters.verdict:
         yield exists().where(
-            Resolution.item_id == Item.id, Resolution.revision == Item.revision, Resolution.verdict == filters.verdict
+            Resolution.item_id == item.id, Resolution.revision == item.revision, Resolution.verdict == filters.verdict
         )
     if filters.label:
-        yield member(Item.output, labelled) == filters.label
+        yield member(item.output, labelled) == filters.label
     if filters.model:
-        both = Item.model + literal(" ") + Item.model_version
-        yield or_(Item.model == filters.model, Item.model_version == filters.model, both == filters.model)
+        both = item.model + literal(" ") + item.model_version
+        yield or_(item.model == filters.model, item.model_version == filters.model, both == filters.model)
     for pair in filters.meta:
         key, _, value = pair.partition("=")
-        yield member(Item.metadata_json, key) == value
+        yield member(item.metadata, key) == value
     if filters.about_tasks:
-        yield exists().where(Task.item_id == Item.id, *UNFINISHED_WORK, *_task_conditions(filters))
+        yield exists().where(Task.item_id == item.id, *UNFINISHED_WORK, *_task_conditions(filters))
 
 
-_SEARCHED = (Item.input, Item.output, Item.external_id)
 UNFINISHED_WORK = (Task.state.in_(UNFINISHED), Task.kind != TaskKind.GOLD)
 """Not checks: whoever reads the list may be the one who is checked."""
 
