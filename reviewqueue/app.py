@@ -81,7 +81,7 @@ def _add_blueprints(app: Flask) -> None:
     from reviewqueue.queues import api as queues_api
     from reviewqueue.queues import web as queues_web
     from reviewqueue.review import api as review_api
-    from reviewqueue.review import media_web, quality_web
+    from reviewqueue.review import leading_web, media_web, quality_web
     from reviewqueue.review import web as review_web
 
     html = [
@@ -91,6 +91,7 @@ def _add_blueprints(app: Flask) -> None:
         review_web.blueprint,
         quality_web.blueprint,
         media_web.blueprint,
+        leading_web.blueprint,
         queues_web.blueprint,
         notices_web.blueprint,
         intake_web.blueprint,

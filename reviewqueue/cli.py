@@ -27,6 +27,7 @@ TOPICS = {
     "webhooks.send": Topic("reviewqueue.delivery.jobs.send_due", long=True),
     "notice.mail": Topic("reviewqueue.notices.jobs.mail", long=True),
     "task.follow_up": Topic("reviewqueue.review.jobs.remind"),
+    "bulk.run": Topic("reviewqueue.review.jobs.run_bulk", long=True),
     "export.plan": Topic("reviewqueue.feedback.jobs.plan", long=True),
     "export.shard": Topic("reviewqueue.feedback.jobs.write_shard", long=True),
 }
@@ -271,7 +272,7 @@ def duties() -> Any:
     from reviewqueue.intake import idempotency, imports
     from reviewqueue.media import uploads
     from reviewqueue.resolution import endings, feed
-    from reviewqueue.review import claims, escalation, settling
+    from reviewqueue.review import bulk, claims, escalation, settling
 
     return (
         Duty("settle decisions whose grace is over", settling.settle_due, 0.4, due=settling.GRACE_OVER),
@@ -289,6 +290,13 @@ def duties() -> Any:
         ),
         Duty("give up imports that broke off", imports.give_up_silent, 300, due=imports.SILENT),
         Duty("delete media that no item refers to", uploads.sweep, 600, due=uploads.OLD, batch=uploads.SWEPT_AT_ONCE),
+        Duty(
+            "forget previews that nobody confirmed",
+            bulk.forget_unconfirmed,
+            600,
+            due=bulk.UNCONFIRMED,
+            batch=bulk.CHUNK,
+        ),
         Duty("forget ended sessions", sessions.sweep, 600, due=sessions.ENDED),
         Duty("forget old failed logins", throttle.sweep, 600, due=throttle.OLD),
         Duty("delete what exports left", exports.sweep, 600, writes=False),

@@ -129,6 +129,21 @@ def load(session_id: str) -> SignedIn | None:
     return SignedIn(first.id, first.email, actor, first.must_change_password, first.rotate, bool(first.stale))
 
 
+def actor_of_person(session: Session, person_id: str) -> Actor | None:
+    """The person as they may act now, for work that they began in the browser; None once they are disabled."""
+    rows = session.execute(
+        select(Person.name, Person.role, Membership.queue_id, Membership.role.label("queue_role"))
+        .outerjoin(Membership, Membership.person_id == Person.id)
+        .where(Person.id == person_id, Person.disabled_at.is_(None))
+    ).all()
+    if not rows:
+        return None
+    return Actor(
+        kind=ActorKind.PERSON, id=person_id, name=rows[0].name, via=Via.WEB, site_role=rows[0].role,
+        memberships=_memberships((row.queue_id, row.queue_role) for row in rows),
+    )  # fmt: skip
+
+
 def _memberships(pairs: Any) -> dict[str, frozenset[QueueRole]]:
     found: dict[str, frozenset[QueueRole]] = {}
     for queue_id, role in pairs:

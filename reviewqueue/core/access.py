@@ -27,7 +27,11 @@ class Action(StrEnum):
     """Claim, decide, skip, escalate."""
     TAKE_ESCALATIONS = "tasks.take_escalations"
     ASSIGN_TASKS = "tasks.assign"
-    """Give a task to a person, or take it back from them."""
+    """Give a task to a person, take it back from them, make it more or less urgent."""
+    SEE_WORKLOAD = "workload.see"
+    """The board: what waits, who works on what, how fast it moves."""
+    CLOSE_ITEMS = "items.close"
+    """End an item without an answer."""
     COMMENT = "items.comment"
     """Read and write what people say about an item."""
     REOPEN_ITEMS = "items.reopen"
@@ -69,6 +73,7 @@ SITE: Mapping[SiteRole, frozenset[Action]] = {
             Action.READ_CONFIGURATION,
             Action.READ_HISTORY,
             Action.READ_QUALITY,
+            Action.SEE_WORKLOAD,
             Action.READ_PEOPLE,
             Action.READ_TOKENS,
             Action.SEE_BACKGROUND,
@@ -86,6 +91,8 @@ QUEUE: Mapping[QueueRole, frozenset[Action]] = {
             Action.REVIEW,
             Action.TAKE_ESCALATIONS,
             Action.ASSIGN_TASKS,
+            Action.SEE_WORKLOAD,
+            Action.CLOSE_ITEMS,
             Action.COMMENT,
             Action.REOPEN_ITEMS,
             Action.READ_ITEMS,

@@ -10,6 +10,7 @@ from reviewqueue.models.datasets import DatasetShard, DatasetVersion
 from reviewqueue.models.gold import Gold
 from reviewqueue.models.imports import Import, ImportChunk, ImportFault
 from reviewqueue.models.items import IdempotencyKey, Item, ItemLikeness, OptOut
+from reviewqueue.models.leading import Bulk, BulkItem, SavedView
 from reviewqueue.models.media import ItemMedia, Media
 from reviewqueue.models.notices import Comment, InstructionsRead, Notice
 from reviewqueue.models.people import LoginThrottle, Membership, Person, Token, TokenQueue, WebSession
@@ -23,6 +24,8 @@ __all__ = [
     "AuditSeal",
     "Base",
     "Brake",
+    "Bulk",
+    "BulkItem",
     "Comment",
     "DatasetShard",
     "DatasetVersion",
@@ -49,6 +52,7 @@ __all__ = [
     "QueueVersion",
     "RelayLease",
     "Resolution",
+    "SavedView",
     "Skip",
     "Task",
     "Token",

@@ -28,7 +28,7 @@ class ItemState(StrEnum):
     EXPIRED = "expired"
     """Nobody answered within the time to live; the queue's default action was applied."""
     CANCELLED = "cancelled"
-    """The program withdrew the item. Final."""
+    """The program withdrew the item, or a lead closed it. Final."""
 
 
 MOVES: dict[ItemState, frozenset[ItemState]] = {
@@ -217,3 +217,36 @@ class DeliveryState(StrEnum):
     """The receiver has answered 2xx."""
     DEAD = "dead"
     """Given up after ten attempts; waits for somebody to send it again."""
+
+
+class BulkAction(StrEnum):
+    ASSIGN = "assign"
+    """To a person, or to whoever comes first."""
+    PRIORITISE = "prioritise"
+    RELEASE = "release"
+    """Take it back from whoever holds it."""
+    CLOSE = "close"
+    """End it without an answer."""
+    REOPEN = "reopen"
+    """Have it judged once more."""
+
+
+class BulkState(StrEnum):
+    PREVIEW = "preview"
+    """Nothing is done yet; forgotten after a day."""
+    RUNNING = "running"
+    """Confirmed; items are worked off."""
+    DONE = "done"
+    """Every item was changed, skipped or refused."""
+    FAILED = "failed"
+    """Given up: whoever began it may not do it any more. What was changed stays."""
+
+
+class BulkOutcome(StrEnum):
+    PENDING = "pending"
+    """Will be tried."""
+    DONE = "done"
+    SKIPPED = "skipped"
+    """Seen at the preview: there is nothing to do, or it cannot be done."""
+    FAILED = "failed"
+    """Refused when it was tried: something had changed since the preview."""

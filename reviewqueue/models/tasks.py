@@ -74,6 +74,16 @@ class Task(Base):
             postgresql_where=text("state = 'claimed'"),
             sqlite_where=text("state = 'claimed'"),
         ),
+        # The board: what waits, by when it is due, told from the index alone.
+        Index(
+            "ix_task_waiting",
+            "queue_id",
+            "due",
+            "created_at",
+            "audience",
+            postgresql_where=text("state = 'open' AND kind <> 'gold'"),
+            sqlite_where=text("state = 'open' AND kind <> 'gold'"),
+        ),
         # What is to go on from the leads.
         Index(
             "ix_task_escalates_at",
@@ -191,6 +201,14 @@ class Decision(Base):
             "id",
             postgresql_where=text("correct IS NOT NULL"),
             sqlite_where=text("correct IS NOT NULL"),
+        ),
+        # How much was decided, and when; checks apart.
+        Index(
+            "ix_decision_made",
+            "queue_id",
+            "decided_at",
+            postgresql_where=text("withdrawn_at IS NULL AND NOT late AND correct IS NULL"),
+            sqlite_where=text("withdrawn_at IS NULL AND NOT late AND correct IS NULL"),
         ),
         # "My decisions", newest first.
         Index("ix_decision_person_id_id", "person_id", "id"),

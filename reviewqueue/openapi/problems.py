@@ -74,7 +74,7 @@ KNOWN: Mapping[str, tuple[type[Error], str]] = {
     "in_flight": (errors.InFlight, "A request with this Idempotency-Key is being answered. Try again in a moment."),
     "external_id_taken": (Conflict, "The queue has an item with external_id 'chat-1' and another body."),
     "intake_closed": (Conflict, "The queue support-intents takes no new items at the moment."),
-    "lease_lost": (LeaseLost, "It went back to the queue: its time ran out, or you handed it back."),
+    "lease_lost": (LeaseLost, "It went back to the queue: its time ran out, you handed it back, or a lead took it."),
     "not_yours": (LeaseLost, "You have skipped this task: it goes to somebody else."),
     "already_decided": (errors.AlreadyDecided, "You have decided this task already, differently."),
     "item_ended": (ItemEnded, "This item needs no decision any more. Your draft is kept."),

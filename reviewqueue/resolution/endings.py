@@ -14,7 +14,7 @@ from sqlalchemy import bindparam, exists, literal_column, select, text, update
 from sqlalchemy.orm import Session
 
 from reviewqueue.core import trail
-from reviewqueue.core.access import SYSTEM, Action, Actor, require
+from reviewqueue.core.access import SYSTEM, Action, Actor, may, require
 from reviewqueue.core.db import append, beside, clock, on_postgresql
 from reviewqueue.core.ids import new_id
 from reviewqueue.errors import ItemEnded, NotFound
@@ -183,18 +183,19 @@ def expire_items(*, session: Session) -> int:
 
 
 def cancel_item(*, session: Session, actor: Actor, item_id: str, reason: str | None = None) -> None:
-    """The program withdraws its item, or one that it may read: nobody needs to answer. Again changes nothing.
+    """The program withdraws its item, or one that it may read, or a lead closes it: nobody needs to answer.
 
-    Beats a live claim, whose holder is told so, but no decision of a person, not even one in its grace time. Raises
-    `NotFound`, `Forbidden`, and `ItemEnded` for an item that has its answer or a decision.
+    Again changes nothing. Beats a live claim, whose holder is told so, but no decision of a person, not even one in its
+    grace time. Raises `NotFound`, `Forbidden`, and `ItemEnded` for an item that has its answer or a decision.
     """
     query = select(Item.id, Item.queue_id, Item.state, Item.revision, Item.submitted_by).where(Item.id == item_id)
     item = session.execute(query.with_for_update() if on_postgresql(session) else query).one_or_none()
     if item is None:
         raise NotFound
-    require(actor, Action.SUBMIT_ITEMS, item.queue_id)
-    if item.submitted_by != actor.label:
-        require(actor, Action.READ_ITEMS, item.queue_id)
+    if not may(actor, Action.CLOSE_ITEMS, item.queue_id):
+        require(actor, Action.SUBMIT_ITEMS, item.queue_id)
+        if item.submitted_by != actor.label:
+            require(actor, Action.READ_ITEMS, item.queue_id)
     if item.state is ItemState.CANCELLED:
         return
     if item.state in ENDED or item.revision:

@@ -1,10 +1,11 @@
-"""The operation `assign`: a lead gives a task to a person. And the queries about what is whose."""
+"""Operations of leads on tasks: give one to a person, make it more urgent. And the queries about what is whose."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
 from datetime import datetime
+from types import SimpleNamespace
 from typing import Any
 
 from sqlalchemy import case, func, or_, select, update
@@ -21,6 +22,7 @@ from reviewqueue.notices import inbox
 from reviewqueue.review import claims
 
 MOST_LISTED = 200
+MOST_PRIORITY = 1000
 
 
 @dataclass(frozen=True)
@@ -46,12 +48,12 @@ _TASK = select(
 )
 
 
-def assign(*, session: Session, actor: Actor, task_id: str, person: str | None) -> None:
+def assign(*, session: Session, actor: Actor, task_id: str, person: str | None, tells: bool = True) -> None:
     """Give a task that waits or is held to `person`, by id or e-mail, at once and to nobody else; None: to everybody.
 
-    Somebody else who holds it loses it; their draft stays. Raises `NotFound`, `Forbidden`, `ItemEnded` for a task that
-    is finished, and `Invalid` for somebody who may not take it: no reviewer of its queue, no lead though it was
-    escalated, or one who has decided or skipped it.
+    Somebody else who holds it loses it; their draft stays. The person gets a notice, unless not `tells`. Raises
+    `NotFound`, `Forbidden`, `ItemEnded` for a task that is finished, and `Invalid` for somebody who may not take it: no
+    reviewer of its queue, no lead though it was escalated, or one who has decided or skipped it.
     """
     task = session.execute(_TASK.where(Task.id == task_id)).one_or_none()
     if task is None:
@@ -80,8 +82,35 @@ def assign(*, session: Session, actor: Actor, task_id: str, person: str | None) 
         session, actor, "task.assigned" if chosen else "task.unassigned", queue_id=task.queue_id,
         item_id=task.item_id, subject=task_id, facts={"to": chosen, "was": task.assignee, "taken_from": task.holder},
     )  # fmt: skip
-    if chosen is not None and chosen != task.assignee:
+    if tells and chosen is not None and chosen != task.assignee:
         inbox.tell(session, actor, [chosen], NoticeKind.ASSIGNED, item_id=task.item_id)
+
+
+def prioritise(*, session: Session, actor: Actor, task_id: str, priority: int) -> None:
+    """Make a task that waits or is held more or less urgent: -1,000 to 1,000, higher first.
+
+    What routing said of its item stays. Raises `NotFound`, `Forbidden`, `Invalid`, and `ItemEnded` for a task that is
+    finished.
+    """
+    if abs(priority) > MOST_PRIORITY:
+        raise Invalid("A priority is from -1,000 to 1,000.", [Fault("/priority", "is too high or too low")])
+    task = session.execute(select(Task.queue_id, Task.item_id, Task.priority).where(Task.id == task_id)).one_or_none()
+    if task is None:
+        raise NotFound
+    require(actor, Action.ASSIGN_TASKS, task.queue_id)
+    changed = session.execute(
+        update(Task)
+        .where(Task.id == task_id, Task.state.in_(UNFINISHED))
+        .values(priority=priority)
+        .returning(Task.id)
+        .execution_options(synchronize_session=False)
+    ).one_or_none()
+    if changed is None:
+        raise ItemEnded("This task needs nobody any more.")
+    trail.record(
+        session, actor, "task.prioritised", queue_id=task.queue_id, item_id=task.item_id, subject=task_id,
+        facts={"priority": priority, "was": task.priority},
+    )  # fmt: skip
 
 
 def give(*, session: Session, actor: Actor, claim_id: str, person: str) -> None:
@@ -114,6 +143,13 @@ def candidates(*, session: Session, task: Any) -> list[Candidate]:
         .order_by(Person.name, Person.id)
     )  # fmt: skip
     return [Candidate(*row) for row in rows]
+
+
+def everybody(*, session: Session, queue_id: str) -> list[Candidate]:
+    """Who takes tasks of the queue, by name. Asks no permission."""
+    return candidates(
+        session=session, task=SimpleNamespace(queue_id=queue_id, audience=Audience.REVIEWER, excluded="[]")
+    )
 
 
 def colleagues(*, session: Session, actor: Actor, task_id: str) -> list[Candidate]:

@@ -440,6 +440,17 @@ def release_all(*, session: Session, actor: Actor) -> int:
     return len(_hand_back(session, actor, "task.released", Task.holder == actor.id))
 
 
+def take_back(*, session: Session, actor: Actor, task_id: str) -> None:
+    """Take a task from whoever holds it, for whoever comes first or has it assigned; the holder's draft stays. Raises
+    `NotFound`, `Forbidden`, and `Conflict` where nobody holds it."""
+    queue_id = session.execute(select(Task.queue_id).where(Task.id == task_id)).scalar_one_or_none()
+    if queue_id is None:
+        raise NotFound
+    require(actor, Action.ASSIGN_TASKS, queue_id)
+    if not _hand_back(session, actor, "task.taken_back", Task.id == task_id):
+        raise Conflict("Nobody holds this task.", code="not_held")
+
+
 # Index ix_task_lease_until.
 LEASE_OVER = select(_task.id).where(CLAIMED, _task.lease_until < clock()).limit(1)
 
@@ -506,7 +517,9 @@ def lost_lease(session: Session, actor: Actor, task_id: str) -> Conflict:
         return LeaseLost("This task was given to somebody else. Your draft is kept.", code="not_yours")
     if row.audience is Audience.LEAD and not may(actor, Action.TAKE_ESCALATIONS, row.queue_id):
         return LeaseLost("This task is with the leads now. Your draft is kept.", code="not_yours")
-    return LeaseLost("It went back to the queue: its time ran out, or you handed it back. Claim it again to go on.")
+    return LeaseLost(
+        "It went back to the queue: its time ran out, you handed it back, or a lead took it. Claim it again to go on."
+    )
 
 
 def _has_skipped(session: Session, actor: Actor, task_id: str) -> bool:

@@ -31,7 +31,7 @@ from reviewqueue.models import (
     Token,
 )
 from reviewqueue.models.states import ENDED, ActorKind, ItemState
-from reviewqueue.queues.catalog import QueueHead, configuration, find_queue, queue_by_id
+from reviewqueue.queues.catalog import QueueHead, configuration, queue_by_id
 from reviewqueue.queues.configuration import QueueConfig
 from reviewqueue.review.comments import said_about
 from reviewqueue.review.handing import last_skip
@@ -117,31 +117,6 @@ def _page(rows: list[Any]) -> Page:
 
 
 # -- items ------------------------------------------------------------------------------------------------------------
-
-
-def items_of(
-    *, session: Session, actor: Actor, slug: str, state: ItemState | None, external_id: str | None, cursor: str | None
-) -> tuple[QueueHead, Page]:
-    """Items of a queue, newest first. Raises `NotFound`, `Forbidden`, `Invalid` for a cursor that is not ours."""
-    head = find_queue(session=session, actor=actor, slug=slug, action=Action.READ_ITEMS)
-    after = parse_cursor(cursor, 1)
-    query = (
-        select(
-            Item.id, Item.external_id, Item.state, Item.confidence, Item.risk, Item.rule_title, Item.model,
-            Item.model_version, Item.created_at, Item.due_at, Item.audit_sample,
-        )
-        # Indexes ix_item_queue_id_id and ix_item_queue_id_state_id.
-        .where(Item.queue_id == head.id)
-        .order_by(Item.id.desc())
-        .limit(PAGE + 1)
-    )  # fmt: skip
-    if state is not None:
-        query = query.where(Item.state == state)
-    if external_id:
-        query = query.where(Item.external_id == external_id)
-    if after is not None:
-        query = query.where(Item.id < known_id(after[0]))
-    return head, _page(list(session.execute(query)))
 
 
 @dataclass(frozen=True)

@@ -107,7 +107,7 @@ def ask_to_reopen(*, session: Session, actor: Actor, decision_id: str, reason: s
 
 def _require_ended(session: Session, item_id: str, state: ItemState) -> None:
     if state is ItemState.CANCELLED:
-        raise Conflict("The program has withdrawn this item: it is final.", code="item_cancelled")
+        raise Conflict("This item was withdrawn by its program, or closed: it is final.", code="item_cancelled")
     if state not in ENDED:
         raise Conflict("The item waits for a person already.", code="item_open")
     if has_open(session, item_id):

@@ -22,21 +22,24 @@ from reviewqueue.core.db import database_now, read_session, write_session
 from reviewqueue.core.http import actor, is_from_desk, signed_in, status_of
 from reviewqueue.core.ids import known_id
 from reviewqueue.errors import AlreadyDecided, Conflict, Fault, GraceOver, Invalid, LeaseLost
-from reviewqueue.models.states import ItemState
+from reviewqueue.models.states import ItemState, Verdict
 from reviewqueue.queues.catalog import configuration, find_queue
 from reviewqueue.queues.references import without
 from reviewqueue.review import (
     assigning,
+    bulk,
     claims,
     comments,
     drafts,
     edge,
     escalation,
+    finding,
     handing,
     histories,
     instructions,
     quality,
     reopening,
+    saved_views,
     workpiece,
 )
 from reviewqueue.review.boxing import drawn_over
@@ -417,18 +420,22 @@ def ask_to_reopen(decision_id: str) -> AnyResponse:
 @blueprint.get("/queues/<slug>/items")
 @signed_in
 def items(slug: str) -> str:
-    state = request.args.get("state", "")
-    if state and state not in list(ItemState):
-        raise Invalid(f"state must be one of {', '.join(ItemState)}.", code="bad_parameter")
-    external_id = request.args.get("external_id", "").strip()
+    """Items of a queue, narrowed by the filters in the address, with the views that are saved of it."""
+    who, filters = actor(), finding.filters_of(request.args)
     with read_session() as session:
-        head, page = histories.items_of(
-            session=session, actor=actor(), slug=slug, state=ItemState(state) if state else None,
-            external_id=external_id, cursor=request.args.get("cursor"),
-        )  # fmt: skip
+        found = finding.items_of(
+            session=session, actor=who, slug=slug, filters=filters, cursor=request.args.get("cursor")
+        )
+        shape = configuration(session, found.queue.id, found.queue.version).config
+        views = saved_views.views_of(session=session, actor=who, queue_id=found.queue.id)
+        people = assigning.everybody(session=session, queue_id=found.queue.id)
+        latest = bulk.latest(session=session, actor=who, queue_id=found.queue.id)
     return render_template(
-        "review/items.html", queue=head, page=page, state=state, external_id=external_id, states=list(ItemState)
-    )
+        "review/items.html", queue=found.queue, page=found, filters=filters, states=list(ItemState), views=views,
+        people=people, labels=shape.labels if shape.view.type == "choice" else [], verdicts=list(Verdict),
+        looked_at=finding.LOOKED_AT, paged="cursor" in request.args, actions=bulk.open_to(who, found.queue.id),
+        most=bulk.MOST, latest=latest,
+    )  # fmt: skip
 
 
 @blueprint.post("/items/<item_id>/reopenings")

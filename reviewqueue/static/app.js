@@ -1,4 +1,4 @@
-// Every page: menus close, Ctrl + Enter sends a form marked data-finish, parts marked data-refresh renew themselves. All pages work without this file.
+// Every page: menus close, Ctrl + Enter sends a form marked data-finish, parts marked data-refresh renew themselves, data-tick ticks many. All pages work without this file.
 "use strict";
 
 document.addEventListener("click", (event) => {
@@ -19,6 +19,15 @@ document.addEventListener("keydown", (event) => {
   if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || event.repeat) return;
   const form = event.target.closest?.("form[data-finish]");
   if (form && !form.closest("dialog")) { event.preventDefault(); form.requestSubmit(); }
+});
+
+// <button data-tick="item">: ticks all boxes of that name in its form, or none when all are.
+document.addEventListener("click", (event) => {
+  const button = event.target.closest?.("[data-tick]");
+  if (!button) return;
+  const boxes = [...button.form.querySelectorAll(`input[type=checkbox][name="${button.dataset.tick}"]`)];
+  const tick = boxes.some((box) => !box.checked);
+  for (const box of boxes) box.checked = tick;
 });
 
 // <div id="progress" data-refresh="2" data-refresh-url="…">: replaced by the element of that id in the answer.

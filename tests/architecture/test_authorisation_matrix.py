@@ -36,8 +36,10 @@ from reviewqueue.core.access import Scope, operator
 from reviewqueue.core.db import clock, read_session, write_session
 from reviewqueue.core.ids import new_id
 from reviewqueue.models import DatasetVersion, Notice, OutboxRow, WebhookDelivery, WebhookEndpoint
-from reviewqueue.models.states import DeliveryState, ExportState, NoticeKind, QueueRole
+from reviewqueue.models.states import BulkAction, DeliveryState, ExportState, NoticeKind, QueueRole
 from reviewqueue.queues.applying import apply
+from reviewqueue.review import bulk, saved_views
+from reviewqueue.review.finding import Filters
 from tests.fixtures.media import PNG
 from tests.fixtures.people import INTENTS, PASSWORD, Cast, Member, assemble, item
 
@@ -82,6 +84,8 @@ BODIES: dict[str, Any] = {
     "PUT /api/v1/tasks/<task_id>/assignee": {"person": None},
     "PUT /api/v1/claims/<claim_id>/draft": {"body": {"comment": "so far"}},
     "POST /login": {"email": "nobody@example.com", "password": "wrong"},
+    "POST /queues/<slug>/views": {"name": "Old", "query": "age=%2B24h"},
+    "POST /queues/<slug>/bulk": {"action": "release", "which": "all"},
     "POST /exports": {"queue": "intents", "format": "jsonl"},
     "POST /account/tokens": {"name": "laptop", "scopes": "items:read"},
     "POST /admin/people": {"email": "new@example.com", "role": "member"},
@@ -175,6 +179,25 @@ class Targets:
         new = {key: value for key, value in item().items() if key != "queue"}
         found: str = self._api(self.cast.bob, "POST", "/queues/intents/gold", {"new": new, "answer": None})["gold"]
         return found
+
+    def view_id(self) -> str:
+        """The principal's own where they can have one; else one of Bob's that all can see."""
+        readers = self.cast.bob, self.cast.analyst, self.cast.auditor, self.cast.admin
+        owner = self.member if self.member in readers else self.cast.bob
+        with self.app.app_context(), write_session() as session:
+            return saved_views.save(
+                session=session, actor=owner.actor, slug="intents", name=new_id(), filters=Filters(q="card"),
+                shared=owner is self.cast.bob,
+            )  # fmt: skip
+
+    def bulk_id(self) -> str:
+        """Bob's."""
+        chosen = [self.item_id()]
+        with self.app.app_context(), write_session() as session:
+            return bulk.prepare(
+                session=session, actor=self.cast.bob.actor, slug="intents", chosen=chosen,
+                wanted=bulk.Wanted(BulkAction.PRIORITISE, priority=3),
+            )  # fmt: skip
 
     def claim_id(self) -> str:
         found: str = self._claim()["id"]

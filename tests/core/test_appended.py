@@ -6,6 +6,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import event, func, select
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
 from reviewqueue.core import trail
 from reviewqueue.core.access import SYSTEM
@@ -63,8 +64,7 @@ def test_a_statement_beside_them_does_not_send_them_and_one_along_does(app: Flas
 def test_rolling_back_forgets_them(app: Flask) -> None:
     with app.app_context():
         with pytest.raises(ZeroDivisionError), write_session() as session:
-            trail.record(session, SYSTEM, "test.appended")
-            raise ZeroDivisionError
+            _append_and_fail(session, "lost")
         assert _events() == 0
 
 
@@ -73,8 +73,7 @@ def test_a_savepoint_takes_back_what_was_appended_in_it_and_no_more(app: Flask) 
         with write_session() as session:
             trail.record(session, SYSTEM, "test.appended", facts={"place": "before"})
             with pytest.raises(ZeroDivisionError), session.begin_nested():
-                trail.record(session, SYSTEM, "test.appended", facts={"place": "inside"})
-                raise ZeroDivisionError
+                _append_and_fail(session, "inside")
             with session.begin_nested():
                 trail.record(session, SYSTEM, "test.appended", facts={"place": "kept"})
             trail.record(session, SYSTEM, "test.appended", facts={"place": "after"})
@@ -88,14 +87,23 @@ def test_a_savepoint_takes_back_what_was_appended_in_it_and_no_more(app: Flask) 
 def test_one_that_the_database_refuses_takes_the_others_with_it(app: Flask) -> None:
     with app.app_context():
         with pytest.raises(IntegrityError), write_session() as session:
-            trail.record(session, SYSTEM, "test.appended")
-            append(session, AuditContent, {"event_id": "0" * 32, "salt": "s", "payload": "{}"})
+            _append_what_is_refused(session)
         assert _events() == 0
 
 
 def test_only_a_writing_session_takes_them(app: Flask) -> None:
     with app.app_context(), read_session() as session, pytest.raises(TypeError, match="write_session"):
         append(session, OutboxRow, _outbox_row())
+
+
+def _append_and_fail(session: Session, place: str) -> None:
+    trail.record(session, SYSTEM, "test.appended", facts={"place": place})
+    raise ZeroDivisionError
+
+
+def _append_what_is_refused(session: Session) -> None:
+    trail.record(session, SYSTEM, "test.appended")
+    append(session, AuditContent, {"event_id": "0" * 32, "salt": "s", "payload": "{}"})
 
 
 def _outbox_row() -> dict[str, object]:
