@@ -29,6 +29,13 @@
     $("main").replaceWith(main);
     if (address) history.replaceState(null, "", address);
     start(refused);
+    tellWhatCame();
+  }
+
+  // To those who do not see the page change. What is in hand, and where the page says something itself, that first.
+  function tellWhatCame() {
+    const words = [".flashes", ".notice", ".why > :first-child", ".main-text, .turn:last-child .turn-text", "h1"].map((selector) => $(selector)?.textContent.trim().slice(0, 300));
+    $("#told").textContent = words.filter(Boolean).join(". ").replace(/\s+/g, " ");
   }
 
   // Asks the server as the desk does. The session may have ended, or another tab may have begun a new one, whose forms
@@ -676,7 +683,9 @@
   addEventListener("focusout", (event) => {
     const part = event.target.closest?.(".part");
     if (part && !part.contains(event.relatedTarget)) part.classList.remove("open");
-    if (event.target.id === "search") setTimeout(() => { if (document.activeElement?.id !== "search") openSearch(false); }, 150);
+    const search = event.target.closest?.(".search");
+    if (search && event.relatedTarget) openSearch(search.contains(event.relatedTarget));
+    else if (search) setTimeout(() => { if (!search.contains(document.activeElement)) openSearch(false); }, 150); // a click on a label takes no focus
   });
   addEventListener("pointermove", touched, { passive: true });
   addEventListener("pagehide", () => { if (desk?.dirty) navigator.sendBeacon?.(`${desk.claim}/draft`, formData()); });
