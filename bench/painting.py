@@ -14,6 +14,7 @@ WATCH = """() => {
     if (!pressed || !swapped(changes)) return;
     const since = pressed, at = performance.now();
     const asked = performance.getEntriesByType("resource").filter((each) => each.initiatorType === "fetch" && each.startTime >= since);
+    performance.clearResourceTimings(); // the browser keeps 250 of them
     pressed = 0;
     // The task after the frame: what the frame shows is painted.
     requestAnimationFrame(() => { const { port1, port2 } = new MessageChannel(); port1.onmessage = () => window.waits.push({

@@ -11,7 +11,7 @@ from reviewqueue.models.gold import Gold
 from reviewqueue.models.imports import Import, ImportChunk, ImportFault
 from reviewqueue.models.items import IdempotencyKey, Item, ItemLikeness, OptOut
 from reviewqueue.models.notices import Comment, InstructionsRead, Notice
-from reviewqueue.models.people import LoginThrottle, Membership, Person, Token, TokenQueue, WebSession
+from reviewqueue.models.people import LoginThrottle, Membership, Person, Preference, Token, TokenQueue, WebSession
 from reviewqueue.models.queues import Brake, Queue, QueueVersion
 from reviewqueue.models.tasks import Decision, Draft, PendingRelease, Resolution, Skip, Task
 from reviewqueue.models.webhooks import WebhookAttempt, WebhookDelivery, WebhookEndpoint
@@ -42,6 +42,7 @@ __all__ = [
     "OutboxRow",
     "PendingRelease",
     "Person",
+    "Preference",
     "Queue",
     "QueueVersion",
     "RelayLease",

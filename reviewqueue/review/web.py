@@ -145,7 +145,8 @@ def show(claim_id: str) -> AnyResponse:
 
 
 def _read(session: Session, who: Actor, claim_id: str, data: MultiDict[str, str] | None = None) -> Desk:
-    return desk_of(workpiece.workpiece(session=session, actor=who, claim_id=claim_id), data)
+    work = workpiece.workpiece(session=session, actor=who, claim_id=claim_id, drawn=data is None)
+    return desk_of(work, data)
 
 
 def _why_lost(session: Session, desk: Desk) -> Conflict:
@@ -191,6 +192,7 @@ def decide(claim_id: str) -> AnyResponse:
 def _again(who: Actor, desk: Desk, *, lost: Conflict | None = None, status: int) -> Response:
     """The same page with everything that was typed, and what is wrong."""
     with read_session() as session:
+        desk.work = workpiece.workpiece(session=session, actor=who, claim_id=desk.work.claim_id)
         return _page(session, who, desk, lost=lost, status=status)
 
 
@@ -219,8 +221,8 @@ def renew(claim_id: str) -> AnyResponse:
     """Extend the lease; `X-Lease-Seconds` says by how much."""
     with write_session() as session:
         claims.renew(session=session, actor=actor(), claim_id=claim_id)
-        seconds = workpiece.workpiece(session=session, actor=actor(), claim_id=claim_id).seconds_left
-    return Response(status=204, headers={"X-Lease-Seconds": str(int(seconds))})
+        work = workpiece.workpiece(session=session, actor=actor(), claim_id=claim_id, drawn=False)
+    return Response(status=204, headers={"X-Lease-Seconds": str(int(work.seconds_left))})
 
 
 @blueprint.post("/claims/<claim_id>/release")

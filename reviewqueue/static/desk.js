@@ -10,6 +10,7 @@
     drop: (key) => { try { localStorage.removeItem(`rq:${key}`); } catch { /* as above */ } },
   };
   const SIGNED_OUT = new Error("signed out");
+  const RESTED = 5 * 60000; // milliseconds without input that count as a break
   const CAME_BACK_AFTER = 120; // seconds without input after which the lease is no longer renewed
   let desk = null; // what is known of the page in hand; a new object with every item
   let busy = false;
@@ -34,7 +35,7 @@
 
   // To those who do not see the page change. What is in hand, and where the page says something itself, that first.
   function tellWhatCame() {
-    const words = [".flashes", ".notice", ".why > :first-child", ".main-text, .turn:last-child .turn-text", "h1"].map((selector) => $(selector)?.textContent.trim().slice(0, 300));
+    const words = (desk?.main && covered() ? [".why"] : [".flashes", ".notice", ".why > :first-child", ".main-text, .turn:last-child .turn-text", "h1"]).map((selector) => $(selector)?.textContent.trim().slice(0, 300));
     $("#told").textContent = words.filter(Boolean).join(". ").replace(/\s+/g, " ");
   }
 
@@ -187,6 +188,7 @@
 
   function tick() {
     const undo = $("#undo");
+    proposeBreak(Date.now());
     if (undo) {
       const left = Math.ceil((undo.until - Date.now()) / 1000);
       if (left <= 0) (undo.closest(".undo") ?? undo).remove();
@@ -197,6 +199,18 @@
     const now = Date.now();
     const worked = (now - desk.input) / 1000 < CAME_BACK_AFTER;
     if (now >= desk.until) { if (!busy && navigator.onLine !== false) leaseLost(); } else if (worked && !desk.renewing && desk.until - now < 1000 * desk.lease * 2 / 3) renew();
+  }
+
+  // After so long at the desk without a rest; also over a reload, and whatever is in hand.
+  function proposeBreak(now) {
+    const chip = $("#break");
+    if (!chip || !desk) return;
+    const [began, seen] = (kept.get("shift") ?? `${now} ${now}`).split(" ").map(Number), last = Math.max(seen, desk.input);
+    const since = now - seen > RESTED || now - last > RESTED ? now : began;
+    kept.set("shift", `${since} ${now - last > RESTED ? now : last}`);
+    const due = now - since >= 60000 * chip.dataset.minutes;
+    if (due && chip.hidden) $("#told").textContent = chip.textContent;
+    chip.hidden = !due;
   }
 
   // -- what changed --------------------------------------------------------------------------------------------------------
@@ -288,7 +302,17 @@
   const reason = () => $("[name=reason]:checked")?.value;
   const reasonDue = (kind) => !reason() && (kind === "reject" || !("blind" in desk.main.dataset) && $$("[name=reason]").some((input) => (input.dataset.requiredFor ?? "").split(" ").includes(kind)));
 
+  const covered = () => "covered" in desk.main.dataset && !$("#reveal").checked;
+
+  function reveal() {
+    const box = $("#reveal");
+    if (!box?.closest("label").offsetParent) return;
+    box.checked = !box.checked;
+    rest();
+  }
+
   function decide() {
+    if (covered()) return say("It is covered: v shows it.", "warning");
     if (desk.asking) return reason() ? answerReason($("[name=reason]:checked")) : focusOn($("[name=reason]"));
     if (desk.lost) return $(".deck .primary")?.click();
     if (desk.view === "choice" && !$("[name=choice]:checked")) return say("Pick a label first.", "warning");
@@ -486,6 +510,7 @@
     c: () => $("#say")?.click(),
     p: () => send($("#pause")),
     n: () => focusOn($("#comment")),
+    v: reveal,
     m: () => { $(".message").open = true; focusOn($("#message")); },
     d: () => desk.tellsSeen && nextDoubtful(),
     "/": () => focusOn($("#search")),
