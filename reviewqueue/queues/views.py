@@ -24,6 +24,8 @@ class View(Shape):
     """With `compare`: the property of the input that holds what is compared; None: `candidates`."""
     overlap: bool = False
     """With `spans`: whether they may overlap."""
+    markdown: bool = False
+    """With `text` and `chat`: whether texts are Markdown, and shown as it reads."""
 
 
 LABELLED = frozenset({"choice", "multi_choice", "spans"})
@@ -99,6 +101,8 @@ def check(view: View, schema: Mapping[str, Any], given: Any, faults: Faults) -> 
         faults.add("/view/input", "is required with spans, where the input is no text: the property that is")
     if view.candidates is not None and view.type != "compare":
         faults.add("/view/candidates", "is for compare alone")
+    if view.markdown and view.type not in {"text", "chat"}:
+        faults.add("/view/markdown", "is for text and chat alone")
     target = property_schema(schema, view.output)
     if view.output is not None and not isinstance(target, Mapping):
         faults.add("/view/output", f"output_schema has no property {view.output!r}")

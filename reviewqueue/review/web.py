@@ -41,7 +41,7 @@ from reviewqueue.review import (
 from reviewqueue.review.decisions import withdraw
 from reviewqueue.review.desk import Desk, desk_of, draft_of, explain, submission_of, taken
 from reviewqueue.review.golden import told_in_words
-from reviewqueue.review.shown import hidden_in, input_shown, lines, markdown, pieces, scalar, words
+from reviewqueue.review.shown import as_it_reads, hidden_in, input_shown, lines, markdown, pieces, scalar, words
 
 blueprint = Blueprint("review", __name__)
 
@@ -49,7 +49,13 @@ blueprint = Blueprint("review", __name__)
 @blueprint.record_once
 def _give_templates_their_filters(state: Any) -> None:
     state.app.jinja_env.filters.update(
-        pieces=pieces, hidden_in=hidden_in, words=words, markdown=markdown, scalar=scalar, from_json=json.loads
+        as_it_reads=as_it_reads,
+        pieces=pieces,
+        hidden_in=hidden_in,
+        words=words,
+        markdown=markdown,
+        scalar=scalar,
+        from_json=json.loads,
     )
 
 
@@ -213,6 +219,15 @@ def save_draft(claim_id: str) -> AnyResponse:
     if is_from_desk() and not data.get("take"):
         return Response(status=204)
     return _away(url_for("review.show", claim_id=claim_id))
+
+
+@blueprint.post("/claims/<claim_id>/preview")
+@signed_in
+def preview(claim_id: str) -> AnyResponse:
+    """How the Markdown that is typed reads, as a part of the page."""
+    with read_session() as session:
+        workpiece.workpiece(session=session, actor=actor(), claim_id=claim_id, drawn=False)
+    return Response(render_template("review/_preview.html", text=_typed().get("text", "")))
 
 
 @blueprint.post("/claims/<claim_id>/renewal")

@@ -234,6 +234,24 @@
     if (desk.view === "text") showDiff();
     if ($("#parts")) showParts();
     desk.editor?.show?.();
+    read();
+  }
+
+  // Markdown as it reads: the server draws it, as it draws everything.
+  function read() {
+    const preview = $("#preview"), mine = desk;
+    if (!preview?.open) return;
+    const { value, defaultValue } = preview.dataset.of ? $(`[name="${CSS.escape(preview.dataset.of)}"]`) : $("#text");
+    clearTimeout(mine.reading);
+    if (value === (preview.read ?? defaultValue)) return;
+    mine.reading = setTimeout(async () => {
+      try {
+        const answer = await ask(preview.dataset.address, new URLSearchParams({ csrf_token: $("[name=csrf_token]").value, text: value }));
+        if (!answer.ok || mine !== desk) return;
+        preview.read = value;
+        $("#read").innerHTML = await answer.text();
+      } catch { /* offline: the text itself is in sight */ }
+    }, 300);
   }
 
   function mark(kind, text) {
