@@ -230,6 +230,12 @@ def as_it_reads(text: str) -> Markup | None:
     return Markup(clean)  # noqa: S704 - of an item, hence hostile: made by the renderer without HTML, then sanitised
 
 
+def reads_otherwise(text: str) -> bool:
+    """Whether Markdown reads otherwise than it is written, but for white space."""
+    html = as_it_reads(text)
+    return html is not None and html.striptags() != " ".join(text.split())
+
+
 def _lowered(html: str) -> str:
     """Headings below the page's own."""
     return re.sub(r"<(/?)h([12])>", lambda match: f"<{match[1]}h{int(match[2]) + 2}>", html)

@@ -41,7 +41,17 @@ from reviewqueue.review import (
 from reviewqueue.review.decisions import withdraw
 from reviewqueue.review.desk import Desk, desk_of, draft_of, explain, submission_of, taken
 from reviewqueue.review.golden import told_in_words
-from reviewqueue.review.shown import as_it_reads, hidden_in, input_shown, lines, markdown, pieces, scalar, words
+from reviewqueue.review.shown import (
+    as_it_reads,
+    hidden_in,
+    input_shown,
+    lines,
+    markdown,
+    pieces,
+    reads_otherwise,
+    scalar,
+    words,
+)
 
 blueprint = Blueprint("review", __name__)
 
@@ -50,6 +60,7 @@ blueprint = Blueprint("review", __name__)
 def _give_templates_their_filters(state: Any) -> None:
     state.app.jinja_env.filters.update(
         as_it_reads=as_it_reads,
+        reads_otherwise=reads_otherwise,
         pieces=pieces,
         hidden_in=hidden_in,
         words=words,

@@ -209,7 +209,7 @@
     const since = now - seen > RESTED || now - last > RESTED ? now : began;
     kept.set("shift", `${since} ${now - last > RESTED ? now : last}`);
     const due = now - since >= 60000 * chip.dataset.minutes;
-    if (due && chip.hidden) $("#told").textContent = chip.textContent;
+    if (due && chip.hidden) $("#told").textContent = chip.firstElementChild.textContent;
     chip.hidden = !due;
   }
 
@@ -237,6 +237,8 @@
     read();
   }
 
+  const plain = (text) => text.replace(/\s+/g, " ").trim();
+
   // Markdown as it reads: the server draws it, as it draws everything.
   function read() {
     const preview = $("#preview"), mine = desk;
@@ -250,6 +252,7 @@
         if (!answer.ok || mine !== desk) return;
         preview.read = value;
         $("#read").innerHTML = await answer.text();
+        preview.hidden = plain($("#read").textContent) === plain(value);
       } catch { /* offline: the text itself is in sight */ }
     }, 300);
   }
