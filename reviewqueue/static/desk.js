@@ -251,7 +251,7 @@
         const answer = await ask(preview.dataset.address, new URLSearchParams({ csrf_token: $("[name=csrf_token]").value, text: value }));
         if (!answer.ok || mine !== desk) return;
         preview.read = value;
-        $("#read").innerHTML = await answer.text();
+        $("#read").replaceChildren(...new DOMParser().parseFromString(await answer.text(), "text/html").body.childNodes);
         preview.hidden = plain($("#read").textContent) === plain(value);
       } catch { /* offline: the text itself is in sight */ }
     }, 300);
