@@ -21,7 +21,7 @@ from typing import Any
 
 from sqlalchemy import create_engine, text
 
-from bench import servers
+from bench import desk, servers
 
 LABELS = [f"label_{number:02}" for number in range(77)]
 QUEUE = {
@@ -368,6 +368,9 @@ class Bench:
         self.results["export"] = {"rows": written, "seconds": seconds, "rows_per_second": written / seconds}
         print(f"  export                 {written:,} rows in {seconds:.1f} s: {written / seconds:,.0f} rows/s")
 
+    def desk(self) -> None:
+        desk.measure(self, waiting=self.options.waiting, decisions=self.options.decisions)
+
     # -- seeding ------------------------------------------------------------------------------------------------------
 
     def fill(self, free: int, barred: int = 0, *, resolved: bool = False) -> None:
@@ -443,13 +446,15 @@ class Bench:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--database", choices=["postgresql", "sqlite", "both"], default="both")
-    parser.add_argument("--only", help="comma-separated: ingest, batch, import, decide, depth, export")
+    parser.add_argument("--only", help="comma-separated: ingest, batch, import, decide, depth, export, desk")
     parser.add_argument("--seconds", type=float, default=5, help="of one side in one round")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--clients", type=int, default=8)
     parser.add_argument("--workers", type=int, default=2, help="web processes of either side, and workers of an export")
     parser.add_argument("--import-lines", type=int, default=100_000)
     parser.add_argument("--export-rows", type=int, default=100_000)
+    parser.add_argument("--waiting", type=int, default=1_000_000, help="items that wait while the desk is measured")
+    parser.add_argument("--decisions", type=int, default=300, help="of the desk")
     options = parser.parse_args()
     wanted = options.only.split(",") if options.only else ["ingest", "batch", "import", "decide", "depth", "export"]
     everything = {}
@@ -474,7 +479,7 @@ def measure(database: str, options: argparse.Namespace, wanted: list[str]) -> di
 def _measure(options: argparse.Namespace, base: str | None, folder: Path, wanted: list[str]) -> dict[str, Any]:
     bench = Bench(options, base, folder)
     actions = {"ingest": bench.ingest, "decide": bench.claim_decide, "depth": bench.depth, "export": bench.export,
-               "batch": bench.batch, "import": bench.imports}  # fmt: skip
+               "batch": bench.batch, "import": bench.imports, "desk": bench.desk}  # fmt: skip
     try:
         for name in wanted:
             actions[name]()

@@ -6,12 +6,14 @@ from typing import Any
 
 from flask_wtf import FlaskForm
 from wtforms import (
+    BooleanField,
     EmailField,
     Field,
     Form,
     HiddenField,
     IntegerField,
     PasswordField,
+    RadioField,
     SelectField,
     SelectMultipleField,
     StringField,
@@ -20,10 +22,12 @@ from wtforms.validators import EqualTo, InputRequired, Length, NumberRange, Opti
 from wtforms.widgets import CheckboxInput, ListWidget
 
 from reviewqueue.accounts.passwords import LONGEST, SHORTEST
+from reviewqueue.accounts.preferences import BREAKS, Preferences
 from reviewqueue.accounts.tokens import LONGEST_DAYS, MOST_REQUESTS
 from reviewqueue.core.access import Scope
+from reviewqueue.core.writing import STYLES
 from reviewqueue.errors import Conflict, Error, Invalid
-from reviewqueue.models.states import QueueRole, SiteRole
+from reviewqueue.models.states import Images, QueueRole, SiteRole
 
 SITE_ROLES = {
     SiteRole.MEMBER.value: "Member: does what their queues say",
@@ -43,6 +47,14 @@ SCOPES = {
     Scope.METRICS: "Read metrics",
     Scope.REVIEW: "Review: claim and decide",
 }
+
+IMAGES = {
+    Images.SHOWN.value: "Shown as they are",
+    Images.GREY.value: "Without colour, until I ask",
+    Images.HIDDEN.value: "Hidden, until I ask",
+}
+BREAK_CHOICES = {"": "Never"} | {str(minutes): f"After {minutes} minutes at the desk" for minutes in BREAKS}
+STYLE_CHOICES = {"": "As this browser asks"} | {name: style.title for name, style in STYLES.items()}
 
 
 def printable(_form: Form, field: Field) -> None:
@@ -110,6 +122,28 @@ class PersonForm(FlaskForm):  # type: ignore[misc]
         validators=[Optional(), Length(max=200), printable],
     )
     role = SelectField("Role on the site", choices=SITE_ROLES, default=SiteRole.MEMBER.value)
+
+
+class PreferencesForm(FlaskForm):  # type: ignore[misc]
+    images = RadioField("Images in items", choices=IMAGES, default=Images.SHOWN.value)
+    covers_warned = BooleanField("Cover the items of queues with a content warning until I ask for each")
+    break_minutes = SelectField("Propose a break", choices=BREAK_CHOICES, default="")
+    time_zone = StringField(
+        "Time zone",
+        filters=[_stripped],
+        description="As in Europe/Berlin. Left empty: UTC.",
+        validators=[Optional(), Length(max=64)],
+        render_kw={"list": "zones", "autocomplete": "off"},
+    )
+    style = SelectField("Dates and numbers", choices=STYLE_CHOICES, default="")
+
+    def wanted(self) -> Preferences:
+        minutes = self.break_minutes.data
+        return Preferences(
+            images=Images(self.images.data), covers_warned=self.covers_warned.data,
+            break_minutes=int(minutes) if minutes else None, time_zone=self.time_zone.data or None,
+            style=self.style.data or None,
+        )  # fmt: skip
 
 
 class RoleForm(FlaskForm):  # type: ignore[misc]

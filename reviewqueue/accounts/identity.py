@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from flask import Flask, current_app, flash, g, redirect, request, session, url_for
@@ -15,11 +15,12 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
 from reviewqueue.accounts import limits, sessions, tokens
+from reviewqueue.accounts.preferences import Preferences
 from reviewqueue.core import http
 from reviewqueue.core.access import Actor, Scope
 from reviewqueue.core.db import clock, read_connection, write_session
 from reviewqueue.errors import Unauthenticated
-from reviewqueue.models import Membership, Person, Token, TokenQueue, WebSession
+from reviewqueue.models import Membership, Person, Preference, Token, TokenQueue, WebSession
 from reviewqueue.models.base import table
 from reviewqueue.models.states import ActorKind, QueueRole, SiteRole, Via
 
@@ -42,6 +43,7 @@ class SignedIn(UserMixin):  # type: ignore[misc]
     rotate: bool
     stale: bool
     """`seen_at` is due to be written."""
+    preferences: Preferences
 
     def get_id(self) -> str:
         return self.session_id
@@ -62,7 +64,7 @@ def init_app(app: Flask) -> None:
 
 
 def _identify() -> AnyResponse | None:
-    g.actor = None
+    g.actor, g.preferences = None, Preferences()
     if request.endpoint in _NOBODY:
         return None
     if http.is_api_request():
@@ -76,6 +78,7 @@ def _identify() -> AnyResponse | None:
         return None
     g.actor = user.actor
     g.session_id = user.session_id
+    g.preferences = user.preferences
     if user.rotate or user.stale:
         _keep(user)
     if user.must_change_password and request.endpoint not in _WITH_OLD_PASSWORD:
@@ -85,11 +88,12 @@ def _identify() -> AnyResponse | None:
 
 
 def _template_context() -> dict[str, Any]:
-    return {"current_actor": g.get("actor")}
+    return {"current_actor": g.get("actor"), "preferences": g.get("preferences")}
 
 
 # -- browser sessions -------------------------------------------------------------------------------------------------
 
+_PREFERENCES = tuple(getattr(Preference, field.name) for field in fields(Preferences))
 _SESSION = (
     select(
         WebSession.id,
@@ -100,10 +104,12 @@ _SESSION = (
         Person.name,
         Person.role,
         Person.must_change_password,
+        *_PREFERENCES,
         Membership.queue_id,
         Membership.role.label("queue_role"),
     )
     .join(Person, Person.id == WebSession.person_id)
+    .outerjoin(Preference, Preference.person_id == Person.id)
     .outerjoin(Membership, Membership.person_id == Person.id)
     .where(WebSession.id == bindparam("session_id"), WebSession.expires_at > clock(), Person.disabled_at.is_(None))
 )
@@ -126,7 +132,14 @@ def load(session_id: str) -> SignedIn | None:
         site_role=first.role,
         memberships=_memberships((row.queue_id, row.queue_role) for row in rows),
     )
-    return SignedIn(first.id, first.email, actor, first.must_change_password, first.rotate, bool(first.stale))
+    own = _preferences(first)
+    return SignedIn(first.id, first.email, actor, first.must_change_password, first.rotate, bool(first.stale), own)
+
+
+def _preferences(row: Any) -> Preferences:
+    if row.images is None:
+        return Preferences()
+    return Preferences(*(getattr(row, field.name) for field in fields(Preferences)))
 
 
 def actor_of_person(session: Session, person_id: str) -> Actor | None:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from flask import Blueprint, current_app, flash, g, make_response, redirect, render_template, request, session, url_for
 from werkzeug.wrappers import Response
 
-from reviewqueue.accounts import devices, forms, identity, logins, memberships, people, sessions, tokens
+from reviewqueue.accounts import devices, forms, identity, logins, memberships, people, preferences, sessions, tokens
 from reviewqueue.accounts.throttle import Attempt
 from reviewqueue.core import http
 from reviewqueue.core.access import Action, Actor, may, require
 from reviewqueue.core.db import read_session, write_session
 from reviewqueue.core.http import signed_in
 from reviewqueue.core.ids import known_id
+from reviewqueue.core.writing import zones
 from reviewqueue.errors import Conflict, Error, Invalid, NotFound, TooMany
 from reviewqueue.models.states import QueueRole, SiteRole
 
@@ -115,6 +117,7 @@ def _account_page(
     *,
     password_form: forms.PasswordForm | None = None,
     token_form: forms.TokenForm | None = None,
+    preferences_form: forms.PreferencesForm | None = None,
     new_token: tokens.NewToken | None = None,
 ) -> Any:
     me = _me()
@@ -125,6 +128,8 @@ def _account_page(
             must_change=identity.signed_in_person().must_change_password,
             password_form=password_form or forms.PasswordForm(formdata=None),
             token_form=token_form or _token_form(reader, personal=True, formdata=None),
+            preferences_form=preferences_form or _preferences_form(),
+            zones=sorted(zones()),
             new_token=new_token,
             sessions=sessions.open_sessions(reader, me.id, current=g.session_id),
             tokens=tokens.of_person(reader, me.id),
@@ -165,6 +170,26 @@ def _change_password(form: forms.PasswordForm) -> str:
         logins.take_back(session=writer, attempt=attempt)
         agent = request.user_agent.string
         return sessions.begin(session=writer, person_id=_me().id, user_agent=agent, hours=_hours())
+
+
+def _preferences_form() -> forms.PreferencesForm:
+    return forms.PreferencesForm(formdata=None, data={**asdict(g.preferences), "images": g.preferences.images.value})
+
+
+@blueprint.post("/account/preferences")
+@signed_in
+def save_preferences() -> Any:
+    form = forms.PreferencesForm()
+    if form.validate():
+        try:
+            with write_session() as writer:
+                preferences.save(session=writer, actor=_me(), wanted=form.wanted())
+        except Invalid as error:
+            forms.blame(form, error)
+    if form.errors:
+        return _account_page(422, preferences_form=form)
+    flash("Kept. It holds from the next page on.", "good")
+    return redirect(url_for("accounts.account"), 303)
 
 
 @blueprint.post("/account/sessions/sign-out")

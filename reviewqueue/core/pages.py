@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from flask import Flask
+from flask import Flask, g, has_request_context, request
 
 from reviewqueue.core.access import Action, Actor, may
+from reviewqueue.core.writing import STYLES, Writing, style_of, writing
 
 ADMIN_PAGES = (
     ("people", "People", "/admin/people", Action.READ_PEOPLE),
@@ -21,7 +22,12 @@ def init_app(app: Flask) -> None:
     """Give the templates their words and questions."""
     app.jinja_env.globals.update(may=may, may_anywhere=may_anywhere, admin_pages=admin_pages)
     app.jinja_env.filters.update(
-        duration=duration, relative=relative, absolute=absolute, initials=initials, seconds_until=seconds_until
+        duration=duration,
+        relative=relative,
+        absolute=absolute,
+        initials=initials,
+        seconds_until=seconds_until,
+        grouped=grouped,
     )
 
 
@@ -64,8 +70,25 @@ def seconds_until(moment: datetime) -> int:
 
 
 def absolute(moment: datetime) -> str:
-    """`moment` in full: `20 Nov 2026, 10:00:05 UTC`."""
-    return f"{moment.astimezone(UTC):%-d %b %Y, %H:%M:%S} UTC"
+    """`moment` in full, as its reader writes it: `20 Nov 2026, 10:00:05 UTC`."""
+    return _writing().moment(moment)
+
+
+def grouped(count: int) -> str:
+    """`count` as its reader writes it: `12,345`."""
+    return _writing().number(count)
+
+
+def _writing() -> Writing:
+    """Of whoever this page is for: what they have set, else what their browser asks for."""
+    if not has_request_context():
+        return Writing()
+    found: Writing | None = g.get("writing")
+    if found is None:
+        own = g.get("preferences")
+        asked = request.accept_languages.best_match(list(STYLES)) or style_of(request.accept_languages.best)
+        found = g.writing = writing(own and own.time_zone, (own and own.style) or asked)
+    return found
 
 
 def initials(name: str) -> str:

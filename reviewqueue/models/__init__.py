@@ -13,7 +13,7 @@ from reviewqueue.models.items import IdempotencyKey, Item, ItemLikeness, OptOut
 from reviewqueue.models.leading import Bulk, BulkItem, SavedView
 from reviewqueue.models.media import ItemMedia, Media
 from reviewqueue.models.notices import Comment, InstructionsRead, Notice
-from reviewqueue.models.people import LoginThrottle, Membership, Person, Token, TokenQueue, WebSession
+from reviewqueue.models.people import LoginThrottle, Membership, Person, Preference, Token, TokenQueue, WebSession
 from reviewqueue.models.queues import Brake, Queue, QueueVersion
 from reviewqueue.models.tasks import Decision, Draft, PendingRelease, Resolution, Skip, Task
 from reviewqueue.models.webhooks import WebhookAttempt, WebhookDelivery, WebhookEndpoint
@@ -48,6 +48,7 @@ __all__ = [
     "OutboxRow",
     "PendingRelease",
     "Person",
+    "Preference",
     "Queue",
     "QueueVersion",
     "RelayLease",

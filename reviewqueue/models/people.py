@@ -6,7 +6,7 @@ from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, func
 from sqlalchemy.orm import Mapped, mapped_column
 
 from reviewqueue.models.base import Base, Id, Json, Moment, Name, Ref, enumerated
-from reviewqueue.models.states import QueueRole, SiteRole
+from reviewqueue.models.states import Images, QueueRole, SiteRole
 
 
 class Person(Base):
@@ -26,6 +26,23 @@ class Person(Base):
     """When they asked for no e-mail about notices; NULL: they get it."""
 
     __table_args__ = (Index("uq_person_email_lower", func.lower(email), unique=True),)
+
+
+class Preference(Base):
+    """What a person has set for themselves. No row: nothing."""
+
+    __tablename__ = "preference"
+
+    person_id: Mapped[Ref] = mapped_column(ForeignKey("person.id"), primary_key=True)
+    images: Mapped[Images] = mapped_column(enumerated(Images, "images"))
+    covers_warned: Mapped[bool]
+    """Items of a queue with a content warning are covered until asked for."""
+    break_minutes: Mapped[int | None]
+    """After so long at the desk a break is proposed; NULL: never."""
+    time_zone: Mapped[str | None] = mapped_column(String(64))
+    """A name as in `Europe/Berlin`; NULL: UTC."""
+    style: Mapped[str | None] = mapped_column(String(8))
+    """How dates and numbers are written; NULL: as the browser asks."""
 
 
 class WebSession(Base):

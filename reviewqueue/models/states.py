@@ -161,6 +161,17 @@ class QueueRole(StrEnum):
     """Exports and reads the history."""
 
 
+class Images(StrEnum):
+    """How a person is shown the images of an item."""
+
+    SHOWN = "shown"
+    """As they are."""
+    GREY = "grey"
+    """Without colour, until asked for."""
+    HIDDEN = "hidden"
+    """Not at all, until asked for."""
+
+
 class ActorKind(StrEnum):
     PERSON = "person"
     SERVICE = "service"

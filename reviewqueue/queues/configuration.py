@@ -157,6 +157,8 @@ class QueueConfig(Shape):
         default=(), strict=False, max_length=50, json_schema_extra=_with_bare_codes
     )
     """A code alone stands for one whose title it is."""
+    content_warning: Annotated[str, pydantic.Field(max_length=200)] = ""
+    """What may be hard to see in its items, in plain words: `Violence, injuries`. Shown before one begins."""
     doubtful_below: Annotated[float, pydantic.Field(ge=0, le=1)] = 0.5
     """Parts with a confidence under this are doubtful: the desk asks before they go unseen."""
 

@@ -30,6 +30,8 @@ class View(Shape):
     """With `document`: the property of the input that has the words on its pages; None: `words`."""
     unit: Literal["pixel", "percent"] = "pixel"
     """With `image_boxes`: what boxes are measured in."""
+    markdown: bool = False
+    """With `text` and `chat`: whether texts are Markdown, and shown as it reads."""
 
 
 LABELLED = frozenset({"choice", "multi_choice", "spans", "image_boxes"})
@@ -112,6 +114,8 @@ def check(view: View, schema: Mapping[str, Any], given: Any, faults: Faults) -> 
         faults.add("/view/unit", "is for image_boxes alone")
     if view.candidates is not None and view.type != "compare":
         faults.add("/view/candidates", "is for compare alone")
+    if view.markdown and view.type not in {"text", "chat"}:
+        faults.add("/view/markdown", "is for text and chat alone")
     target = property_schema(schema, view.output)
     if view.output is not None and not isinstance(target, Mapping):
         faults.add("/view/output", f"output_schema has no property {view.output!r}")

@@ -143,6 +143,12 @@ class Desk:
         return fields.most_doubtful(self.part) if self.part else None
 
     @property
+    def said(self) -> Part | None:
+        """The field with what a reply says; None where there is none."""
+        texts = (part for part in self.part.everything() if part.kind == "string") if self.part else ()
+        return next((part for part in texts if part.name == "f" or part.pointer.endswith("/content")), None)
+
+    @property
     def script(self) -> str | None:
         """The static file that the browser needs for this type alone; none where it is edited as JSON text."""
         if self.view in {"spans", "image_boxes"} and self.part is not None and self.part.kind != "array":

@@ -207,16 +207,43 @@ def _main_of(value: Any, name: str | None) -> tuple[str, str | None, Any]:
     return "Input", None, value
 
 
-# -- instructions -----------------------------------------------------------------------------------------------------
+# -- Markdown -----------------------------------------------------------------------------------------------------
 
 _TAGS = {"p", "br", "em", "strong", "code", "pre", "ul", "ol", "li", "h3", "h4", "h5", "h6", "blockquote", "hr", "a",
          "table", "thead", "tbody", "tr", "th", "td"}  # fmt: skip
 
 
+MAX_READ = 40_000
+"""Characters of Markdown that are shown as they read; what is longer is shown as it is written."""
+_OF_ITEMS = (
+    MarkdownIt("commonmark", {"html": False}).enable("table").disable(["link", "image", "autolink", "reference"])
+)
+
+
+def as_it_reads(text: str) -> Markup | None:
+    """Markdown out of an item as HTML that loads nothing and leads nowhere: links and images stand as they are written,
+    hidden characters are named. None for what is too long."""
+    if len(text) > MAX_READ:
+        return None
+    named = "".join(f"\u27e6{piece.mark}\u27e7" if piece.mark else piece.text for piece in pieces(text))
+    clean = nh3.clean(_lowered(_OF_ITEMS.render(named)), tags=_TAGS - {"a"}, attributes={})
+    return Markup(clean)  # noqa: S704 - of an item, hence hostile: made by the renderer without HTML, then sanitised
+
+
+def reads_otherwise(text: str) -> bool:
+    """Whether Markdown reads otherwise than it is written, but for white space."""
+    html = as_it_reads(text)
+    return html is not None and html.striptags() != " ".join(text.split())
+
+
+def _lowered(html: str) -> str:
+    """Headings below the page's own."""
+    return re.sub(r"<(/?)h([12])>", lambda match: f"<{match[1]}h{int(match[2]) + 2}>", html)
+
+
 @lru_cache(maxsize=256)
 def markdown(text: str) -> Markup:
     """A queue's instructions as HTML: sanitised, without images, headings below the page's own."""
-    html = MarkdownIt("commonmark", {"html": False}).enable("table").render(text)
-    html = re.sub(r"<(/?)h([12])>", lambda match: f"<{match[1]}h{int(match[2]) + 2}>", html)
+    html = _lowered(MarkdownIt("commonmark", {"html": False}).enable("table").render(text))
     clean = nh3.clean(html, tags=_TAGS, attributes={"a": {"href"}}, url_schemes={"https", "http", "mailto"})
     return Markup(clean)  # noqa: S704 - configuration written by administrators, sanitised above; never item content

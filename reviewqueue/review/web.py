@@ -46,7 +46,17 @@ from reviewqueue.review.boxing import drawn_over
 from reviewqueue.review.decisions import withdraw
 from reviewqueue.review.desk import Desk, desk_of, draft_of, explain, submission_of, taken
 from reviewqueue.review.golden import told_in_words
-from reviewqueue.review.shown import hidden_in, input_shown, lines, markdown, pieces, scalar, words
+from reviewqueue.review.shown import (
+    as_it_reads,
+    hidden_in,
+    input_shown,
+    lines,
+    markdown,
+    pieces,
+    reads_otherwise,
+    scalar,
+    words,
+)
 
 blueprint = Blueprint("review", __name__)
 
@@ -54,7 +64,14 @@ blueprint = Blueprint("review", __name__)
 @blueprint.record_once
 def _give_templates_their_filters(state: Any) -> None:
     state.app.jinja_env.filters.update(
-        pieces=pieces, hidden_in=hidden_in, words=words, markdown=markdown, scalar=scalar, from_json=json.loads
+        as_it_reads=as_it_reads,
+        reads_otherwise=reads_otherwise,
+        pieces=pieces,
+        hidden_in=hidden_in,
+        words=words,
+        markdown=markdown,
+        scalar=scalar,
+        from_json=json.loads,
     )
 
 
@@ -150,7 +167,8 @@ def show(claim_id: str) -> AnyResponse:
 
 
 def _read(session: Session, who: Actor, claim_id: str, data: MultiDict[str, str] | None = None) -> Desk:
-    return desk_of(workpiece.workpiece(session=session, actor=who, claim_id=claim_id), data)
+    work = workpiece.workpiece(session=session, actor=who, claim_id=claim_id, drawn=data is None)
+    return desk_of(work, data)
 
 
 def _why_lost(session: Session, desk: Desk) -> Conflict:
@@ -196,6 +214,7 @@ def decide(claim_id: str) -> AnyResponse:
 def _again(who: Actor, desk: Desk, *, lost: Conflict | None = None, status: int) -> Response:
     """The same page with everything that was typed, and what is wrong."""
     with read_session() as session:
+        desk.work = workpiece.workpiece(session=session, actor=who, claim_id=desk.work.claim_id)
         return _page(session, who, desk, lost=lost, status=status)
 
 
@@ -218,14 +237,23 @@ def save_draft(claim_id: str) -> AnyResponse:
     return _away(url_for("review.show", claim_id=claim_id))
 
 
+@blueprint.post("/claims/<claim_id>/preview")
+@signed_in
+def preview(claim_id: str) -> AnyResponse:
+    """How the Markdown that is typed reads, as a part of the page."""
+    with read_session() as session:
+        workpiece.workpiece(session=session, actor=actor(), claim_id=claim_id, drawn=False)
+    return Response(render_template("review/_preview.html", text=_typed().get("text", "")))
+
+
 @blueprint.post("/claims/<claim_id>/renewal")
 @signed_in
 def renew(claim_id: str) -> AnyResponse:
     """Extend the lease; `X-Lease-Seconds` says by how much."""
     with write_session() as session:
         claims.renew(session=session, actor=actor(), claim_id=claim_id)
-        seconds = workpiece.workpiece(session=session, actor=actor(), claim_id=claim_id).seconds_left
-    return Response(status=204, headers={"X-Lease-Seconds": str(int(seconds))})
+        work = workpiece.workpiece(session=session, actor=actor(), claim_id=claim_id, drawn=False)
+    return Response(status=204, headers={"X-Lease-Seconds": str(int(work.seconds_left))})
 
 
 @blueprint.post("/claims/<claim_id>/release")

@@ -29,6 +29,8 @@ from reviewqueue.review.instructions import known_to
 
 MOST_COUNTED = 10_000
 """Counts stop here: a page must not read a million rows to say `many`."""
+MOST_BESIDE = 1_000
+"""Of the count beside an item, which is read with every one."""
 LOWEST = -(2**31)
 """A priority below all that there are."""
 
@@ -86,24 +88,15 @@ class Workpiece:
     """For an adjudication: what those say who disagree, see `answers_to`."""
 
 
-def workpiece(*, session: Session, actor: Actor, claim_id: str) -> Workpiece:
+def workpiece(*, session: Session, actor: Actor, claim_id: str, drawn: bool = True) -> Workpiece:
     """What to show for a claim, also one that was lost meanwhile (`live` is false then).
 
+    Not to be `drawn`, as when a form is read that was sent: what stands around the item (how much waits, what is
+    similar, comments, skips) is left out.
     Raises `NotFound` for a claim whose task the actor may not review or never held.
     """
     task_id, fence = claims.parse_claim_id(claim_id)
-    task = session.execute(
-        select(
-            Task.id, Task.queue_id, Task.item_id, Task.config_version, Task.kind, Task.blind, Task.audience, Task.fence,
-            Task.created_at, Task.due, Task.priority,
-            Task.holder, Task.last_holder, Task.state, Task.lease_until, Task.escalation_comment,
-            Person.name.label("escalated_by"), Queue.title.label("sent_from"),
-            clock().label("now"),
-        )
-        .outerjoin(Person, Person.id == Task.escalated_by)
-        .outerjoin(Queue, Queue.id == Task.sent_from)
-        .where(Task.id == task_id)
-    ).one_or_none()  # fmt: skip
+    task = session.execute(_TASK, {"task_id": task_id}).one_or_none()
     if task is None or fence > task.fence or (task.audience is Audience.LEAD and not was_mine(actor, task)):
         raise NotFound
     require(actor, Action.REVIEW, task.queue_id)
@@ -113,12 +106,10 @@ def workpiece(*, session: Session, actor: Actor, claim_id: str) -> Workpiece:
     seconds = (task.lease_until - task.now).total_seconds() if task.lease_until else 0.0
     live = task.state is TaskState.CLAIMED and task.holder == actor.id and task.fence == fence and seconds > 0
     parts = [] if task.blind else json.loads(item.parts or "[]")
-    waiting, oldest = _waiting(session, head.id)
-    draft = session.execute(
-        select(Draft.body).where(Draft.task_id == task_id, Draft.person_id == actor.id)
-    ).scalar_one_or_none()
+    waiting, oldest = _waiting(session, head.id) if drawn else (0, None)
+    draft = session.execute(_DRAFT, {"task_id": task_id, "person_id": actor.id}).scalar_one_or_none()
     kind = TaskKind.REVIEW if task.kind is TaskKind.GOLD else task.kind
-    similar = _similar(session, item)
+    similar = session.execute(_SIMILAR, {"item_id": item.id, "queue_id": item.queue_id}).scalar_one() if drawn else 0
     if task.kind is TaskKind.GOLD and task.state is not TaskState.DONE:
         hides_id = not may(actor, Action.READ_ITEMS, task.queue_id)
         item = golden.disguised(item, task, compiled.config.timeout, hides_id=hides_id)
@@ -136,9 +127,9 @@ def workpiece(*, session: Session, actor: Actor, claim_id: str) -> Workpiece:
         metadata=json.loads(item.metadata_json),
         why=_why(session, item, task, kind),
         answers=answers_to(session, task.item_id) if task.kind is TaskKind.ADJUDICATION else [],
-        draft=exact(draft) if draft else None, waiting=min(waiting, MOST_COUNTED),
-        waiting_capped=waiting > MOST_COUNTED, oldest_at=oldest, similar=similar,
-        comments=said_about(session, task.item_id), skips=_skips(session, task),
+        draft=exact(draft) if draft else None, waiting=min(waiting, MOST_BESIDE),
+        waiting_capped=waiting > MOST_BESIDE, oldest_at=oldest, similar=similar,
+        comments=said_about(session, task.item_id) if drawn else [], skips=_skips(session, task) if drawn else [],
         knows_instructions=known_to(session, actor, head.id, compiled.config),
     )  # fmt: skip
 
@@ -180,16 +171,47 @@ def was_mine(actor: Actor, task: Any) -> bool:
 
 def _waiting(session: Session, queue_id: str) -> tuple[int, datetime | None]:
     """Open tasks, counted up to a limit, and the time of the oldest among the most urgent."""
-    some = select(Task.created_at).where(Task.queue_id == queue_id, claims.OPEN).limit(MOST_COUNTED + 1).subquery()
-    row = session.execute(select(func.count(), func.min(some.c.created_at)).select_from(some)).one()
+    row = session.execute(_WAITING, {"queue_id": queue_id}).one()
     return row[0], row[1]
 
 
-def _similar(session: Session, item: Any) -> int:
-    own = select(ItemLikeness.key).where(ItemLikeness.item_id == item.id).scalar_subquery()
-    like = ItemLikeness.queue_id == item.queue_id, ItemLikeness.key == own, ItemLikeness.item_id != item.id
-    some = select(ItemLikeness.item_id).where(*like).limit(99).subquery()
-    return session.execute(select(func.count()).select_from(some)).scalar_one()
+def _count_waiting() -> Any:
+    each = table(Task).c
+    some = select(each.created_at).where(each.queue_id == bindparam("queue_id"), claims.OPEN)
+    counted = some.limit(MOST_BESIDE + 1).subquery()
+    return select(func.count(), func.min(counted.c.created_at)).select_from(counted)
+
+
+def _count_similar() -> Any:
+    each = table(ItemLikeness).c
+    item_id: Any = bindparam("item_id")
+    own = select(each.key).where(each.item_id == item_id).scalar_subquery()
+    some = select(each.item_id).where(each.queue_id == bindparam("queue_id"), each.key == own, each.item_id != item_id)
+    return select(func.count()).select_from(some.limit(99).subquery())
+
+
+def _the_task() -> Any:
+    each, escalator, origin = table(Task).c, table(Person).c, table(Queue).c
+    return (
+        select(
+            each.id, each.queue_id, each.item_id, each.config_version, each.kind, each.blind, each.audience, each.fence,
+            each.created_at, each.due, each.priority, each.holder, each.last_holder, each.state, each.lease_until,
+            each.escalation_comment, escalator.name.label("escalated_by"), origin.title.label("sent_from"),
+            clock().label("now"),
+        )
+        .join_from(table(Task), table(Person), escalator.id == each.escalated_by, isouter=True)
+        .join(table(Queue), origin.id == each.sent_from, isouter=True)
+        .where(each.id == bindparam("task_id"))
+    )  # fmt: skip
+
+
+def _the_draft() -> Any:
+    each = table(Draft).c
+    return select(each.body).where(each.task_id == bindparam("task_id"), each.person_id == bindparam("person_id"))
+
+
+# Built once: to build one anew takes as long as the database needs for it.
+_WAITING, _SIMILAR, _TASK, _DRAFT = _count_waiting(), _count_similar(), _the_task(), _the_draft()
 
 
 def why_flagged(item: Any, kind: TaskKind, config: QueueConfig) -> list[str]:

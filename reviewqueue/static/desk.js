@@ -10,6 +10,7 @@
     drop: (key) => { try { localStorage.removeItem(`rq:${key}`); } catch { /* as above */ } },
   };
   const SIGNED_OUT = new Error("signed out");
+  const RESTED = 5 * 60000; // milliseconds without input that count as a break
   const CAME_BACK_AFTER = 120; // seconds without input after which the lease is no longer renewed
   let desk = null; // what is known of the page in hand; a new object with every item
   let busy = false;
@@ -29,6 +30,13 @@
     $("main").replaceWith(main);
     if (address) history.replaceState(null, "", address);
     start(refused);
+    tellWhatCame();
+  }
+
+  // To those who do not see the page change. What is in hand, and where the page says something itself, that first.
+  function tellWhatCame() {
+    const words = (desk?.main && covered() ? [".why"] : [".flashes", ".notice", ".why > :first-child", ".main-text, .turn:last-child .turn-text", "h1"]).map((selector) => $(selector)?.textContent.trim().slice(0, 300));
+    $("#told").textContent = words.filter(Boolean).join(". ").replace(/\s+/g, " ");
   }
 
   // Asks the server as the desk does. The session may have ended, or another tab may have begun a new one, whose forms
@@ -180,6 +188,7 @@
 
   function tick() {
     const undo = $("#undo");
+    proposeBreak(Date.now());
     if (undo) {
       const left = Math.ceil((undo.until - Date.now()) / 1000);
       if (left <= 0) (undo.closest(".undo") ?? undo).remove();
@@ -190,6 +199,18 @@
     const now = Date.now();
     const worked = (now - desk.input) / 1000 < CAME_BACK_AFTER;
     if (now >= desk.until) { if (!busy && navigator.onLine !== false) leaseLost(); } else if (worked && !desk.renewing && desk.until - now < 1000 * desk.lease * 2 / 3) renew();
+  }
+
+  // After so long at the desk without a rest; also over a reload, and whatever is in hand.
+  function proposeBreak(now) {
+    const chip = $("#break");
+    if (!chip || !desk) return;
+    const [began, seen] = (kept.get("shift") ?? `${now} ${now}`).split(" ").map(Number), last = Math.max(seen, desk.input);
+    const since = now - seen > RESTED || now - last > RESTED ? now : began;
+    kept.set("shift", `${since} ${now - last > RESTED ? now : last}`);
+    const due = now - since >= 60000 * chip.dataset.minutes;
+    if (due && chip.hidden) $("#told").textContent = chip.firstElementChild.textContent;
+    chip.hidden = !due;
   }
 
   // -- what changed --------------------------------------------------------------------------------------------------------
@@ -213,6 +234,27 @@
     if (desk.view === "text") showDiff();
     if ($("#parts")) showParts();
     desk.editor?.show?.();
+    read();
+  }
+
+  const plain = (text) => text.replace(/\s+/g, " ").trim();
+
+  // Markdown as it reads: the server draws it, as it draws everything.
+  function read() {
+    const preview = $("#preview"), mine = desk;
+    if (!preview?.open) return;
+    const { value, defaultValue } = preview.dataset.of ? $(`[name="${CSS.escape(preview.dataset.of)}"]`) : $("#text");
+    clearTimeout(mine.reading);
+    if (value === (preview.read ?? defaultValue)) return;
+    mine.reading = setTimeout(async () => {
+      try {
+        const answer = await ask(preview.dataset.address, new URLSearchParams({ csrf_token: $("[name=csrf_token]").value, text: value }));
+        if (!answer.ok || mine !== desk) return;
+        preview.read = value;
+        $("#read").replaceChildren(...new DOMParser().parseFromString(await answer.text(), "text/html").body.childNodes);
+        preview.hidden = plain($("#read").textContent) === plain(value);
+      } catch { /* offline: the text itself is in sight */ }
+    }, 300);
   }
 
   function mark(kind, text) {
@@ -281,7 +323,17 @@
   const reason = () => $("[name=reason]:checked")?.value;
   const reasonDue = (kind) => !reason() && (kind === "reject" || !("blind" in desk.main.dataset) && $$("[name=reason]").some((input) => (input.dataset.requiredFor ?? "").split(" ").includes(kind)));
 
+  const covered = () => "covered" in desk.main.dataset && !$("#reveal").checked;
+
+  function reveal() {
+    const box = $("#reveal");
+    if (!box?.closest("label").offsetParent) return;
+    box.checked = !box.checked;
+    rest();
+  }
+
   function decide() {
+    if (covered()) return say("It is covered: v shows it.", "warning");
     if (desk.asking) return reason() ? answerReason($("[name=reason]:checked")) : focusOn($("[name=reason]"));
     if (desk.lost) return $(".deck .primary")?.click();
     if (desk.view === "choice" && !$("[name=choice]:checked")) return say("Pick a label first.", "warning");
@@ -479,6 +531,7 @@
     c: () => $("#say")?.click(),
     p: () => send($("#pause")),
     n: () => focusOn($("#comment")),
+    v: reveal,
     m: () => { $(".message").open = true; focusOn($("#message")); },
     d: () => desk.tellsSeen && nextDoubtful(),
     "/": () => focusOn($("#search")),
@@ -676,7 +729,9 @@
   addEventListener("focusout", (event) => {
     const part = event.target.closest?.(".part");
     if (part && !part.contains(event.relatedTarget)) part.classList.remove("open");
-    if (event.target.id === "search") setTimeout(() => { if (document.activeElement?.id !== "search") openSearch(false); }, 150);
+    const search = event.target.closest?.(".search");
+    if (search && event.relatedTarget) openSearch(search.contains(event.relatedTarget));
+    else if (search) setTimeout(() => { if (!search.contains(document.activeElement)) openSearch(false); }, 150); // a click on a label takes no focus
   });
   addEventListener("pointermove", touched, { passive: true });
   addEventListener("pagehide", () => { if (desk?.dirty) navigator.sendBeacon?.(`${desk.claim}/draft`, formData()); });

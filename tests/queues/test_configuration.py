@@ -40,6 +40,7 @@ LEAST = {"name": "q", "output_schema": {"enum": ["a", "b"]}, "routing": {}}
         ({"view": {"type": "spans", "input": "text"}}, "/view"),
         ({"view": {"type": "spans"}}, "/view/input"),
         ({"view": {"type": "choice", "overlap": True}}, "/view/overlap"),
+        ({"view": {"type": "choice", "markdown": True}}, "/view/markdown"),
         ({"view": {"type": "choice", "candidates": "drafts"}}, "/view/candidates"),
     ],
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -60,3 +62,31 @@ def test_instructions_run_and_load_nothing(text):
     assert "<script" not in html
     assert "<img" not in html
     assert 'href="javascript' not in html
+
+
+@pytest.mark.parametrize(
+    ("text", "html"),
+    [
+        ("**bold** and `code`", "<p><strong>bold</strong> and <code>code</code></p>\n"),
+        ("# Head\n\n- one", "<h3>Head</h3>\n<ul>\n<li>one</li>\n</ul>\n"),
+        ("[here](javascript:alert(1))", "<p>[here](javascript:alert(1))</p>\n"),
+        ("[here](https://evil.example)", "<p>[here](https://evil.example)</p>\n"),
+        ("![](https://evil.example/x.png)", "<p>![](https://evil.example/x.png)</p>\n"),
+        ("[a]: https://evil.example\n\n![a] <https://evil.example>",
+         "<p>[a]: https://evil.example</p>\n<p>![a] &lt;https://evil.example&gt;</p>\n"),
+        ("<script>alert(1)</script><img src=x onerror=alert(1)>",
+         "<p>&lt;script&gt;alert(1)&lt;/script&gt;&lt;img src=x onerror=alert(1)&gt;</p>\n"),
+        ("```html onload=x\n<b>\n```", "<pre><code>&lt;b&gt;\n</code></pre>\n"),
+        ("a\u202eb", "<p>a\u27e6U+202E\u27e7b</p>\n"),
+        (">" * 5000, None),
+    ],
+)  # fmt: skip
+def test_markdown_of_an_item_loads_nothing_and_leads_nowhere(text, html):
+    found = shown.as_it_reads(text)
+    if html is not None:
+        assert found == html
+    assert not re.search(r"<(a|img|script|iframe|svg|style|link)\b|<[^>]*=", str(found))
+
+
+def test_a_very_long_markdown_is_shown_as_it_is_written():
+    assert shown.as_it_reads("a" * 40_001) is None
