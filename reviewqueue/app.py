@@ -75,6 +75,7 @@ def _add_blueprints(app: Flask) -> None:
     from reviewqueue.intake import api as intake_api
     from reviewqueue.intake import web as intake_web
     from reviewqueue.notices import web as notices_web
+    from reviewqueue.onboarding import web as onboarding_web
     from reviewqueue.openapi import api as openapi_api
     from reviewqueue.openapi import web as openapi_web
     from reviewqueue.queues import api as queues_api
@@ -91,6 +92,7 @@ def _add_blueprints(app: Flask) -> None:
         quality_web.blueprint,
         queues_web.blueprint,
         notices_web.blueprint,
+        onboarding_web.blueprint,
         intake_web.blueprint,
         feedback_web.blueprint,
         webhooks_web.blueprint,
@@ -102,6 +104,7 @@ def _add_blueprints(app: Flask) -> None:
         feedback_api.blueprint, adapters_api.blueprint, openapi_api.blueprint,
     ]  # fmt: skip
     app.jinja_env.globals["brakes_pulled"] = queues_web.brakes_pulled
+    app.jinja_env.globals["set_up"] = onboarding_web.set_up
     app.jinja_env.globals["unread_notices"] = notices_web.unread_notices
     for blueprint in html:
         app.register_blueprint(blueprint)

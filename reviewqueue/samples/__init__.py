@@ -58,7 +58,7 @@ def fill() -> None:
             apply(session=session, actor=actor, document=(HERE / f"{slug}.yaml").read_text(encoding="utf-8"))
         for person in PEOPLE:
             _hire(session, actor, person)
-        for item in _items():
+        for item in items():
             submit(session=session, actor=actor, body=checked(ItemShape, dumps(item).encode()))
 
 
@@ -72,7 +72,8 @@ def _hire(session: Any, actor: Actor, person: SamplePerson) -> None:
             memberships.add(session=session, actor=actor, slug=slug, email=person.email, role=person.queue_role)
 
 
-def _items() -> Iterator[dict[str, Any]]:
+def items() -> Iterator[dict[str, Any]]:
+    """Of every sample queue, in its order."""
     yield from support()
     yield from replies()
     yield from invoices()

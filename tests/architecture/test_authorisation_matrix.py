@@ -87,6 +87,9 @@ BODIES: dict[str, Any] = {
     "POST /admin/queues/<slug>/members": {"email": "olga@example.com", "role": "reviewer"},
     "POST /admin/tokens": {"name": "bot", "scopes": "exports"},
     "POST /admin/queues/new": {"document": json.dumps({**INTENTS, "name": "new"}), "what": "apply"},
+    "POST /start/templates/<template>": {"title": "Bills", "name": "bills"},
+    "POST /start/items": {"item": json.dumps(item(1))},
+    "POST /start/token": {"name": "bot"},
     "POST /admin/queues/<slug>/intake": {"intake": "open"},
     "POST /admin/queues/<slug>/archive": {"archived": "0"},
 }
@@ -148,6 +151,9 @@ class Targets:
 
     def slug(self) -> str:
         return "intents"
+
+    def template(self) -> str:
+        return "invoices"
 
     def item_id(self) -> str:
         found: str = self._api(self.cast.submitter, "POST", "/items", item())["id"]
