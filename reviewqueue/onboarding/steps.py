@@ -71,11 +71,6 @@ def _questions(queue_id: str, person_id: str) -> list[Any]:
     ]  # fmt: skip
 
 
-def is_untouched(*, session: Session) -> bool:
-    """Whether the installation has no queue at all yet."""
-    return session.scalar(select(Queue.id).limit(1)) is None
-
-
 def create_queue(*, session: Session, actor: Actor, document: str) -> Applied:
     """Make a new queue, and `actor` its lead, so that they can decide there.
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from reviewqueue.core import strictjson
 from reviewqueue.models.states import Audience, Intake, Risk, TaskKind
+from reviewqueue.queues import spans
 from reviewqueue.queues.catalog import QueueHead
 from reviewqueue.queues.configuration import QueueConfig
 from reviewqueue.review import shown
@@ -26,12 +27,21 @@ class Preview:
 
     desk: Desk
     output: list[shown.Line]
+    marks: list[tuple[str, str]]
+    """Of marks in a text: what is marked, and as what."""
 
 
 def preview(config: QueueConfig, item: Mapping[str, Any]) -> Preview:
     """`item` has the members of a submitted one, and satisfies the schemas of `config`."""
     desk = desk_of(_workpiece(config, item))
-    return Preview(desk, list(shown.lines(item.get("output")))[:LINES])
+    marks = _marks(config, item.get("input"), desk.ai) if desk.marking is not None else []
+    return Preview(desk, list(shown.lines(item.get("output")))[:LINES], marks)
+
+
+def _marks(config: QueueConfig, given: Any, found: Any) -> list[tuple[str, str]]:
+    text = spans.text_in(given, config.view.input) or ""
+    marks = strictjson.plain(found) if isinstance(found, list) else []
+    return [(text[mark["start"] : mark["end"]], str(mark["label"])) for mark in marks[:LINES]]
 
 
 def _workpiece(config: QueueConfig, item: Mapping[str, Any]) -> Workpiece:
