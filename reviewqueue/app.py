@@ -81,7 +81,7 @@ def _add_blueprints(app: Flask) -> None:
     from reviewqueue.queues import api as queues_api
     from reviewqueue.queues import web as queues_web
     from reviewqueue.review import api as review_api
-    from reviewqueue.review import quality_web
+    from reviewqueue.review import grid_web, quality_web
     from reviewqueue.review import web as review_web
 
     html = [
@@ -89,6 +89,7 @@ def _add_blueprints(app: Flask) -> None:
         accounts_web.blueprint,
         health.blueprint,
         review_web.blueprint,
+        grid_web.blueprint,
         quality_web.blueprint,
         queues_web.blueprint,
         notices_web.blueprint,
