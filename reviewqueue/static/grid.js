@@ -141,6 +141,7 @@
     if (shut(one)) return;
     const differs = [...one.querySelectorAll("[data-original]")].some((field) => field.value !== field.dataset.original);
     one.classList.toggle("changed", differs);
+    for (const field of one.querySelectorAll("[data-original]")) field.closest("td").classList.toggle("changed", field.value !== field.dataset.original);
     clearTimeout(saving.get(one));
     saving.set(one, setTimeout(() => {
       if (!one.isConnected || one.ariaBusy) return;
