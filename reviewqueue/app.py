@@ -75,6 +75,7 @@ def _add_blueprints(app: Flask) -> None:
     from reviewqueue.intake import api as intake_api
     from reviewqueue.intake import web as intake_web
     from reviewqueue.notices import web as notices_web
+    from reviewqueue.onboarding import dropping_web
     from reviewqueue.onboarding import web as onboarding_web
     from reviewqueue.openapi import api as openapi_api
     from reviewqueue.openapi import web as openapi_web
@@ -94,6 +95,7 @@ def _add_blueprints(app: Flask) -> None:
         queues_web.blueprint,
         notices_web.blueprint,
         onboarding_web.blueprint,
+        dropping_web.blueprint,
         intake_web.blueprint,
         feedback_web.blueprint,
         webhooks_web.blueprint,

@@ -225,6 +225,22 @@ def actor_of_token(session: Session, token_id: str) -> Actor | None:
     return _token_actor(rows) if rows else None
 
 
+def actor_of_person(session: Session, person_id: str | None) -> Actor | None:
+    """Whom a person stands for at this moment, for work that goes on after their request; None for a disabled one."""
+    query = (
+        select(Person.id, Person.name, Person.role, Membership.queue_id, Membership.role.label("queue_role"))
+        .outerjoin(Membership, Membership.person_id == Person.id)
+        .where(Person.id == person_id, Person.disabled_at.is_(None))
+    )
+    rows = session.execute(query).all()
+    if not rows:
+        return None
+    return Actor(
+        kind=ActorKind.PERSON, id=rows[0].id, name=rows[0].name, via=Via.WEB, site_role=rows[0].role,
+        memberships=_memberships((row.queue_id, row.queue_role) for row in rows),
+    )  # fmt: skip
+
+
 def _token_actor(rows: Sequence[Any]) -> Actor:
     row = rows[0]
     queue_ids = frozenset(each.queue_id for each in rows if each.queue_id is not None) or None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flask_wtf import FlaskForm
-from wtforms import EmailField, SelectField, StringField, TextAreaField
+from wtforms import EmailField, HiddenField, SelectField, StringField, TextAreaField
 from wtforms.validators import InputRequired, Length, Optional, Regexp
 
 from reviewqueue.accounts.forms import QUEUE_ROLES, printable, stripped
@@ -53,3 +53,15 @@ class TokenForm(FlaskForm):  # type: ignore[misc]
 
 class PlainForm(FlaskForm):  # type: ignore[misc]
     """A button."""
+
+
+class TableForm(FlaskForm):  # type: ignore[misc]
+    """A proposal: the file travels in `table`, so that nothing is lost when something is refused."""
+
+    document = TextAreaField(
+        "Configuration",
+        validators=[InputRequired("Write a configuration.")],
+        description="YAML or JSON. Change what you like; names of columns are names of properties.",
+        render_kw={"rows": 24, "spellcheck": "false", "class": "mono"},
+    )
+    table = HiddenField()
