@@ -64,6 +64,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
 
 
 def _add_blueprints(app: Flask) -> None:
+    from reviewqueue.accounts import events_web
     from reviewqueue.accounts import web as accounts_web
     from reviewqueue.adapters import api as adapters_api
     from reviewqueue.core import background_web, health
@@ -88,6 +89,7 @@ def _add_blueprints(app: Flask) -> None:
     html = [
         background_web.blueprint,
         accounts_web.blueprint,
+        events_web.blueprint,
         health.blueprint,
         review_web.blueprint,
         grid_web.blueprint,

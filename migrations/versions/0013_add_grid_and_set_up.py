@@ -1,4 +1,4 @@
-"""Add seats for the grid, imports that a person sends, and who has put the set-up away."""
+"""Add seats for the grid, imports that a person sends, who has put the set-up away, and indexes of events."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ down_revision = "0008"
 branch_labels = None
 depends_on = None
 
+NO_ITEM = sa.text("item_id IS NULL")
 HELD = sa.text("state = 'claimed'")
 MOMENT = sa.DateTime(timezone=True)
 
@@ -22,9 +23,13 @@ def upgrade() -> None:
     op.create_index(
         "uq_task_held", "task", ["holder", "queue_id", "seat"], unique=True, postgresql_where=HELD, sqlite_where=HELD
     )
+    for name, column in (("ix_audit_event_subject", "subject"), ("ix_audit_event_queue", "queue_id")):
+        op.create_index(name, "audit_event", [column, "id"], postgresql_where=NO_ITEM, sqlite_where=NO_ITEM)
 
 
 def downgrade() -> None:
+    op.drop_index("ix_audit_event_queue", table_name="audit_event")
+    op.drop_index("ix_audit_event_subject", table_name="audit_event")
     # One claim a person and queue again: the others go back.
     op.execute(
         "UPDATE task SET state = 'open', last_holder = holder, holder = NULL, lease_until = NULL "
