@@ -10,7 +10,9 @@ from sqlalchemy.orm import Session
 
 from reviewqueue.core.access import Action, Actor
 from reviewqueue.core.db import clock
-from reviewqueue.models import Task
+from reviewqueue.core.ids import known_id
+from reviewqueue.errors import NotFound
+from reviewqueue.models import Decision, Task
 from reviewqueue.queues.catalog import QueueHead, find_queue
 from reviewqueue.queues.configuration import QueueConfig
 from reviewqueue.queues.schemas import property_schema
@@ -81,7 +83,15 @@ def release(*, session: Session, actor: Actor, slug: str) -> int:
 
 
 def undo(*, session: Session, actor: Actor, slug: str, decision_id: str) -> Held:
-    """Take back a decision within its grace time, and have its row again, where there is room. Raises `GraceOver`."""
-    _, held = in_hand(session=session, actor=actor, slug=slug)
+    """Take back a decision within its grace time, and have its row again, in a seat that is free.
+
+    Raises `GraceOver`, and `NotFound` for what others decided or was decided in another queue.
+    """
+    head, held = in_hand(session=session, actor=actor, slug=slug)
+    place = (
+        select(Task.queue_id).join(Decision, Decision.task_id == Task.id).where(Decision.id == known_id(decision_id))
+    )
+    if session.execute(place).scalar_one_or_none() != head.id:
+        raise NotFound
     free = next(seat for seat in range(claims.DESK + 1, ROWS + len(held) + 2) if seat not in held)
     return withdraw(session=session, actor=actor, decision_id=decision_id, seat=free)

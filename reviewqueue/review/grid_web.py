@@ -175,11 +175,11 @@ _DONE = {
 }  # fmt: skip
 
 
-@blueprint.post("/withdrawals")
+@blueprint.post("/withdrawals/<decision_id>")
 @signed_in
-def undo(slug: str) -> AnyResponse:
+def undo(slug: str, decision_id: str) -> AnyResponse:
     """Take back a decision of mine in its grace time, and have its row again."""
-    who, decision_id = actor(), request.form.get("decision", "")
+    who = actor()
     try:
         held = edge.claiming(lambda session: grid.undo(session=session, actor=who, slug=slug, decision_id=decision_id))
     except GraceOver as error:

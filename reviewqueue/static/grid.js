@@ -109,9 +109,9 @@
   async function undo(one) {
     const button = one?.querySelector("[data-undo-row]");
     if (!button || one.ariaBusy) return;
-    const body = new URLSearchParams({ csrf_token: form.elements.csrf_token.value, decision: button.value });
+    const body = new URLSearchParams({ csrf_token: form.elements.csrf_token.value });
     one.setAttribute("aria-busy", "true");
-    const answer = await post(form.dataset.undo, body);
+    const answer = await post(button.formAction, body);
     if (answer.status === 409) { one.removeAttribute("aria-busy"); button.remove(); return say(one, await answer.text()); }
     const fresh = await put(one, answer);
     if (fresh) go(fresh);

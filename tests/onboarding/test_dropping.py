@@ -19,9 +19,9 @@ from reviewqueue.models.states import ItemState
 from tests.fixtures.people import OPERATOR, Cast
 
 TABLE = """id,text,label,confidence
-1,"My card
+1,Paid twice,charge_twice,0.91
+2,"My card
 never came",card_arrival,0.42
-2,Paid twice,charge_twice,0.91
 3,Where is my card?,card_arrival,0.5
 4,Twice again,charge_twice,0.95
 """
@@ -76,15 +76,10 @@ def test_a_table_is_proposed_and_becomes_a_queue_with_its_rows(app: Flask, ada: 
     (run,) = rows_of(app, Import)
     assert made.headers["Location"] == f"/admin/imports/{run.id}"
     store(app, run.id)
-    items = [item for item in rows_of(app, Item) if item.external_id]
-    assert [(item.external_id, item.confidence) for item in items] == [
-        ("1", 0.42),
-        ("2", 0.91),
-        ("3", 0.5),
-        ("4", 0.95),
-    ]
-    assert "card\\nnever" in items[0].input
-    assert items[0].state is ItemState.QUEUED
+    items = {item.external_id: item for item in rows_of(app, Item)}
+    assert {key: item.confidence for key, item in items.items()} == {"1": 0.91, "2": 0.42, "3": 0.5, "4": 0.95}
+    assert "card\\nnever" in items["2"].input
+    assert items["2"].state is ItemState.QUEUED
     assert rows_of(app, Import)[0].stored == 4
     assert "My intents" in ada.get("/").text, "whoever made it leads it"
 
@@ -125,14 +120,14 @@ def test_lines_that_do_not_fit_are_told_by_line_and_column_before_and_after(app:
     form = form_of(drop(ada))
     narrow = form["document"].replace("- charge_twice", "- something_else")
     page = ada.post("/start/table", data={**form, "document": narrow, "what": "preview"})
-    assert "line 4, column 3" in page.text
+    assert "line 2, column 3" in page.text
     assert "/output/label" in page.text
     ada.post("/start/table", data={**form, "document": narrow, "what": "apply"})
     (run,) = rows_of(app, Import)
     store(app, run.id)
     with app.app_context(), read_session() as session:
         faults = imports.faults_of(session, run.id, after_line=0, limit=10)
-    assert [line for line, _ in faults] == [4, 6], "as in the file, whose first row has two lines"
+    assert [line for line, _ in faults] == [2, 6], "as in the file, whose second row has two lines"
 
 
 def test_an_import_of_somebody_who_is_shut_out_stores_nothing(app: Flask, ada: Any, cast: Cast) -> None:

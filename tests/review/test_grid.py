@@ -62,6 +62,7 @@ def test_rows_are_claims_of_their_own_and_the_desk_has_one_beside_them(app: Flas
     other = signed_in(app, cast.carol)
     other.post("/queues/intents/grid")
     assert len(held(app, cast.carol)) == 4
+    assert claim(client, cast.carol) is None, "a row is nothing to go on with at the desk"
     tasks = rows_of(Task, app, Task.state == TaskState.CLAIMED)
     assert Counter(task.holder for task in tasks) == {cast.alice.id: 21, cast.carol.id: 4}
     events = rows_of(AuditEvent, app, AuditEvent.action == "task.claimed")
@@ -134,9 +135,9 @@ def test_a_row_is_undone_into_a_free_seat(app: Flask, cast: Cast, client: Any) -
     assert saved.text.count("<tr") == 1
     submit(client, cast, input={"text": "Another"})
     page.post("/queues/intents/grid")
-    decision = re.search(r'name="decision" value="([^"]+)"', saved.text)
+    decision = re.search(r'formaction="([^"]+)"', saved.text)
     assert decision
-    back = page.post("/queues/intents/grid/withdrawals", data={"decision": decision[1]}, **asked)
+    back = page.post(decision[1], **asked)
     assert 'class="grid-row open changed"' in back.text
     assert list(held(app, cast.alice)) == [1, 2]
     assert rows_of(Decision, app, Decision.withdrawn_at.is_(None)) == []
