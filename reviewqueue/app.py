@@ -64,6 +64,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
 
 
 def _add_blueprints(app: Flask) -> None:
+    from reviewqueue.accounts import events_web
     from reviewqueue.accounts import web as accounts_web
     from reviewqueue.adapters import api as adapters_api
     from reviewqueue.core import background_web, health
@@ -76,24 +77,30 @@ def _add_blueprints(app: Flask) -> None:
     from reviewqueue.intake import web as intake_web
     from reviewqueue.media import api as media_api
     from reviewqueue.notices import web as notices_web
+    from reviewqueue.onboarding import dropping_web
+    from reviewqueue.onboarding import web as onboarding_web
     from reviewqueue.openapi import api as openapi_api
     from reviewqueue.openapi import web as openapi_web
     from reviewqueue.queues import api as queues_api
     from reviewqueue.queues import web as queues_web
     from reviewqueue.review import api as review_api
-    from reviewqueue.review import leading_web, media_web, quality_web
+    from reviewqueue.review import grid_web, leading_web, media_web, quality_web
     from reviewqueue.review import web as review_web
 
     html = [
         background_web.blueprint,
         accounts_web.blueprint,
+        events_web.blueprint,
         health.blueprint,
         review_web.blueprint,
+        grid_web.blueprint,
         quality_web.blueprint,
         media_web.blueprint,
         leading_web.blueprint,
         queues_web.blueprint,
         notices_web.blueprint,
+        onboarding_web.blueprint,
+        dropping_web.blueprint,
         intake_web.blueprint,
         feedback_web.blueprint,
         webhooks_web.blueprint,
@@ -105,6 +112,7 @@ def _add_blueprints(app: Flask) -> None:
         feedback_api.blueprint, adapters_api.blueprint, openapi_api.blueprint,
     ]  # fmt: skip
     app.jinja_env.globals["brakes_pulled"] = queues_web.brakes_pulled
+    app.jinja_env.globals["set_up"] = onboarding_web.set_up
     app.jinja_env.globals["unread_notices"] = notices_web.unread_notices
     for blueprint in html:
         app.register_blueprint(blueprint)

@@ -142,21 +142,6 @@ def _preferences(row: Any) -> Preferences:
     return Preferences(*(getattr(row, field.name) for field in fields(Preferences)))
 
 
-def actor_of_person(session: Session, person_id: str) -> Actor | None:
-    """The person as they may act now, for work that they began in the browser; None once they are disabled."""
-    rows = session.execute(
-        select(Person.name, Person.role, Membership.queue_id, Membership.role.label("queue_role"))
-        .outerjoin(Membership, Membership.person_id == Person.id)
-        .where(Person.id == person_id, Person.disabled_at.is_(None))
-    ).all()
-    if not rows:
-        return None
-    return Actor(
-        kind=ActorKind.PERSON, id=person_id, name=rows[0].name, via=Via.WEB, site_role=rows[0].role,
-        memberships=_memberships((row.queue_id, row.queue_role) for row in rows),
-    )  # fmt: skip
-
-
 def _memberships(pairs: Any) -> dict[str, frozenset[QueueRole]]:
     found: dict[str, frozenset[QueueRole]] = {}
     for queue_id, role in pairs:
@@ -251,6 +236,22 @@ def actor_of_token(session: Session, token_id: str) -> Actor | None:
     """Whom a token stands for at this moment, for work that goes on after its request; None once it does not hold."""
     rows = session.execute(_TOKEN, {"token_id": token_id}).all()
     return _token_actor(rows) if rows else None
+
+
+def actor_of_person(session: Session, person_id: str | None) -> Actor | None:
+    """Whom a person stands for at this moment, for work that goes on after their request; None for a disabled one."""
+    query = (
+        select(Person.id, Person.name, Person.role, Membership.queue_id, Membership.role.label("queue_role"))
+        .outerjoin(Membership, Membership.person_id == Person.id)
+        .where(Person.id == person_id, Person.disabled_at.is_(None))
+    )
+    rows = session.execute(query).all()
+    if not rows:
+        return None
+    return Actor(
+        kind=ActorKind.PERSON, id=rows[0].id, name=rows[0].name, via=Via.WEB, site_role=rows[0].role,
+        memberships=_memberships((row.queue_id, row.queue_role) for row in rows),
+    )  # fmt: skip
 
 
 def _token_actor(rows: Sequence[Any]) -> Actor:

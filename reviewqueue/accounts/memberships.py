@@ -120,8 +120,8 @@ def find_id(session: Session, slug: str, email: str, role: QueueRole) -> str:
     return found
 
 
-def members(*, session: Session, actor: Actor, slug: str) -> list[Member]:
-    """The queue's members by role and name. Raises `NotFound`, `Forbidden`."""
+def members(*, session: Session, actor: Actor, slug: str, text: str = "") -> list[Member]:
+    """The queue's members, or those whose name or e-mail contains `text`, by name. Raises `NotFound`, `Forbidden`."""
     queue = find_queue(session, actor, slug, Action.READ_PEOPLE)
     rows = session.execute(
         select(
@@ -137,7 +137,8 @@ def members(*, session: Session, actor: Actor, slug: str) -> list[Member]:
         .where(Membership.queue_id == queue.id)
         .order_by(func.lower(Person.name), Person.id, Membership.role)
     )
-    return [Member(*row) for row in rows]
+    words = text.casefold().strip()
+    return [member for member in (Member(*row) for row in rows) if words in f"{member.name}\n{member.email}".casefold()]
 
 
 def places(session: Session, person_id: str) -> list[Place]:

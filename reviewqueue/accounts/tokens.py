@@ -228,10 +228,16 @@ def _revoke(session: Session, actor: Actor, token_ids: list[str]) -> int:
 # -- queries ----------------------------------------------------------------------------------------------------------
 
 
-def listed(*, session: Session, actor: Actor) -> list[TokenRow]:
-    """All tokens, the newest first. Raises `Forbidden`."""
+def listed(*, session: Session, actor: Actor, text: str = "") -> list[TokenRow]:
+    """All tokens, or those of which the name, the id, a queue or the person contains `text`, the newest first. Raises
+    `Forbidden`."""
     require(actor, Action.READ_TOKENS)
-    return _rows(session, None)
+    words = text.casefold().strip()
+    return [row for row in _rows(session, None) if words in "\n".join(_said_of(row)).casefold()]
+
+
+def _said_of(row: TokenRow) -> list[str]:
+    return [row.name, row.id, row.person or "", *row.queues]
 
 
 def of_person(session: Session, person_id: str) -> list[TokenRow]:

@@ -101,6 +101,11 @@ def logout() -> Response:
 # -- one's own account ------------------------------------------------------------------------------------------------
 
 
+def _searched() -> str:
+    """What was typed into the search box of a list."""
+    return request.args.get("q", "")[:200]
+
+
 def _me() -> Actor:
     actor: Actor = g.actor
     return actor
@@ -268,7 +273,7 @@ def people_list() -> Any:
 def _people_page(
     status: int = 200, *, form: forms.PersonForm | None = None, created: people.Created | None = None
 ) -> Any:
-    text = request.args.get("q", "")[:200]
+    text = _searched()
     cursor = http.parse_cursor(request.args.get("cursor"), 2)
     if cursor is not None and not all(part.isprintable() for part in cursor):
         raise Invalid("The cursor is not one that this list gave. Start without it.", code="bad_cursor")
@@ -405,10 +410,12 @@ def token_list() -> Any:
 def _tokens_page(
     status: int = 200, *, form: forms.TokenForm | None = None, new_token: tokens.NewToken | None = None
 ) -> Any:
+    text = _searched()
     with read_session() as reader:
         page = render_template(
             "accounts/tokens.html",
-            tokens=tokens.listed(session=reader, actor=_me()),
+            tokens=tokens.listed(session=reader, actor=_me(), text=text),
+            text=text,
             form=form or _token_form(reader, personal=False, formdata=None),
             new_token=new_token,
         )
@@ -453,12 +460,14 @@ def members(slug: str) -> Any:
 
 
 def _members_page(slug: str, status: int = 200, *, form: forms.MemberForm | None = None) -> Any:
+    text = _searched()
     with read_session() as reader:
         queue = memberships.find_queue(reader, _me(), slug, Action.READ_PEOPLE)
         page = render_template(
             "accounts/members.html",
             queue=queue,
-            members=memberships.members(session=reader, actor=_me(), slug=slug),
+            members=memberships.members(session=reader, actor=_me(), slug=slug, text=text),
+            text=text,
             form=form or forms.MemberForm(formdata=None),
             may_manage=may(_me(), Action.MANAGE_MEMBERS, queue.id),
         )

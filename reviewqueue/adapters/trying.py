@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 from sqlalchemy.orm import Session
 
-from reviewqueue.core.access import operator
+from reviewqueue.core.access import Actor, operator
 from reviewqueue.core.db import read_session
 from reviewqueue.errors import Error, Invalid
 from reviewqueue.intake import files, imports
@@ -66,19 +66,20 @@ def _cases(session: Session, path: Path, compiled: Compiled) -> Iterator[simulat
     queue = compiled.config.name
     for number, line in files.lines_of(path, compiled.config):
         if line.strip():
-            yield _case(session, compiled, queue, number, line)
+            yield case_of(session, operator(), compiled, queue, number, line)
 
 
-def _case(
-    session: Session, compiled: Compiled, queue: str, number: int, line: bytes
+def case_of(
+    session: Session, actor: Actor, compiled: Compiled, queue: str, number: int, line: bytes
 ) -> simulation.Case | simulation.Refused:
+    """A line as routing would see it, or why submission would refuse it."""
     body = imports.body_of(line, queue)
     if isinstance(body, Error):
         return simulation.Refused(number, body)
     if body.shape.queue != queue:
         return simulation.Refused(number, Invalid(f"The item is for the queue {body.shape.queue!r}, not {queue!r}."))
     try:
-        facts, failed = tried(session, operator(), compiled, body)
+        facts, failed = tried(session, actor, compiled, body)
     except Error as error:
         return simulation.Refused(number, error)
     return simulation.Case(body.shape.external_id or f"line {number}", facts, failed)

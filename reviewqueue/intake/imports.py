@@ -17,7 +17,7 @@ from sqlalchemy import func, insert, select, text, update
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import HTTPException
 
-from reviewqueue.accounts.identity import actor_of_token
+from reviewqueue.accounts.identity import actor_of_person, actor_of_token
 from reviewqueue.core import outbox, trail
 from reviewqueue.core.access import SYSTEM, Action, Actor, may
 from reviewqueue.core.bulk import insert_rows
@@ -31,7 +31,7 @@ from reviewqueue.intake.batches import Stored, submit_many
 from reviewqueue.intake.shapes import ItemShape
 from reviewqueue.models import Import, ImportChunk, ImportFault
 from reviewqueue.models.base import table
-from reviewqueue.models.states import ImportState
+from reviewqueue.models.states import ActorKind, ImportState
 from reviewqueue.queues.catalog import find_queue
 
 STORE = "import.store"
@@ -48,12 +48,13 @@ def begin(*, session: Session, actor: Actor, queue: str | None) -> str:
     """Open an import whose lines go to `queue` where they name none; returns its id. Raises `NotFound`, `Forbidden`."""
     if queue is not None:
         find_queue(session=session, actor=actor, slug=queue, action=Action.SUBMIT_ITEMS)
-    if actor.token_id is None:
-        raise Forbidden("Imports are sent with a token.")
+    if actor.token_id is None and actor.kind is not ActorKind.PERSON:
+        raise Forbidden("Imports are sent with a token, or by somebody who is signed in.")
     import_id = new_id()
     session.execute(
         insert(Import).values(
-            id=import_id, queue=queue, token_id=actor.token_id, requested_by=actor.label, state=ImportState.RECEIVING,
+            id=import_id, queue=queue, token_id=actor.token_id or "",
+            person_id=None if actor.token_id else actor.id, requested_by=actor.label, state=ImportState.RECEIVING,
             created_at=clock(), heard_at=clock(),
         )
     )  # fmt: skip
@@ -209,10 +210,10 @@ def store_next(*, session: Session, import_id: str) -> Step:
     if chunk is None:
         return Step.NOTHING
     run = session.execute(select(Import).where(Import.id == import_id)).scalar_one()
-    actor = actor_of_token(session, run.token_id)
+    actor = actor_of_token(session, run.token_id) if run.token_id else actor_of_person(session, run.person_id)
     if actor is None:
         session.execute(update(table(ImportChunk)).where(_chunk.import_id == run.id).values(payload=None))
-        fail(session=session, import_id=run.id, why="The token that sent it is revoked or has expired.")
+        fail(session=session, import_id=run.id, why=_NOBODY if run.person_id else _ENDED)
         return Step.NOTHING
     lines = [
         (place, line)
@@ -250,6 +251,10 @@ def store_next(*, session: Session, import_id: str) -> Step:
     )  # fmt: skip
     _end_if_done(session, run.id)
     return Step.FULL if left else Step.STORED
+
+
+_ENDED = "The token that sent it is revoked or has expired."
+_NOBODY = "Whoever sent it has no account here any more."
 
 
 def _is_early(result: Stored | Error) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, ForeignKey, Index, Integer, String, Text
+from sqlalchemy import BigInteger, ForeignKey, Index, Integer, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from reviewqueue.models.base import Base, Id, Json, Moment, Ref, enumerated
@@ -33,6 +33,21 @@ class AuditEvent(Base):
     __table_args__ = (
         Index("ix_audit_event_item_id_id", "item_id", "id"),
         Index("ix_audit_event_queue_id_id", "queue_id", "id"),
+        # What happened in the administration: those that are about no item, which are few.
+        Index(
+            "ix_audit_event_subject",
+            "subject",
+            "id",
+            postgresql_where=text("item_id IS NULL"),
+            sqlite_where=text("item_id IS NULL"),
+        ),
+        Index(
+            "ix_audit_event_queue",
+            "queue_id",
+            "id",
+            postgresql_where=text("item_id IS NULL"),
+            sqlite_where=text("item_id IS NULL"),
+        ),
     )
 
 

@@ -18,7 +18,9 @@ class Import(Base):
     queue: Mapped[str | None] = mapped_column(String(200))
     """Of lines that name none."""
     token_id: Mapped[str] = mapped_column(String(16))
-    """Whose right to submit is asked for again with each chunk."""
+    """Whose right to submit is asked for again with each chunk; empty where somebody sent it from a page."""
+    person_id: Mapped[Ref | None]
+    """Then it is theirs that is asked for."""
     requested_by: Mapped[str] = mapped_column(String(300))
     state: Mapped[ImportState] = mapped_column(enumerated(ImportState, "import_state"))
     lines: Mapped[int] = mapped_column(default=0)

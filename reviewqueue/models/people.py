@@ -24,6 +24,8 @@ class Person(Base):
     disabled_at: Mapped[Moment | None]
     unmailed_since: Mapped[Moment | None]
     """When they asked for no e-mail about notices; NULL: they get it."""
+    set_up_put_away_at: Mapped[Moment | None]
+    """When they, an administrator, had enough of the steps of the first run."""
 
     __table_args__ = (Index("uq_person_email_lower", func.lower(email), unique=True),)
 

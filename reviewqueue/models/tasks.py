@@ -40,6 +40,8 @@ class Task(Base):
     """Drawn at claim: whoever judges it does not see what the AI said."""
     fence: Mapped[int] = mapped_column(default=0)
     lease_until: Mapped[Moment | None]
+    seat: Mapped[int] = mapped_column(default=0, server_default="0")
+    """Where its last holder has it: 0 at the desk, from 1 the rows of the grid."""
     escalated_by: Mapped[Ref | None]
     escalation_comment: Mapped[str | None] = mapped_column(Text)
     """What the person who handed it on wrote to the leads, or who reopened the item to whoever decides it next."""
@@ -65,11 +67,12 @@ class Task(Base):
             postgresql_where=text("state = 'open'"),
             sqlite_where=text("state = 'open'"),
         ),
-        # At most one claim a person and queue, also when two requests race.
+        # At most one claim a person, queue and seat, also when two requests race.
         Index(
             "uq_task_held",
             "holder",
             "queue_id",
+            "seat",
             unique=True,
             postgresql_where=text("state = 'claimed'"),
             sqlite_where=text("state = 'claimed'"),

@@ -243,6 +243,15 @@ def _in_grace(queue_id: str) -> Any:
     )
 
 
+def changes_of(*, session: Session, actor: Actor, slug: str, version: int) -> list[str]:
+    """What the version changed of the one before it, a line each; none for the first. Raises as `document_of`."""
+    if version == 1:
+        return []
+    _, new = document_of(session=session, actor=actor, slug=slug, version=version)
+    _, old = document_of(session=session, actor=actor, slug=slug, version=version - 1)
+    return difference(json.loads(old), json.loads(new))
+
+
 def document_of(*, session: Session, actor: Actor, slug: str, version: int | None = None) -> tuple[int, str]:
     """The number and document (JSON text) of a version, the current one by default. Raises `NotFound`."""
     head = find_queue(session=session, actor=actor, slug=slug, action=Action.READ_CONFIGURATION)

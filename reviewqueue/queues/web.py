@@ -60,7 +60,9 @@ def index() -> str:
         pulled = brakes.of_queue(session, None)
     if not heads:
         require(actor(), Action.READ_CONFIGURATION)
-    return render_template("queues/index.html", heads=heads, pulled=pulled, brake_forms=_brake_forms())
+    text = request.args.get("q", "")[:200]
+    found = [head for head in heads if text.casefold().strip() in f"{head.title}\n{head.slug}".casefold()]
+    return render_template("queues/index.html", heads=found, text=text, pulled=pulled, brake_forms=_brake_forms())
 
 
 @blueprint.get("/admin/queues/new")
@@ -79,8 +81,9 @@ def show(slug: str) -> str:
     with read_session() as session:
         head = catalog.find_queue(session=session, actor=actor(), slug=slug, action=Action.READ_CONFIGURATION)
         number, text = applying.document_of(session=session, actor=actor(), slug=slug, version=wanted)
+        changes = applying.changes_of(session=session, actor=actor(), slug=slug, version=number) if wanted else None
     form = ConfigurationForm(formdata=None, document=as_yaml(text), expected_version=head.version)
-    return _page(slug, form, shown_version=number, warnings=cautions(restored(text)))
+    return _page(slug, form, shown_version=number, changes=changes, warnings=cautions(restored(text)))
 
 
 @blueprint.post("/admin/queues/new", defaults={"slug": None})
@@ -122,7 +125,7 @@ def _simulated(slug: str, form: ConfigurationForm) -> Any:
 def _page(
     slug: str | None, form: ConfigurationForm, *, shown_version: int | None = None, error: Error | None = None,
     applied: applying.Applied | None = None, simulated: simulation.Simulation | None = None,
-    warnings: Sequence[Fault] = (),
+    warnings: Sequence[Fault] = (), changes: list[str] | None = None,
 ) -> str:  # fmt: skip
     head, versions, pulled = None, [], {}
     if slug is not None:
@@ -133,7 +136,7 @@ def _page(
     return render_template(
         "queues/show.html", head=head, form=form, versions=versions, error=error, applied=applied,
         simulated=simulated, warnings=warnings,
-        shown_version=shown_version, pulled=pulled, brake_forms=_brake_forms(),
+        shown_version=shown_version, changes=changes, pulled=pulled, brake_forms=_brake_forms(),
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import product
 from typing import Any
 
 from flask import current_app
@@ -48,6 +49,8 @@ from reviewqueue.queues.catalog import HEAD, QueueHead, configuration, head_of, 
 from reviewqueue.review import golden, rounds
 
 SKIPS_BEFORE_ESCALATION = 3
+DESK = 0
+"""The seat of whoever works on one task after the other; the rows of a grid have seats of their own."""
 LANES_A_STATEMENT = 200
 """SQLite takes at most 500 parts in a compound SELECT."""
 BLINDABLE = frozenset({TaskKind.REVIEW, TaskKind.AUDIT, TaskKind.GOLD})
@@ -94,12 +97,12 @@ def parse_claim_id(claim_id: str) -> tuple[str, int]:
 # -- taking -----------------------------------------------------------------------------------------------------------
 
 
-def claim_next(*, session: Session, actor: Actor, slug: str | None = None) -> Held | None:
+def claim_next(*, session: Session, actor: Actor, slug: str | None = None, seat: int = DESK) -> Held | None:
     """Claim the most urgent open task that `actor` may review, in queue `slug` or in all of theirs.
 
-    Whoever holds a claim there gets it again. The lease ends `lease_minutes` after the database's clock. None when
-    nothing waits. Raises `NotFound` or `Forbidden` without membership. Two requests of one person at the same moment:
-    the second raises `IntegrityError` from the database (index uq_task_held); the edge tries once more.
+    Whoever holds a claim there, in that seat, gets it again. The lease ends `lease_minutes` after the database's
+    clock. None when nothing waits. Raises `NotFound` or `Forbidden` without membership. Two requests of one person at
+    the same moment: the second raises `IntegrityError` from the database (index uq_task_held); the edge tries again.
     """
     require_person(actor)
     for attempt in range(ATTEMPTS):
@@ -107,12 +110,14 @@ def claim_next(*, session: Session, actor: Actor, slug: str | None = None) -> He
         place = _best_lane(session, actor, lanes)
         if place is not None:
             queue_id, lane = place
-            held = _take_gold(session, actor, heads, queue_id, lane) or _take(session, actor, heads, queue_id, lane)
+            held = _take_gold(session, actor, heads, queue_id, lane, seat) or _take(
+                session, actor, heads, queue_id, lane, seat
+            )
             if held is not None:
                 return held
         if attempt == 0:
             # Nothing taken: a claim is held already, others were quicker, or nothing waits.
-            held = _held_by(session, actor, heads)
+            held = _held_by(session, actor, heads, seat)
             if held is not None:
                 return held
         if place is None:
@@ -243,7 +248,7 @@ def _lease_update(*conditions: Any) -> Any:
         update(table(Task))
         .where(*conditions)
         .values(
-            state=TaskState.CLAIMED, holder=bindparam("by_person"), fence=_task.fence + 1,
+            state=TaskState.CLAIMED, holder=bindparam("by_person"), seat=bindparam("in_seat"), fence=_task.fence + 1,
             lease_until=clock_in("lease_seconds"),
         )
         .returning(
@@ -253,8 +258,16 @@ def _lease_update(*conditions: Any) -> Any:
     )  # fmt: skip
 
 
-def _take_statement(*, locks: bool, one_queue: bool) -> Any:
+def _take_statement(*, locks: bool, one_queue: bool, rows: bool) -> Any:
     candidate = _claimable(bindparam("in_queue"), bindparam("in_lane"), bindparam("by_person"), _task.id)
+    if rows:
+        # Who holds several holds no two of one item: they may judge it but once.
+        mine = table(Task).alias("mine").c
+        candidate = candidate.where(
+            ~_found(
+                mine.item_id == _task.item_id, mine.holder == bindparam("by_person"), text("mine.state = 'claimed'")
+            )
+        )
     if locks:
         candidate = candidate.with_for_update(skip_locked=True, of=table(Task))
     other = table(Task).alias("other")
@@ -264,15 +277,15 @@ def _take_statement(*, locks: bool, one_queue: bool) -> Any:
         other.c.queue_id == bindparam("in_queue")
         if one_queue
         else other.c.queue_id.in_(bindparam("in_queues", expanding=True)),
+        other.c.seat == bindparam("in_seat"),
     )  # fmt: skip
     return _lease_update(_task.id == candidate.scalar_subquery(), OPEN, ~holds_one)
 
 
 # Built once, for PostgreSQL and for SQLite: building them anew costs more than running them.
 _TAKE = {
-    (locks, one_queue): _take_statement(locks=locks, one_queue=one_queue)
-    for locks in (True, False)
-    for one_queue in (True, False)
+    which: _take_statement(locks=which[0], one_queue=which[1], rows=which[2])
+    for which in product((True, False), repeat=3)
 }
 _TAKE_ONE = _lease_update(_task.id == bindparam("task_id"), OPEN, _task.lane == bindparam("in_lane"))
 _TAKE_AGAIN = _lease_update(
@@ -281,21 +294,27 @@ _TAKE_AGAIN = _lease_update(
 )  # fmt: skip
 
 
-def _take(session: Session, actor: Actor, heads: dict[str, QueueHead], queue_id: str, lane: str) -> Held | None:
-    """The most urgent of the lane, for somebody who holds nothing in any of these queues."""
+def _take(
+    session: Session, actor: Actor, heads: dict[str, QueueHead], queue_id: str, lane: str, seat: int
+) -> Held | None:
+    """The most urgent of the lane, for somebody who holds nothing in any of these queues, in that seat."""
     place: dict[str, Any] = {"in_queue": queue_id, "in_lane": lane}
     one_queue = len(heads) == 1
     if not one_queue:
         place["in_queues"] = list(heads)
-    return _lease(session, actor, heads[queue_id], _TAKE[on_postgresql(session), one_queue], place)
+    statement = _TAKE[on_postgresql(session), one_queue, seat != DESK]
+    return _lease(session, actor, heads[queue_id], statement, place, seat)
 
 
-def _take_gold(session: Session, actor: Actor, heads: dict[str, QueueHead], queue_id: str, lane: str) -> Held | None:
+def _take_gold(
+    session: Session, actor: Actor, heads: dict[str, QueueHead], queue_id: str, lane: str, seat: int
+) -> Held | None:
     """Now and then an item whose answer is known, where there is work of the kind that it looks like."""
     head = heads[queue_id]
     if not golden.is_drawn(configuration(session, head.id, head.version).config.reviews.gold):
         return None
-    holds_one = select(ONE).where(_task.holder == actor.id, CLAIMED, _task.queue_id.in_(heads)).limit(ONE)
+    mine = _task.holder == actor.id, CLAIMED, _task.queue_id.in_(heads), _task.seat == seat
+    holds_one = select(ONE).where(*mine).limit(ONE)
     near = session.execute(
         _claimable(queue_id, lane, actor.id, _task.kind, _task.priority, _task.due, _task.created_at)
     ).one_or_none()
@@ -304,13 +323,15 @@ def _take_gold(session: Session, actor: Actor, heads: dict[str, QueueHead], queu
     made = golden.make_task(session, actor, head, near)
     if made is None:
         return None
-    return _lease(session, actor, head, _TAKE_ONE, {"task_id": made.id, "in_lane": made.lane})
+    return _lease(session, actor, head, _TAKE_ONE, {"task_id": made.id, "in_lane": made.lane}, seat)
 
 
-def _lease(session: Session, actor: Actor, head: QueueHead, statement: Any, parameters: dict[str, Any]) -> Held | None:
+def _lease(
+    session: Session, actor: Actor, head: QueueHead, statement: Any, parameters: dict[str, Any], seat: int
+) -> Held | None:
     minutes = configuration(session, head.id, head.version).config.lease_minutes
     row = session.execute(
-        statement, {**parameters, "by_person": actor.id, "lease_seconds": minutes * 60.0}
+        statement, {**parameters, "by_person": actor.id, "in_seat": seat, "lease_seconds": minutes * 60.0}
     ).one_or_none()
     if row is None:
         return None
@@ -346,11 +367,11 @@ def _newest_version(session: Session, row: Any, head: QueueHead) -> int:
     return head.version
 
 
-def _held_by(session: Session, actor: Actor, queue_ids: Iterable[str]) -> Held | None:
-    """The claim that `actor` holds there; one whose lease has run out is leased anew, under a new fence."""
+def _held_by(session: Session, actor: Actor, queue_ids: Iterable[str], seat: int) -> Held | None:
+    """The claim that `actor` holds there, in that seat; one whose lease is over is leased anew, with a new fence."""
     row = session.execute(
         select(*_RETURNED, (Task.lease_until > clock()).label("live"))
-        .where(Task.holder == actor.id, CLAIMED, Task.queue_id.in_(queue_ids))
+        .where(Task.holder == actor.id, CLAIMED, Task.queue_id.in_(queue_ids), Task.seat == seat)
         .order_by(Task.priority.desc(), Task.due, Task.id)
         .limit(1)
     ).one_or_none()
@@ -359,11 +380,11 @@ def _held_by(session: Session, actor: Actor, queue_ids: Iterable[str]) -> Held |
     if row.live:
         return _held(row)
     head = queue_by_id(session, row.queue_id)
-    return _lease(session, actor, head, _TAKE_AGAIN, {"task_id": row.id, "old_fence": row.fence})
+    return _lease(session, actor, head, _TAKE_AGAIN, {"task_id": row.id, "old_fence": row.fence}, seat)
 
 
-def claim_task(*, session: Session, actor: Actor, task_id: str) -> Held:
-    """Claim one particular open task, handing back what `actor` holds in its queue.
+def claim_task(*, session: Session, actor: Actor, task_id: str, seat: int = DESK) -> Held:
+    """Claim one particular open task, handing back what `actor` holds in its queue, in that seat.
 
     Raises `NotFound`, `Forbidden`, and `Conflict` when it is not open to them.
     """
@@ -375,9 +396,10 @@ def claim_task(*, session: Session, actor: Actor, task_id: str) -> Held:
     is_lead = may(actor, Action.TAKE_ESCALATIONS, row.queue_id)
     if not may_take(row.lane, person_id=actor.id, is_lead=is_lead):
         raise Conflict("This task is for somebody else.", code="not_yours")
-    _hand_back(session, actor, "task.released", Task.holder == actor.id, Task.queue_id == row.queue_id)
+    there = Task.holder == actor.id, Task.queue_id == row.queue_id, Task.seat == seat
+    _hand_back(session, actor, "task.released", *there)
     head = queue_by_id(session, row.queue_id)
-    held = _lease(session, actor, head, _TAKE_ONE, {"task_id": task_id, "in_lane": row.lane})
+    held = _lease(session, actor, head, _TAKE_ONE, {"task_id": task_id, "in_lane": row.lane}, seat)
     if held is None:
         raise Conflict("Somebody else took this task a moment ago.", code="taken")
     return held

@@ -407,10 +407,11 @@ def _lost(session: Session, actor: Actor, task: Any, fence: int, submission: Sub
 # -- undo -------------------------------------------------------------------------------------------------------------
 
 
-def withdraw(*, session: Session, actor: Actor, decision_id: str) -> claims.Held:
+def withdraw(*, session: Session, actor: Actor, decision_id: str, seat: int = claims.DESK) -> claims.Held:
     """Take back one's own decision within its grace time: the task reopens and is claimed again by its author.
 
-    What they hold in that queue is handed back. Raises `GraceOver`, and `NotFound` for other people's decisions.
+    What they hold in that queue, in that seat, is handed back. Raises `GraceOver`, and `NotFound` for other people's
+    decisions.
     """
     if actor.kind is not ActorKind.PERSON:
         raise NotFound
@@ -448,7 +449,7 @@ def withdraw(*, session: Session, actor: Actor, decision_id: str) -> claims.Held
         session, actor, "decision.withdrawn", queue_id=row.queue_id, item_id=row.item_id, subject=row.task_id,
         facts={"decision": row.id},
     )  # fmt: skip
-    return claims.claim_task(session=session, actor=actor, task_id=row.task_id)
+    return claims.claim_task(session=session, actor=actor, task_id=row.task_id, seat=seat)
 
 
 def _as_draft(session: Session, actor: Actor, row: Any) -> None:

@@ -34,6 +34,7 @@ from reviewqueue.review import (
     edge,
     escalation,
     finding,
+    grid,
     handing,
     histories,
     instructions,
@@ -109,7 +110,9 @@ def queue(slug: str) -> str:
         undo = histories.last_undoable(session=session, actor=who)
     card = next((card for card in cards if card.slug == slug), None)
     others = [card for card in cards if card.slug != slug and card.waiting]
-    return render_template("review/queue.html", queue=head, config=config, card=card, others=others, undo=undo)
+    return render_template(
+        "review/queue.html", queue=head, config=config, card=card, others=others, undo=undo, has_grid=grid.suits(config)
+    )
 
 
 @blueprint.post("/queues/<slug>/claims")

@@ -370,7 +370,11 @@ def _card(session: Session, actor: Actor, head: Any, lanes: list[str]) -> QueueC
     ).one()  # fmt: skip
     held = session.execute(
         select(Task.id, Task.fence).where(
-            Task.holder == actor.id, Task.queue_id == head.id, claims.CLAIMED, Task.lease_until > clock()
+            Task.holder == actor.id,
+            Task.queue_id == head.id,
+            claims.CLAIMED,
+            Task.lease_until > clock(),
+            Task.seat == claims.DESK,
         )
     ).one_or_none()
     return QueueCard(

@@ -66,7 +66,7 @@ def fill() -> None:
         def uploaded(slug: str, data: bytes) -> str:
             return str(upload(session=session, actor=actor, slug=slug, data=data)["$media"])
 
-        for item in chain(_items(), pictured(uploaded)):
+        for item in chain(items(), pictured(uploaded)):
             submit(session=session, actor=actor, body=checked(ItemShape, dumps(item).encode()))
 
 
@@ -80,7 +80,8 @@ def _hire(session: Any, actor: Actor, person: SamplePerson) -> None:
             memberships.add(session=session, actor=actor, slug=slug, email=person.email, role=person.queue_role)
 
 
-def _items() -> Iterator[dict[str, Any]]:
+def items() -> Iterator[dict[str, Any]]:
+    """Of every sample queue, in its order."""
     yield from support()
     yield from replies()
     yield from invoices()

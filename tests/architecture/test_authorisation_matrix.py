@@ -93,6 +93,9 @@ BODIES: dict[str, Any] = {
     "POST /admin/queues/<slug>/members": {"email": "olga@example.com", "role": "reviewer"},
     "POST /admin/tokens": {"name": "bot", "scopes": "exports"},
     "POST /admin/queues/new": {"document": json.dumps({**INTENTS, "name": "new"}), "what": "apply"},
+    "POST /start/templates/<template>": {"title": "Bills", "name": "bills"},
+    "POST /start/items": {"item": json.dumps(item(1))},
+    "POST /start/token": {"name": "bot"},
     "POST /admin/queues/<slug>/intake": {"intake": "open"},
     "POST /admin/queues/<slug>/archive": {"archived": "0"},
 }
@@ -156,6 +159,9 @@ class Targets:
 
     def slug(self) -> str:
         return "intents"
+
+    def template(self) -> str:
+        return "invoices"
 
     def item_id(self) -> str:
         media = {} if not self.with_media else {"input": {"text": "x", "page": {"$media": self._upload()}}}
