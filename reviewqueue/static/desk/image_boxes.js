@@ -1,7 +1,7 @@
 // Boxes on a picture: drawn, moved and sized by pointer or arrows, labelled by digits. The rows of the form hold them.
 import { pointIn, shape, zooming } from "./sheet.js";
 
-export default ({ $, $$, mark, typed, focusOn, select, open, addRow, removeRow, say }) => {
+export default ({ $, $$, mark, typed, focusOn, select, addRow, removeRow, say }) => {
   const pages = $("#pages"), over = $("svg.over", pages), percent = "percent" in pages.dataset;
   const { width: wide, height: high } = over.viewBox.baseVal;
   const given = JSON.parse(pages.dataset.given);
@@ -10,12 +10,13 @@ export default ({ $, $$, mark, typed, focusOn, select, open, addRow, removeRow, 
   const zoomKeys = zooming(pages);
   const SIDES = ["x", "y", "width", "height"], SMALLEST = 3;
   let label = null; // of the next box
+  let last = null; // the row that was selected last
   let grip = null; // what the pointer holds
 
   over.classList.add("drawing");
   const rows = () => $$(".box-row");
   const current = () => document.activeElement?.closest?.(".box-row");
-  const field = (row, name) => $$(".part", row).find((part) => part.dataset.pointer.endsWith(`/${name}`))?.querySelector(".part-control > *");
+  const field = (row, name) => $(`.span-fields > label [name$="/${name}"]`, row);
   const number = (text) => (/^\s*-?\d+(\.\d+)?\s*$/.test(text ?? "") ? Number(text) : NaN);
   const nameOf = (value) => { const found = JSON.parse(value); return typeof found === "string" ? found : value; };
   const scale = (side) => (percent ? (side === "x" || side === "width" ? wide : high) / 100 : 1);
@@ -133,7 +134,7 @@ export default ({ $, $$, mark, typed, focusOn, select, open, addRow, removeRow, 
   over.addEventListener("pointercancel", () => { grip = null; });
   $("#palette").addEventListener("mousedown", (event) => event.preventDefault());
   $("#palette").addEventListener("click", (event) => { const button = event.target.closest("button"); if (button) name(button.dataset.label); });
-  $("#parts").addEventListener("focusin", draw);
+  $("#parts").addEventListener("focusin", () => { last = current() ?? last; draw(); });
   $("#parts").addEventListener("focusout", draw);
   $("#add-box").addEventListener("click", (event) => { event.preventDefault(); event.stopPropagation(); middle(); });
 
@@ -144,7 +145,8 @@ export default ({ $, $$, mark, typed, focusOn, select, open, addRow, removeRow, 
   }
 
   return {
-    changed: () => rows().length !== asGiven.length || rows().some((row, at) => !same(stored(row), asGiven[at])),
+    changed: () => rows().length !== asGiven.length || rows().some((row, at) => !same(stored(row), asGiven[at]))
+      || $$(".box-row .part").some((part) => $(".part-control > *", part).value !== part.dataset.original),
     replaced: () => !rows().map(stored).some((box) => asGiven.some((was) => box[4] === was[4] || same(box.slice(0, 4), was.slice(0, 4)))),
     missing: () => (rows().some((row) => !field(row, "label")?.value) ? "Give each box a label first: a digit, or a label above." : null),
     show() {
@@ -159,7 +161,7 @@ export default ({ $, $$, mark, typed, focusOn, select, open, addRow, removeRow, 
     },
     rest() {
       const first = $("#parts").dataset.first;
-      select((first && rows().find((row) => row.dataset.pointer === first)) || rows()[0] || pages);
+      select(last?.isConnected ? last : (first && rows().find((row) => row.dataset.pointer === first)) || rows()[0] || pages);
     },
     step(by) {
       const all = rows(), at = all.indexOf(current());
@@ -172,7 +174,7 @@ export default ({ $, $$, mark, typed, focusOn, select, open, addRow, removeRow, 
     enter(event) {
       if (!event.target.matches(".box-row")) return false;
       $("details", event.target).open = true;
-      open($(".part", event.target));
+      focusOn(field(event.target, "x"));
       return true;
     },
     keys: {
