@@ -7,7 +7,7 @@ from reviewqueue.models.audit import AuditContent, AuditEvent, AuditSeal
 from reviewqueue.models.background import OutboxRow, RelayLease
 from reviewqueue.models.base import Base, UtcDateTime
 from reviewqueue.models.datasets import DatasetShard, DatasetVersion
-from reviewqueue.models.gold import Gold
+from reviewqueue.models.gold import Gold, Standing
 from reviewqueue.models.imports import Import, ImportChunk, ImportFault
 from reviewqueue.models.items import IdempotencyKey, Item, ItemLikeness, OptOut
 from reviewqueue.models.notices import Comment, InstructionsRead, Notice
@@ -47,6 +47,7 @@ __all__ = [
     "RelayLease",
     "Resolution",
     "Skip",
+    "Standing",
     "Task",
     "Token",
     "TokenQueue",

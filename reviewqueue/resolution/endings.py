@@ -15,7 +15,7 @@ from reviewqueue.core import trail
 from reviewqueue.core.access import SYSTEM, Action, Actor, require
 from reviewqueue.core.db import clock, on_postgresql
 from reviewqueue.core.ids import new_id
-from reviewqueue.errors import ItemEnded, NotFound
+from reviewqueue.errors import ItemEnded
 from reviewqueue.models import Decision, Item, PendingRelease, Resolution, Task
 from reviewqueue.models.base import table
 from reviewqueue.models.states import (
@@ -31,6 +31,7 @@ from reviewqueue.models.states import (
 )
 from reviewqueue.queues import brakes
 from reviewqueue.queues.catalog import configuration
+from reviewqueue.resolution.stand_ins import no_item
 
 BATCH = 200
 _resolution, _item, _task = table(Resolution).c, table(Item).c, table(Task).c
@@ -188,7 +189,7 @@ def cancel_item(*, session: Session, actor: Actor, item_id: str, reason: str | N
     query = select(Item.id, Item.queue_id, Item.state, Item.revision, Item.submitted_by).where(Item.id == item_id)
     item = session.execute(query.with_for_update() if on_postgresql(session) else query).one_or_none()
     if item is None:
-        raise NotFound
+        raise no_item(session, actor, Action.SUBMIT_ITEMS, item_id)
     require(actor, Action.SUBMIT_ITEMS, item.queue_id)
     if item.submitted_by != actor.label:
         require(actor, Action.READ_ITEMS, item.queue_id)

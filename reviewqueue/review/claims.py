@@ -477,15 +477,17 @@ def _queue_of(session: Session, actor: Actor, task_id: str) -> QueueHead:
 def lost_lease(session: Session, actor: Actor, task_id: str) -> Conflict:
     """Why a claim no longer holds, in words for its former holder."""
     row = session.execute(
-        select(Task.state, Task.holder, Task.queue_id, Task.audience, Task.assignee).where(Task.id == task_id)
+        select(Task.state, Task.kind, Task.holder, Task.queue_id, Task.audience, Task.assignee).where(
+            Task.id == task_id
+        )
     ).one()
     if row.state is TaskState.DONE:
         return LeaseLost("Your time on this task ran out, and somebody else has decided it. Your draft is kept.")
-    if row.state is TaskState.CANCELLED:
+    if row.state is TaskState.CANCELLED and row.kind is not TaskKind.GOLD:
         return LeaseLost("This item needs no decision any more. Your draft is kept.", code="item_ended")
     if row.state is TaskState.CLAIMED and row.holder != actor.id:
         return LeaseLost("Your time on this task ran out, and somebody else has it now. Your draft is kept.")
-    if row.state is TaskState.OPEN and _has_skipped(session, actor, task_id):
+    if row.state is not TaskState.CLAIMED and _has_skipped(session, actor, task_id):
         return LeaseLost("You have skipped this task: it goes to somebody else.", code="not_yours")
     if row.assignee not in {None, actor.id}:
         return LeaseLost("This task was given to somebody else. Your draft is kept.", code="not_yours")
@@ -514,11 +516,11 @@ def skip(*, session: Session, actor: Actor, claim_id: str, comment: str | None =
     _queue_of(session, actor, task_id)
     rounds.lock_item_of(session, task_id)
     task = locked(session, task_id, fence, actor)
+    session.execute(insert(Skip).values(task_id=task_id, person_id=actor.id, comment=comment, created_at=clock()))
     if task.kind is TaskKind.GOLD:
         put_aside(session, actor, task, "task.skipped", facts={"fence": fence})
         return
     decided = rounds.deciders(session, task.item_id)
-    session.execute(insert(Skip).values(task_id=task_id, person_id=actor.id, comment=comment, created_at=clock()))
     excluded = sorted({*json.loads(task.excluded), actor.id})
     skips = session.execute(select(func.count()).select_from(Skip).where(Skip.task_id == task_id)).scalar_one()
     escalates = task.audience is Audience.REVIEWER and (
@@ -548,12 +550,12 @@ def skip(*, session: Session, actor: Actor, claim_id: str, comment: str | None =
     )
 
 
-def put_aside(session: Session, actor: Actor, task: Any, action: str, *, facts: dict[str, Any]) -> None:
-    """A check that somebody hands on ends there: it was for them."""
+def put_aside(session: Session, actor: Actor, task: Any, action: str, *, facts: dict[str, Any], **values: Any) -> None:
+    """A check that somebody hands on ends there: it was for them. `values` are what its claim's page tells them by."""
     session.execute(
         update(table(Task))
         .where(_task.id == task.id)
-        .values(state=TaskState.CANCELLED, last_holder=_task.holder, holder=None, lease_until=None)
+        .values(state=TaskState.CANCELLED, last_holder=_task.holder, holder=None, lease_until=None, **values)
     )
     trail.record(session, actor, action, queue_id=task.queue_id, item_id=task.item_id, subject=task.id, facts=facts)
 
@@ -583,7 +585,7 @@ def hand_on(
     columns of `locked`."""
     if audience is Audience.LEAD and task.audience is Audience.REVIEWER:
         assignee = None
-        values.setdefault("escalates_at", _beyond_the_leads(session, task.queue_id))
+        values.setdefault("escalates_at", rounds.beyond_the_leads(session, task.queue_id))
     session.execute(
         update(Task)
         .where(Task.id == task.id)
@@ -594,10 +596,3 @@ def hand_on(
             **{"available_at": clock(), **values},
         )
     )  # fmt: skip
-
-
-def _beyond_the_leads(session: Session, queue_id: str) -> Any:
-    """When a task that comes to the leads now goes on from them; NULL where the queue says nothing of it."""
-    head = queue_by_id(session, queue_id)
-    chain = configuration(session, head.id, head.version).config.escalation
-    return None if chain is None else clock(chain.after_minutes * 60.0)
