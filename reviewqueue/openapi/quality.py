@@ -7,11 +7,11 @@ from typing import Any
 from uuid import UUID
 
 from reviewqueue.core.access import Scope
-from reviewqueue.models.states import Verdict
+from reviewqueue.models.states import StandingState, Verdict
 from reviewqueue.openapi.items import NEW
 from reviewqueue.openapi.operations import Answer, Operation, Tag, Told, json_body
 from reviewqueue.openapi.parameters import ITEM, PATHS, QUEUE
-from reviewqueue.review.shapes import GoldShape
+from reviewqueue.review.shapes import GoldShape, StandingShape
 
 
 class GoldAdded(Told):
@@ -57,6 +57,8 @@ class PersonMeasured(Told):
     gold: ShareTold
     enough: bool
     """Whether there were 50 or more: judge nobody by fewer."""
+    standing: StandingState | None
+    """Null where the queue neither calibrates people nor has a bar, and before they first asked for work."""
 
 
 class QualityTold(Told):
@@ -109,6 +111,14 @@ TAG = Tag(
             scope=Scope.QUEUES_WRITE,
         ),
         Operation(
+            "PUT", "/queues/{slug}/standings/{reviewer_id}", "rule_standing",
+            "Let a reviewer begin or go on, have them calibrated, or pause them",
+            {204: Answer("So they stand; what was measured before counts no more.")},
+            scope=Scope.QUEUES_WRITE,
+            body=json_body(StandingShape, {"Go on": {"state": "reviewing", "note": "We have talked about it."}}),
+            codes=("bad_parameter",),
+        ),
+        Operation(
             "GET", "/queues/{slug}/quality", "read_quality", "Read how people meet gold, and how they agree",
             {
                 200: Answer(
@@ -117,7 +127,7 @@ TAG = Tag(
                         "queue": QUEUE, "alpha": 0.81, "agreed": SHARE,
                         "people": [
                             {"person": "01939d10-7a00-7a11-8b22-1c2d3e4f5061", "name": "Alice", "gold": SHARE,
-                             "enough": True},
+                             "enough": True, "standing": "reviewing"},
                         ],
                     },
                 )

@@ -35,6 +35,22 @@ def share(met: int, of: int) -> Share:
     return Share(met, of, max(0.0, middle - half), min(1.0, middle + half))
 
 
+def surely_below(met: int, of: int, bar: float, *, doubt: float = 0.05) -> bool:
+    """Whether the true share is below `bar`, however often one has looked: of people who are at the bar, at most the
+    share `doubt` is ever told this.
+
+    A test that is repeated after every check would in the end find somebody guilty by chance. This one bets evenly on
+    all shares against `bar`; by Ville's inequality the bettor's fortune, B(met + 1, of - met + 1) / (bar^met (1 -
+    bar)^(of - met)), ever reaches 1 / doubt with a chance of at most `doubt`. (Ville 1939; Robbins 1970, "Statistical
+    methods related to the law of the iterated logarithm".) Precondition: 0 < bar < 1.
+    """
+    if of == 0 or met / of >= bar:
+        return False
+    mixture = math.lgamma(met + 1) + math.lgamma(of - met + 1) - math.lgamma(of + 2)
+    fortune = mixture - met * math.log(bar) - (of - met) * math.log1p(-bar)
+    return fortune >= -math.log(doubt)
+
+
 def alpha(units: Iterable[Sequence[Hashable]]) -> float | None:
     """Krippendorff's alpha for nominal data: 1 is agreement, 0 what chance gives, below 0 less than that.
 

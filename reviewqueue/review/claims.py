@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from types import SimpleNamespace
 from typing import Any
 
 from flask import current_app
@@ -45,7 +46,7 @@ from reviewqueue.models.states import Audience, QueueRole, TaskKind, TaskState
 from reviewqueue.queues import routing
 from reviewqueue.queues.applying import fits
 from reviewqueue.queues.catalog import HEAD, QueueHead, configuration, head_of, queue_by_id
-from reviewqueue.review import golden, rounds
+from reviewqueue.review import golden, rounds, standings
 
 SKIPS_BEFORE_ESCALATION = 3
 LANES_A_STATEMENT = 200
@@ -104,6 +105,9 @@ def claim_next(*, session: Session, actor: Actor, slug: str | None = None) -> He
     require_person(actor)
     for attempt in range(ATTEMPTS):
         heads, lanes = lanes_for(session, actor, slug)
+        lanes, new_to = standings.sift(session, actor, heads, lanes, named=slug is not None)
+        if new_to is not None:
+            return _calibrate(session, actor, new_to)
         place = _best_lane(session, actor, lanes)
         if place is not None:
             queue_id, lane = place
@@ -292,6 +296,27 @@ def _take_gold(session: Session, actor: Actor, heads: dict[str, QueueHead], queu
     return _lease(session, actor, head, _TAKE_ONE, {"task_id": made.id, "in_lane": made.lane})
 
 
+def _calibrate(session: Session, actor: Actor, head: QueueHead) -> Held:
+    """An item whose answer is known, for somebody who is to judge some before any work. Raises `NotAdmitted` when there
+    is none left for them."""
+    held = _held_by(session, actor, [head.id])
+    if held is not None:
+        return held
+    mine = select(Task.id, Task.lane).where(
+        Task.assignee == actor.id, Task.queue_id == head.id, Task.kind == TaskKind.GOLD, OPEN
+    )
+    task = session.execute(mine.order_by(Task.id).limit(1)).one_or_none()
+    if task is None:
+        due_seconds = configuration(session, head.id, head.version).config.sla.due_minutes * 60.0
+        now = session.execute(select(clock().label("now"), clock(due_seconds).label("due"))).one()
+        near = SimpleNamespace(priority=0, due=now.due, created_at=now.now)
+        task = golden.make_task(session, actor, head, near, hidden=False)
+    held = task and _lease(session, actor, head, _TAKE_ONE, {"task_id": task.id, "in_lane": task.lane})
+    if held is None:
+        raise standings.nothing_to_calibrate()
+    return held
+
+
 def _lease(session: Session, actor: Actor, head: QueueHead, statement: Any, parameters: dict[str, Any]) -> Held | None:
     minutes = configuration(session, head.id, head.version).config.lease_minutes
     row = session.execute(
@@ -347,21 +372,23 @@ def _held_by(session: Session, actor: Actor, queue_ids: Iterable[str]) -> Held |
     return _lease(session, actor, head, _TAKE_AGAIN, {"task_id": row.id, "old_fence": row.fence})
 
 
-def claim_task(*, session: Session, actor: Actor, task_id: str) -> Held:
-    """Claim one particular open task, handing back what `actor` holds in its queue.
+def claim_task(*, session: Session, actor: Actor, task_id: str, again: bool = False) -> Held:
+    """Claim one particular open task, handing back what `actor` holds in its queue. `again`: they had it a moment ago.
 
-    Raises `NotFound`, `Forbidden`, and `Conflict` when it is not open to them.
+    Raises `NotFound`, `Forbidden`, `NotAdmitted` where they get no work, and `Conflict` when it is not open to them.
     """
     require_person(actor)
-    row = session.execute(select(Task.queue_id, Task.lane).where(Task.id == task_id)).one_or_none()
+    row = session.execute(select(Task.queue_id, Task.lane, Task.kind).where(Task.id == task_id)).one_or_none()
     if row is None:
         raise NotFound
     require(actor, Action.REVIEW, row.queue_id)
+    head = queue_by_id(session, row.queue_id)
+    if not again:
+        standings.require_admitted(session, actor, head, row.kind)
     is_lead = may(actor, Action.TAKE_ESCALATIONS, row.queue_id)
     if not may_take(row.lane, person_id=actor.id, is_lead=is_lead):
         raise Conflict("This task is for somebody else.", code="not_yours")
     _hand_back(session, actor, "task.released", Task.holder == actor.id, Task.queue_id == row.queue_id)
-    head = queue_by_id(session, row.queue_id)
     held = _lease(session, actor, head, _TAKE_ONE, {"task_id": task_id, "in_lane": row.lane})
     if held is None:
         raise Conflict("Somebody else took this task a moment ago.", code="taken")

@@ -29,7 +29,7 @@ from reviewqueue.intake.shapes import ItemShape
 from reviewqueue.models import Decision, Gold, Item, Queue, Resolution, Task
 from reviewqueue.models.base import table
 from reviewqueue.models.lanes import lane_of
-from reviewqueue.models.states import Audience, ItemState, RoutingAction, TaskKind, TaskState, Verdict
+from reviewqueue.models.states import Audience, ItemState, RoutingAction, StandingState, TaskKind, TaskState, Verdict
 from reviewqueue.queues import routing
 from reviewqueue.queues.applying import fits
 from reviewqueue.queues.catalog import Compiled, QueueHead, configuration, find_queue
@@ -63,6 +63,8 @@ class Feedback:
 
     correct: bool
     known: Known
+    standing: StandingState | None = None
+    """Into which it brought them, if it did."""
 
 
 # -- adding -----------------------------------------------------------------------------------------------------------
@@ -199,13 +201,13 @@ def is_drawn(share: float) -> bool:
     return share > 0 and secrets.randbelow(1_000_000) < share * 1_000_000
 
 
-def make_task(session: Session, actor: Actor, head: QueueHead, near: Any) -> Any:
+def make_task(session: Session, actor: Actor, head: QueueHead, near: Any, *, hidden: bool = True) -> Any:
     """A gold task for `actor` in the place of the review that they would have got: its id and lane. It looks a little
     older than that one, whose `priority`, `due` and `created_at` are `near`, so that it comes first again when it is
-    handed back. None when there is no gold that they have not seen, and where that review is about to expire."""
+    handed back. None when there is no gold that they have not seen; `hidden`: and where that review soon expires."""
     rows = _unseen(session, actor, head)
     newest = configuration(session, head.id, head.version)
-    if not rows or _expires_soon(session, newest.config, near.created_at):
+    if not rows or (hidden and _expires_soon(session, newest.config, near.created_at)):
         return None
     row = _plausible(newest, rows)
     version = head.version if fits(newest, row.input, row.output) else row.config_version
@@ -312,11 +314,25 @@ def feedback_json(told: Feedback | None) -> dict[str, Any] | None:
     if told is None:
         return None
     known = told.known
-    return {"correct": told.correct, "verdict": known.verdict, "output": Raw(known.output), "note": known.note}
+    return {
+        "correct": told.correct, "verdict": known.verdict, "output": Raw(known.output), "note": known.note,
+        "standing": told.standing,
+    }  # fmt: skip
 
 
 def told_in_words(told: Feedback) -> str:
     """For the reviewer."""
+    return f"{_answer_told(told)}{_THEN.get(told.standing, '')}"
+
+
+_THEN: dict[StandingState | None, str] = {
+    StandingState.REVIEWING: " That was the last of your calibration, and you have passed: from now on it is work.",
+    StandingState.FAILED: " That was the last of your calibration, and fewer were met than are needed.",
+    StandingState.PAUSED: " Your checks are under this queue's bar, so you get no work here until a lead resumes it.",
+}
+
+
+def _answer_told(told: Feedback) -> str:
     if told.correct:
         return "That was a check with a known answer, and yours is it."
     known = told.known

@@ -249,4 +249,4 @@ def take_back_skip(*, session: Session, actor: Actor, task_id: str) -> claims.He
     else:
         rounds.readmit(session, item_id=task.item_id, task_id=task_id, person_id=actor.id)
     trail.record(session, actor, "task.skip_withdrawn", queue_id=task.queue_id, item_id=task.item_id, subject=task_id)
-    return claims.claim_task(session=session, actor=actor, task_id=task_id)
+    return claims.claim_task(session=session, actor=actor, task_id=task_id, again=True)

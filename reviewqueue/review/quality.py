@@ -10,12 +10,15 @@ from typing import Any
 from sqlalchemy import Integer, case, func, select
 from sqlalchemy.orm import Session
 
+from reviewqueue.accounts.memberships import people_with
 from reviewqueue.core.access import Action, Actor
 from reviewqueue.models import Decision, Item, Person, Queue, Task
-from reviewqueue.models.states import TaskKind, Verdict
+from reviewqueue.models.states import QueueRole, TaskKind, Verdict
 from reviewqueue.queues.catalog import QueueHead, configuration, find_queue
+from reviewqueue.review import standings
 from reviewqueue.review.agreement import Share, alpha, share
 from reviewqueue.review.consensus import Given, alike
+from reviewqueue.review.standings import Stands
 
 LOOKED_AT = 5000
 """Latest reviews of items with several, of which agreement is told."""
@@ -30,6 +33,8 @@ class Measured:
     person_id: str
     name: str
     gold: Share
+    stands: Stands | None
+    """Where the queue asks for that."""
 
     @property
     def enough(self) -> bool:
@@ -53,22 +58,27 @@ def quality_of(*, session: Session, actor: Actor, slug: str) -> Quality:
     head = find_queue(session=session, actor=actor, slug=slug, action=Action.READ_QUALITY)
     units = _answers(session, head)
     same = sum(1 for unit in units if len(set(unit)) == 1)
-    return Quality(head, _people(session, head.id), alpha(units), share(same, len(units)))
+    return Quality(head, _people(session, head), alpha(units), share(same, len(units)))
 
 
 _MET = func.sum(case((Decision.correct.is_(True), 1), else_=0), type_=Integer)
 
 
-def _people(session: Session, queue_id: str) -> list[Measured]:
+def _people(session: Session, head: QueueHead) -> list[Measured]:
+    """Who reviews there or met its gold, by name."""
+    stands = standings.all_of(session, head)
     # Index ix_decision_gold.
     rows = session.execute(
-        select(Person.id, Person.name, func.count().label("of"), _MET.label("met"))
-        .join(Decision, Decision.person_id == Person.id)
-        .where(Decision.queue_id == queue_id, Decision.correct.is_not(None))
-        .group_by(Person.id, Person.name)
-        .order_by(Person.name, Person.id)
+        select(Decision.person_id, func.count().label("of"), _MET.label("met"))
+        .where(Decision.queue_id == head.id, Decision.correct.is_not(None))
+        .group_by(Decision.person_id)
     ).all()
-    return [Measured(row.id, row.name, share(row.met, row.of)) for row in rows]
+    gold = {row.person_id: share(row.met, row.of) for row in rows}
+    listed = {*gold, *stands, *(people_with(session, head.id, QueueRole.REVIEWER) if stands else ())}
+    people = session.execute(
+        select(Person.id, Person.name).where(Person.id.in_(listed)).order_by(Person.name, Person.id)
+    )
+    return [Measured(row.id, row.name, gold.get(row.id, share(0, 0)), stands.get(row.id)) for row in people]
 
 
 def mine(*, session: Session, actor: Actor) -> list[tuple[str, Share]]:
@@ -113,7 +123,8 @@ def as_json(found: Quality) -> dict[str, Any]:
     return {
         "queue": found.queue.slug, "alpha": found.alpha, "agreed": share_json(found.agreed),
         "people": [
-            {"person": one.person_id, "name": one.name, "gold": share_json(one.gold), "enough": one.enough}
+            {"person": one.person_id, "name": one.name, "gold": share_json(one.gold), "enough": one.enough,
+             "standing": one.stands.state if one.stands else None}
             for one in found.people
         ],
     }  # fmt: skip

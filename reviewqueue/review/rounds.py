@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from types import SimpleNamespace
 from typing import Any
 
 from sqlalchemy import insert, select, update
@@ -110,14 +111,28 @@ def open_another(session: Session, actor: Actor, item: Any, *, kind: TaskKind, b
     there is one. `item` has the columns id, queue_id, config_version, round, priority, due_at."""
     excluded = sorted(deciders(session, item.id))
     leads = by_leads and people_with(session, item.queue_id, QueueRole.LEAD) - set(excluded)
-    audience = Audience.LEAD if leads else Audience.REVIEWER
+    open_one(
+        session, actor, SimpleNamespace(item_id=item.id, **{name: getattr(item, name) for name in _KEPT}), kind=kind,
+        audience=Audience.LEAD if leads else Audience.REVIEWER, excluded=excluded, priority=item.priority,
+        due=item.due_at,
+    )  # fmt: skip
+
+
+_KEPT = ("queue_id", "config_version", "round")
+
+
+def open_one(
+    session: Session, actor: Actor, near: Any, *, kind: TaskKind, excluded: list[str],
+    audience: Audience = Audience.REVIEWER, **values: Any,
+) -> None:  # fmt: skip
+    """A task beside `near`, which has the columns item_id, queue_id, config_version, round. `values`: priority, due."""
     task_id = insert_task(
-        session, item_id=item.id, queue_id=item.queue_id, config_version=item.config_version, round=item.round,
-        kind=kind, audience=audience, priority=item.priority, due=item.due_at, excluded=excluded,
-        escalates_at=beyond_the_leads(session, item.queue_id) if audience is Audience.LEAD else None,
+        session, item_id=near.item_id, **{name: getattr(near, name) for name in _KEPT}, kind=kind, audience=audience,
+        excluded=excluded,
+        escalates_at=beyond_the_leads(session, near.queue_id) if audience is Audience.LEAD else None, **values,
     )  # fmt: skip
     trail.record(
-        session, actor, "task.opened", queue_id=item.queue_id, item_id=item.id, subject=task_id,
+        session, actor, "task.opened", queue_id=near.queue_id, item_id=near.item_id, subject=task_id,
         facts={"kind": kind, "audience": audience},
     )  # fmt: skip
 

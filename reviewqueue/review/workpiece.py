@@ -18,11 +18,11 @@ from reviewqueue.core.strictjson import Raw, exact, raw
 from reviewqueue.errors import NotFound
 from reviewqueue.models import Decision, Draft, Item, ItemLikeness, Person, Queue, Skip, Task
 from reviewqueue.models.base import table
-from reviewqueue.models.states import Audience, TaskKind, TaskState
+from reviewqueue.models.states import Audience, StandingState, TaskKind, TaskState
 from reviewqueue.queues import routing
 from reviewqueue.queues.catalog import QueueHead, configuration, queue_by_id
 from reviewqueue.queues.configuration import QueueConfig
-from reviewqueue.review import claims, golden
+from reviewqueue.review import claims, golden, standings
 from reviewqueue.review.comments import said_about, said_during
 from reviewqueue.review.instructions import known_to
 
@@ -79,6 +79,8 @@ class Workpiece:
     """What people said about the item, oldest first."""
     answers: list[Any]
     """For an adjudication: what those say who disagree, see `answers_to`."""
+    calibration: standings.Stands | None
+    """How far the actor is, where this is part of their calibration."""
 
 
 def workpiece(*, session: Session, actor: Actor, claim_id: str) -> Workpiece:
@@ -129,12 +131,18 @@ def workpiece(*, session: Session, actor: Actor, claim_id: str) -> Workpiece:
         alternatives=[] if task.blind else json.loads(item.alternatives or "[]"),
         parts={part["pointer"]: part.get("confidence") for part in parts}, metadata=json.loads(item.metadata_json),
         why=_why(session, item, task, kind),
+        calibration=_calibration(session, actor, task, head),
         answers=answers_to(session, task.item_id) if task.kind is TaskKind.ADJUDICATION else [],
         draft=exact(draft) if draft else None, waiting=min(waiting, MOST_COUNTED),
         waiting_capped=waiting > MOST_COUNTED, oldest_at=oldest, similar=similar,
         comments=said, skips=_skips(session, task),
         knows_instructions=known_to(session, actor, head.id, compiled.config),
     )  # fmt: skip
+
+
+def _calibration(session: Session, actor: Actor, task: Any, head: QueueHead) -> standings.Stands | None:
+    stands = standings.of(session=session, actor=actor, head=head) if task.kind is TaskKind.GOLD else None
+    return stands if stands is not None and stands.state is StandingState.CALIBRATING else None
 
 
 def _why(session: Session, item: Any, task: Any, kind: TaskKind) -> list[str]:
@@ -312,13 +320,17 @@ class QueueCard:
     """Waiting for a lead; 0 for those who are none."""
     held: str | None
     """The claim I hold there."""
+    stands: standings.Stands | None
+    """How I stand there, where the queue asks for that."""
+    held_up: int
+    """People there who get no work until a lead, whom I am, says something."""
 
 
 def home(*, session: Session, actor: Actor) -> list[QueueCard]:
     """The queues that `actor` reviews, in the order in which claims over all of them are given."""
     mine = [queue_id for queue_id in actor.memberships if may(actor, Action.REVIEW, queue_id)]
     heads = session.execute(
-        select(Queue.id, Queue.slug, Queue.title).where(Queue.id.in_(mine), Queue.archived_at.is_(None))
+        select(Queue.id, Queue.slug, Queue.title, Queue.version).where(Queue.id.in_(mine), Queue.archived_at.is_(None))
     ).all()
     _, open_to_me = claims.lanes_for(session, actor)
     tops = claims.most_urgent(session, actor, open_to_me)
@@ -370,4 +382,6 @@ def _card(session: Session, actor: Actor, head: Any, lanes: list[str]) -> QueueC
         waiting_capped=row.waiting > MOST_COUNTED, oldest_at=row.oldest, next_due=row.due,
         overdue=row.overdue or 0,
         urgent=row.urgent or 0, escalated=row.escalated or 0, held=f"{held.id}.{held.fence}" if held else None,
+        stands=standings.of(session=session, actor=actor, head=head),
+        held_up=standings.waiting_for_leads(session, head) if may(actor, Action.MANAGE_STANDINGS, head.id) else 0,
     )  # fmt: skip
