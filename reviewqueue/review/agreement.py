@@ -69,3 +69,30 @@ def alpha(units: Iterable[Sequence[Hashable]]) -> float | None:
     number = sum(total.values())
     chance = number * number - sum(count * count for count in total.values())
     return 1 - (number - 1) * disagreement / chance if chance else None
+
+
+def cohen(pairs: Sequence[tuple[Hashable, Hashable]]) -> float | None:
+    """Cohen's kappa of two people over the items that both judged: 1 is agreement, 0 what their habits give by chance.
+
+    None where chance leaves nothing to disagree about. (Cohen 1960, "A coefficient of agreement for nominal scales".)
+    """
+    count = len(pairs)
+    one, other = Counter(left for left, _ in pairs), Counter(right for _, right in pairs)
+    chance = sum(one[answer] * other[answer] for answer in one)
+    alike = sum(1 for left, right in pairs if left == right)
+    return (count * alike - chance) / (count * count - chance) if count * count > chance else None
+
+
+def fleiss(units: Sequence[Sequence[Hashable]]) -> float | None:
+    """Fleiss' kappa over items that equally many people judged, not always the same ones.
+
+    Precondition: all of `units` have the same length, two or more. None where chance leaves nothing to disagree about.
+    (Fleiss 1971, "Measuring nominal scale agreement among many raters".)
+    """
+    if not units:
+        return None
+    each, total = len(units[0]), Counter(answer for unit in units for answer in unit)
+    alike = sum(number * (number - 1) for unit in units for number in Counter(unit).values())
+    observed = alike / (len(units) * each * (each - 1))
+    chance = sum(number * number for number in total.values()) / (len(units) * each) ** 2
+    return (observed - chance) / (1 - chance) if chance < 1 else None

@@ -79,7 +79,13 @@ def test_after_deciding_the_answer_is_told_and_nothing_else_comes_of_it(client, 
     submit(client, cast)
     held = claim(client, cast.alice)["claim"]["id"]
     told = act(client, cast.alice, held, "decision", output={"label": "refund"}).json
-    assert told["gold"] == {"correct": False, "verdict": "override", "output": KNOWN, "note": "It never came."}
+    assert told["gold"] == {
+        "correct": False,
+        "verdict": "override",
+        "output": KNOWN,
+        "note": "It never came.",
+        "standing": None,
+    }
     assert told["resolution"] is None
     assert act(client, cast.alice, held, "decision", output={"label": "refund"}).json == told
     assert decide(client, cast.carol, output=KNOWN)["gold"]["correct"] is True

@@ -101,7 +101,7 @@ def test_whoever_passes_gets_work(client, cast, ask_for):
     assert (told["gold"]["standing"], told["next"]["item"]["id"]) == ("reviewing", waiting)
 
 
-def have_met(transaction, cast, who, *, met, of):
+def have_met(transaction, cast, who, *, met, of, first=1):
     """As if `who` had met `met` of `of` checks."""
     with transaction() as session:
         item_id = session.scalars(select(Item.id).limit(1)).one()
@@ -116,7 +116,7 @@ def have_met(transaction, cast, who, *, met, of):
             )  # fmt: skip
             session.execute(
                 insert(table(Decision)).values(
-                    id=new_id(), task_id=task_id, item_id=item_id, queue_id=cast.queue_id, round=-number - 1,
+                    id=new_id(), task_id=task_id, item_id=item_id, queue_id=cast.queue_id, round=-number - first,
                     person_id=who.id, fence=1, config_version=1, verdict="approve", output="{}", shown="{}", via="web",
                     decided_at=clock(), releases_at=clock(), late=False, correct=number < met,
                 )
