@@ -57,7 +57,7 @@ def test_a_lead_and_the_person_see_the_same_and_nothing_is_marked_before_there_i
     assert (found().gold.of, found().worth_a_look) == (49, [])
     assert (found().signals.hasty.met, found().signals.streak) == (12, 12)
     have_met(transaction, cast, cast.alice, met=1, of=1, first=99)
-    assert found().worth_a_look == ["many decisions in less time than reading takes"]
+    assert found().worth_a_look == ["many decisions in less time than reading takes", "wrong outputs approved"]
     told = client.get("/api/v1/queues/intents/quality", headers=cast.bob.bearer).json["people"]
     assert [one["signals"]["streak"] for one in told if one["name"] == "Alice"] == [12]
     for who, path, words in (
