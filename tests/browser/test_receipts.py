@@ -58,9 +58,9 @@ def correct(page: Any, truth: dict[str, str]) -> None:
     page.wait_for_function("() => !document.querySelector('main').dataset.before && !document.body.ariaBusy")
 
 
-def exported(site: Any) -> list[dict[str, Any]]:
+def exported(site: Any, queue: str = "scans") -> list[dict[str, Any]]:
     """The feedback records of the queue, as the export's jobs write them."""
-    export_id = site.write(exports.request_export, queue="scans")
+    export_id = site.write(exports.request_export, queue=queue)
     with site.app.app_context():
         jobs.plan(ref=export_id, renew=lambda: None)
         with read_session() as session:
