@@ -68,6 +68,7 @@ def test_it_looks_like_the_review_in_whose_place_it_stands(client, cast, app, ch
         assert due - _seconds(one) == pytest.approx(86_400, abs=0.1)
         for made in (one["item"]["id"], one["task"]["id"]):
             assert abs((uuid.UUID(made).int >> 80) / 1000 - _seconds(one)) < 0.2, "an id tells when it was made"
+            assert uuid.UUID(made).int >> 64 & 0xFFF < 8, "and how many were made in that millisecond"
     assert check["item"]["id"] != gold_item
 
 
