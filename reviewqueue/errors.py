@@ -6,6 +6,7 @@ Error
 ├── TooLarge           413  the body is over the limit
 ├── Unauthenticated    401  no or bad credentials
 ├── Forbidden          403  a known thing this actor may not do
+│   └── NotAdmitted         gets no work in the queue: paused, or not calibrated yet
 ├── NotFound           404  does not exist, or may not be known to exist: the two look the same
 ├── Conflict           409  the state does not allow it
 │   ├── InFlight            a twin of this request is still being answered
@@ -75,6 +76,11 @@ class Unauthenticated(Error):
 class Forbidden(Error):
     code = "forbidden"
     title = "You may not do this"
+
+
+class NotAdmitted(Forbidden):
+    code = "reviewer_paused"
+    title = "You get no work here now"
 
 
 class NotFound(Error):

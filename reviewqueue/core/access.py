@@ -38,6 +38,8 @@ class Action(StrEnum):
     """Have an item that has ended judged once more, by somebody else."""
     MANAGE_GOLD = "gold.manage"
     """Items whose answer is known: add them, see them, retire them."""
+    MANAGE_STANDINGS = "standings.manage"
+    """Let reviewers begin or go on, have them calibrated, pause them."""
     READ_QUALITY = "quality.read"
     """How people meet gold, and how they agree."""
     READ_HISTORY = "history.read"
@@ -100,6 +102,7 @@ QUEUE: Mapping[QueueRole, frozenset[Action]] = {
             Action.READ_CONFIGURATION,
             Action.PULL_BRAKES,
             Action.MANAGE_GOLD,
+            Action.MANAGE_STANDINGS,
             Action.READ_QUALITY,
         }
     ),
@@ -127,6 +130,7 @@ SCOPE: Mapping[Scope, frozenset[Action]] = {
             Action.READ_CONFIGURATION,
             Action.PULL_BRAKES,
             Action.MANAGE_GOLD,
+            Action.MANAGE_STANDINGS,
             Action.READ_QUALITY,
             Action.SEE_QUEUE,
         }

@@ -52,10 +52,10 @@ _VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 
 
 def id_at(seconds: float, seed: str) -> str:
-    """A UUIDv7 as if it had been made at that Unix time, the same for the same seed."""
-    digest = int.from_bytes(hashlib.sha256(seed.encode()).digest()[:10], "big")
-    counter, random = digest >> 68, digest & (1 << 62) - 1
-    return str(uuid.UUID(int=int(seconds * 1000) << 80 | 0x7 << 76 | counter << 64 | 0x2 << 62 | random))
+    """A UUIDv7 as if it had been made at that Unix time, the first of its millisecond as most are; the same for the
+    same seed."""
+    random = int.from_bytes(hashlib.sha256(seed.encode()).digest()[:8], "big") & (1 << 62) - 1
+    return str(uuid.UUID(int=int(seconds * 1000) << 80 | 0x7 << 76 | 0x2 << 62 | random))
 
 
 def first_id_at(seconds: float) -> str:

@@ -25,12 +25,13 @@ from reviewqueue.core.http import (
 from reviewqueue.core.ids import known_id
 from reviewqueue.core.strictjson import spliced
 from reviewqueue.delivery.waiting import LONGEST_SECONDS, wait_for
-from reviewqueue.errors import Invalid, NotFound
+from reviewqueue.errors import Invalid
 from reviewqueue.intake.items import item_json
 from reviewqueue.models import Item, Queue
 from reviewqueue.models.states import ENDED, ActorKind, ItemState
 from reviewqueue.queues.catalog import find_queue, overflow_of, queues_or_refusal
 from reviewqueue.resolution import feed as resolutions
+from reviewqueue.resolution.stand_ins import no_item
 
 blueprint = api_blueprint("delivery")
 FEED = "feed"
@@ -71,7 +72,7 @@ def _item(session: Session, who: Actor, item_id: str) -> tuple[Item, dict[str, A
         select(Item, Queue.slug).join(Queue, Queue.id == Item.queue_id).where(Item.id == item_id)
     ).one_or_none()
     if row is None:
-        raise NotFound
+        raise no_item(session, who, Action.READ_ITEMS, item_id)
     require(who, Action.READ_ITEMS, row.Item.queue_id)
     return row.Item, item_json(session, row.Item, row.slug)
 

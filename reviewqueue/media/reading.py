@@ -100,6 +100,8 @@ def given_out(row: Any) -> Response:
         as_attachment=not row.width, download_name=f"{row.sha256[:16]}.{suffix}",
     )  # fmt: skip
     answer.headers["Content-Security-Policy"] = POLICY
+    # The same for a picture that came years ago and for one of a check, which seems to have come just now.
+    del answer.headers["Last-Modified"]
     # Content of items is kept nowhere but here.
     answer.headers["Cache-Control"] = "no-store"
     return answer

@@ -7,7 +7,7 @@ from reviewqueue.models.audit import AuditContent, AuditEvent, AuditSeal
 from reviewqueue.models.background import OutboxRow, RelayLease
 from reviewqueue.models.base import Base, UtcDateTime
 from reviewqueue.models.datasets import DatasetShard, DatasetVersion
-from reviewqueue.models.gold import Gold
+from reviewqueue.models.gold import Gold, Standing
 from reviewqueue.models.imports import Import, ImportChunk, ImportFault
 from reviewqueue.models.items import IdempotencyKey, Item, ItemLikeness, OptOut
 from reviewqueue.models.leading import Bulk, BulkItem, SavedView
@@ -55,6 +55,7 @@ __all__ = [
     "Resolution",
     "SavedView",
     "Skip",
+    "Standing",
     "Task",
     "Token",
     "TokenQueue",

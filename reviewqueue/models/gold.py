@@ -1,4 +1,4 @@
-"""Items whose answer is known. They measure those who review."""
+"""Items whose answer is known, and how those who review stand, whom they measure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from sqlalchemy import ForeignKey, Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from reviewqueue.models.base import Base, Id, Json, Moment, Ref, enumerated
-from reviewqueue.models.states import Verdict
+from reviewqueue.models.states import StandingState, Verdict
 
 
 class Gold(Base):
@@ -34,3 +34,26 @@ class Gold(Base):
             sqlite_where=text("retired_at IS NULL"),
         ),
     )
+
+
+class Standing(Base):
+    """Whether somebody gets work in a queue that calibrates people or has a bar; no row: not asked yet."""
+
+    __tablename__ = "standing"
+
+    queue_id: Mapped[Ref] = mapped_column(ForeignKey("queue.id"), primary_key=True)
+    person_id: Mapped[Ref] = mapped_column(ForeignKey("person.id"), primary_key=True)
+    state: Mapped[StandingState] = mapped_column(enumerated(StandingState, "standing_state"))
+    since: Mapped[Moment]
+    measured_from: Mapped[Moment]
+    """Checks decided before count no more."""
+    decided: Mapped[int]
+    """How much work they have decided, as far as it tells whether they are new."""
+    checks: Mapped[int]
+    """When it came to this state: checks that counted."""
+    correct: Mapped[int]
+    """Of those."""
+    by: Mapped[str] = mapped_column(String(300))
+    """Who brought them into this state: a lead, or the product."""
+    note: Mapped[str | None] = mapped_column(Text)
+    """What a lead said to that."""

@@ -18,6 +18,8 @@ class Comment(Base):
     item_id: Mapped[Ref] = mapped_column(ForeignKey("item.id"))
     person_id: Mapped[Ref] = mapped_column(ForeignKey("person.id"))
     body: Mapped[str] = mapped_column(Text)
+    check_id: Mapped[Ref | None]
+    """The check, a task, during which it was said: whoever has it is shown nothing that was said before."""
     created_at: Mapped[Moment]
 
     __table_args__ = (Index("ix_comment_item_id_id", "item_id", "id"),)

@@ -172,6 +172,17 @@ class Images(StrEnum):
     """Not at all, until asked for."""
 
 
+class StandingState(StrEnum):
+    CALIBRATING = "calibrating"
+    """New to the queue: judges items whose answer is known before any work."""
+    FAILED = "failed"
+    """Met too few of those: gets no work until a lead lets them begin, or try again."""
+    REVIEWING = "reviewing"
+    """Gets work."""
+    PAUSED = "paused"
+    """Met fewer checks than the queue's bar, beyond chance: gets no work until a lead resumes them."""
+
+
 class ActorKind(StrEnum):
     PERSON = "person"
     SERVICE = "service"

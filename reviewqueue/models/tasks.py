@@ -49,6 +49,8 @@ class Task(Base):
     """When it goes on from the leads, along the chain; NULL while it is not with them, or nobody is beyond."""
     sent_from: Mapped[Ref | None]
     """The queue from which somebody sent it to this one. The item stays in its own: its program knows it there."""
+    stand_in: Mapped[Ref | None]
+    """Of a check: the id under which its item is shown, for the real one would tell how old it is."""
     created_at: Mapped[Moment]
 
     __table_args__ = (
@@ -93,6 +95,13 @@ class Task(Base):
             "escalates_at",
             postgresql_where=text("state = 'open' AND escalates_at IS NOT NULL"),
             sqlite_where=text("state = 'open' AND escalates_at IS NOT NULL"),
+        ),
+        # What a stand-in means.
+        Index(
+            "ix_task_stand_in",
+            "stand_in",
+            postgresql_where=text("stand_in IS NOT NULL"),
+            sqlite_where=text("stand_in IS NOT NULL"),
         ),
         # What is somebody's own: put off by them, or assigned to them.
         Index(

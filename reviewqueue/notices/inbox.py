@@ -15,9 +15,9 @@ from reviewqueue.core.db import clock
 from reviewqueue.core.http import cursor_of, parse_cursor
 from reviewqueue.core.ids import known_id, new_id
 from reviewqueue.errors import NotFound
-from reviewqueue.models import Item, Notice, Person, Queue
+from reviewqueue.models import Item, Notice, Person, Queue, Task
 from reviewqueue.models.base import table
-from reviewqueue.models.states import ActorKind, NoticeKind
+from reviewqueue.models.states import ActorKind, NoticeKind, TaskKind, TaskState
 
 MAIL = "notice.mail"
 MAIL_DELAY_SECONDS = 60.0
@@ -68,12 +68,21 @@ def mine(*, session: Session, actor: Actor, cursor: str | None) -> tuple[list[An
 
 
 def _told() -> Any:
-    by = aliased(Person)
+    by, check = aliased(Person), aliased(Task)
+    # Until they have decided it, a check's item is known to its person under another id.
+    stand_in = (
+        select(check.stand_in)
+        .where(
+            check.item_id == Notice.item_id, check.assignee == Notice.person_id, check.kind == TaskKind.GOLD,
+            check.state != TaskState.DONE,
+        )
+        .limit(1).scalar_subquery()
+    )  # fmt: skip
     return (
         select(
-            Notice.id, Notice.kind, Notice.item_id, Notice.words, Notice.created_at, Notice.read_at, Notice.mailed_at,
-            by.name.label("by_name"), Item.external_id, Queue.title.label("queue"), Person.email, Person.name,
-            Person.disabled_at, Person.unmailed_since,
+            Notice.id, Notice.kind, func.coalesce(stand_in, Notice.item_id).label("item_id"), Notice.words,
+            Notice.created_at, Notice.read_at, Notice.mailed_at, by.name.label("by_name"), Item.external_id,
+            Queue.title.label("queue"), Person.email, Person.name, Person.disabled_at, Person.unmailed_since,
         )
         .join(Person, Person.id == Notice.person_id)
         .outerjoin(by, by.id == Notice.by_person)
@@ -84,16 +93,16 @@ def _told() -> Any:
 
 def read(*, session: Session, actor: Actor, notice_id: str) -> Any:
     """Note that `actor` has seen the notice; returns `item_id` and `kind`. Raises `NotFound` for other people's."""
-    row = session.execute(
-        update(Notice)
-        .where(Notice.id == notice_id, Notice.person_id == actor.id)
-        .values(read_at=func.coalesce(Notice.read_at, clock()))
-        .returning(Notice.item_id, Notice.kind)
-        .execution_options(synchronize_session=False)
-    ).one_or_none()
-    if row is None:
+    told = session.execute(_told().where(Notice.id == notice_id, Notice.person_id == actor.id)).one_or_none()
+    if told is None:
         raise NotFound
-    return row
+    session.execute(
+        update(Notice)
+        .where(Notice.id == notice_id, Notice.read_at.is_(None))
+        .values(read_at=clock())
+        .execution_options(synchronize_session=False)
+    )
+    return told
 
 
 def read_all(*, session: Session, actor: Actor, item_id: str | None = None) -> None:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from reviewqueue.core.access import Scope
 from reviewqueue.intake.shapes import Alternative, Failure, Part
-from reviewqueue.models.states import Audience, Risk, TaskKind, Verdict
+from reviewqueue.models.states import Audience, Risk, StandingState, TaskKind, Verdict
 from reviewqueue.openapi.items import NEW, RESOLUTION, Resolution
 from reviewqueue.openapi.operations import Answer, Operation, Tag, Told, json_body
 from reviewqueue.openapi.parameters import ITEM, PATHS, QUEUE, TASK
@@ -123,6 +123,9 @@ class KnownAnswer(Told):
     output: Any
     note: str | None
     """Why it is the answer."""
+    standing: StandingState | None
+    """Into which it brought the reviewer: `reviewing` after a calibration that was passed, `failed`, `paused`; else
+    null, also when the same decision is sent again."""
 
 
 class Decided(Told):
@@ -180,7 +183,7 @@ TAG = Tag(
             "POST", "/queues/{slug}/claims", "claim_in_queue", "Claim the most urgent task of a queue",
             {201: Answer("The claim; who holds one in the queue gets that one again.", Claim, CLAIM), 204: NOTHING},
             scope=Scope.REVIEW,
-            codes=("claim_race",),
+            codes=("claim_race", "reviewer_paused", "calibration_failed", "no_gold_left"),
         ),
         Operation(
             "POST", "/claims", "claim_anywhere", "Claim the most urgent task over all one's queues",

@@ -21,6 +21,7 @@ _PATHS = (
     Parameter("task_id", "path", ID, "The task's id.", TASK),
     Parameter("decision_id", "path", ID, "The decision's id.", "01939d1c-9f00-7a55-b1c0-2d3e4f506172"),
     Parameter("gold_id", "path", ID, "The gold's id.", "01939d1c-af00-7b66-82d1-3e4f50617283"),
+    Parameter("reviewer_id", "path", ID, "The reviewer's id.", "01939d10-7a00-7a11-8b22-1c2d3e4f5061"),
     Parameter("import_id", "path", ID, "The import's id.", "01939d1d-1c00-7d01-a2b3-c4d5e6f70819"),
     Parameter("export_id", "path", ID, "The export's id.", "01939d1e-2d00-7e12-93a4-b5c6d7e8f90a"),
     Parameter("endpoint_id", "path", ID, "The webhook endpoint's id.", "01939d1f-3e00-7f23-84b5-a6c7d8e9f01b"),

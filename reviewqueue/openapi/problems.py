@@ -44,6 +44,18 @@ KNOWN: Mapping[str, tuple[type[Error], str]] = {
     "unauthenticated": (errors.Unauthenticated, "Send a token: Authorization: Bearer rq_…"),
     "bad_token": (errors.Unauthenticated, "The token is unknown, revoked or expired. Make a new one."),
     "forbidden": (errors.Forbidden, "This token lacks the scope items:write."),
+    "reviewer_paused": (
+        errors.NotAdmitted,
+        "Your reviewing here is paused: your checks are under the queue's bar. A lead can resume it.",
+    ),
+    "calibration_failed": (
+        errors.NotAdmitted,
+        "You met too few of the items whose answer is known. A lead can let you try again, or begin.",
+    ),
+    "no_gold_left": (
+        errors.NotAdmitted,
+        "You are new here, and the queue has no item with a known answer left to begin with.",
+    ),
     "not_found": (errors.NotFound, "Nothing is known under this address."),
     "too_large": (errors.TooLarge, "The request is larger than this server accepts. Split it, or send less."),
     "unsupported_media_type": (http.UnsupportedMediaType, "application/json"),

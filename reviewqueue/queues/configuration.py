@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import pydantic
 import yaml
@@ -48,6 +48,33 @@ class Audit(Shape):
     """Whether the program waits for that review."""
 
 
+class Calibration(Shape):
+    """What somebody new to the queue judges before any work: items whose answer is known."""
+
+    gold: Annotated[int, pydantic.Field(ge=1, le=100)] = 10
+    """How many."""
+    correct: Annotated[float, pydantic.Field(gt=0, le=1)] = 0.8
+    """Share that they must meet."""
+
+
+class Bar(Shape):
+    """Who certainly meets fewer checks than that is paused."""
+
+    correct: Annotated[float, pydantic.Field(gt=0, lt=1)]
+    after: Annotated[int, pydantic.Field(ge=50, le=1000)] = 50
+    """Checks before anybody is judged."""
+
+
+class Newcomers(Shape):
+    """What becomes of the first decisions that somebody makes in the queue."""
+
+    MOST: ClassVar[int] = 10_000
+    first: Annotated[int, pydantic.Field(ge=1, le=MOST)] = 100
+    """How many these are."""
+    second_look: Annotated[float, pydantic.Field(ge=0, le=1)]
+    """Share of them that somebody else reviews, too."""
+
+
 class Reviews(Shape):
     """How many people judge an item, and how they come to one answer."""
 
@@ -68,6 +95,9 @@ class Reviews(Shape):
     """Share of the tasks whose reviewer does not see what the AI said."""
     gold: Annotated[float, pydantic.Field(ge=0, le=1)] = 0.0
     """Share of the claims that are given an item whose answer is known."""
+    calibration: Calibration | None = None
+    bar: Bar | None = None
+    newcomers: Newcomers | None = None
 
 
 class Sla(Shape):

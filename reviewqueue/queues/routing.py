@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -160,6 +161,20 @@ def draw(subject: str, key: bytes, what: str = "audit") -> float:
     `what` have nothing to do with it."""
     digest = hmac.new(key, f"{what}:{subject}".encode(), hashlib.sha256).digest()
     return (int.from_bytes(digest[:8], "big") >> 11) / (1 << 53)
+
+
+def stored_facts(item: Any, metadata: str) -> tuple[dict[str, Any], bool]:
+    """What rules read of an item as it is stored, JSON as text; and whether the AI failed."""
+    output, failed = json.loads(item.output), False
+    if item.failure is not None:
+        # What the AI gave, where it was only not accepted: another configuration may accept it.
+        output, failed = json.loads(item.failure).get("raw"), json.loads(item.failure)["code"] != "invalid_output"
+    facts = {
+        "input": json.loads(item.input), "output": output, "confidence": item.confidence, "risk": item.risk.value,
+        "model": item.model, "model_version": item.model_version, "metadata": json.loads(metadata),
+        "lowest_part": lowest_part(json.loads(item.parts) if item.parts else None),
+    }  # fmt: skip
+    return facts, failed
 
 
 def lowest_part(parts: Sequence[Mapping[str, Any]] | None) -> float | None:

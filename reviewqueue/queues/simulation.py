@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -290,15 +289,7 @@ def _verdicts(session: Session, item_ids: list[str]) -> dict[str, Verdict]:
 
 
 def _case(row: Any, verdict: Verdict | None) -> Case:
-    output, failed = json.loads(row.output), False
-    if row.failure is not None:
-        # What the AI gave, where it was only not accepted: another configuration may accept it.
-        output, failed = json.loads(row.failure).get("raw"), json.loads(row.failure)["code"] != "invalid_output"
-    facts = {
-        "input": json.loads(row.input), "output": output, "confidence": row.confidence, "risk": row.risk.value,
-        "model": row.model, "model_version": row.model_version, "metadata": json.loads(row.metadata),
-        "lowest_part": routing.lowest_part(json.loads(row.parts) if row.parts else None),
-    }  # fmt: skip
+    facts, failed = routing.stored_facts(row, row.metadata)
     return Case(row.id, facts, failed, row.action, verdict, row.audit_sample)
 
 

@@ -17,7 +17,7 @@ from reviewqueue.core import trail
 from reviewqueue.core.access import SYSTEM, Action, Actor, may, require
 from reviewqueue.core.db import append, beside, clock, on_postgresql
 from reviewqueue.core.ids import new_id
-from reviewqueue.errors import ItemEnded, NotFound
+from reviewqueue.errors import ItemEnded
 from reviewqueue.models import Decision, Item, PendingRelease, Resolution, Task
 from reviewqueue.models.base import table
 from reviewqueue.models.states import (
@@ -33,6 +33,7 @@ from reviewqueue.models.states import (
 )
 from reviewqueue.queues import brakes
 from reviewqueue.queues.catalog import configuration
+from reviewqueue.resolution.stand_ins import no_item
 
 BATCH = 200
 _item, _task = table(Item).c, table(Task).c
@@ -191,7 +192,7 @@ def cancel_item(*, session: Session, actor: Actor, item_id: str, reason: str | N
     query = select(Item.id, Item.queue_id, Item.state, Item.revision, Item.submitted_by).where(Item.id == item_id)
     item = session.execute(query.with_for_update() if on_postgresql(session) else query).one_or_none()
     if item is None:
-        raise NotFound
+        raise no_item(session, actor, Action.SUBMIT_ITEMS, item_id)
     if not may(actor, Action.CLOSE_ITEMS, item.queue_id):
         require(actor, Action.SUBMIT_ITEMS, item.queue_id)
         if item.submitted_by != actor.label:

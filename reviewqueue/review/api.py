@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from flask import Response
 from sqlalchemy.orm import Session
 
@@ -20,7 +22,7 @@ from reviewqueue.core.http import (
 from reviewqueue.core.ids import known_id
 from reviewqueue.core.moments import iso
 from reviewqueue.core.strictjson import Raw, parse_object, raw, spliced
-from reviewqueue.errors import Fault, Invalid
+from reviewqueue.errors import Fault, Invalid, NotAdmitted
 from reviewqueue.intake.shapes import ItemShape
 from reviewqueue.media import reading
 from reviewqueue.queues.catalog import find_queue
@@ -36,6 +38,7 @@ from reviewqueue.review import (
     handing,
     media,
     quality,
+    standings,
     workpiece,
 )
 from reviewqueue.review.decisions import Submission, withdraw
@@ -50,6 +53,7 @@ from reviewqueue.review.shapes import (
     PostponementShape,
     ReopeningShape,
     SkipShape,
+    StandingShape,
     TransferShape,
 )
 
@@ -87,9 +91,11 @@ def decide(claim_id: str) -> Response:
     if body.shape.next:
         with read_session() as session:
             slug = claims.queue_of_claim(session=session, actor=who, claim_id=claim_id).slug
-        members["next"] = edge.take_next(
-            who, slug, lambda session, held: workpiece.claim_json(session=session, actor=who, held=held)
-        )
+        with contextlib.suppress(NotAdmitted):
+            members["next"] = None
+            members["next"] = edge.take_next(
+                who, slug, lambda session, held: workpiece.claim_json(session=session, actor=who, held=held)
+            )
     return text_answer(spliced(members))
 
 
@@ -295,6 +301,22 @@ def retire_gold(gold_id: str) -> Response:
     """Give it to nobody any more."""
     with write_session() as session:
         golden.retire(session=session, actor=actor(), gold_id=known_id(gold_id))
+    return Response(status=204)
+
+
+@blueprint.put("/queues/<slug>/standings/<reviewer_id>")
+def rule(slug: str, reviewer_id: str) -> Response:
+    """Let somebody begin or go on, have them calibrated, or pause them."""
+    shape = read_body(StandingShape).shape
+    with write_session() as session:
+        standings.rule(
+            session=session,
+            actor=actor(),
+            slug=slug,
+            person_id=known_id(reviewer_id),
+            state=shape.state,
+            note=shape.note,
+        )
     return Response(status=204)
 
 

@@ -19,7 +19,7 @@ from reviewqueue.models import Item, Membership, Person, Queue, Task
 from reviewqueue.models.lanes import lane_of
 from reviewqueue.models.states import UNFINISHED, Audience, NoticeKind, QueueRole, TaskKind, TaskState
 from reviewqueue.notices import inbox
-from reviewqueue.review import claims
+from reviewqueue.review import claims, golden
 
 MOST_LISTED = 200
 MOST_PRIORITY = 1000
@@ -205,9 +205,9 @@ class Own:
 
 def _mine(actor: Actor) -> Any:
     places = [queue_id for queue_id in actor.memberships if may(actor, Action.REVIEW, queue_id)]
-    # A check is assigned to whom it is for, who must not see it from that; one that they put off is expected here.
+    # A check is assigned to whom it is for, who must not see it from that; one that they have put off is expected here.
     # Index ix_task_assignee.
-    assigned = (Task.assignee == actor.id) & or_(Task.kind != TaskKind.GOLD, Task.available_at > clock())
+    assigned = (Task.assignee == actor.id) & or_(Task.kind != TaskKind.GOLD, Task.available_at > Task.created_at)
     return assigned, Task.state.in_(UNFINISHED), Task.queue_id.in_(places)
 
 
@@ -228,17 +228,17 @@ def my_tasks(*, session: Session, actor: Actor) -> list[Any]:
     later = Task.available_at > clock()
     in_hand = (Task.holder == actor.id) & (Task.state == TaskState.CLAIMED) & (Task.lease_until > clock())
     assignee, state, places = _mine(actor)
-    return list(
-        session.execute(
+    rows = session.execute(
             select(
-                Task.id, Task.fence, Task.due, Task.available_at, Task.priority, Queue.slug, Queue.title,
-                Item.external_id, Item.id.label("item_id"), Item.rule_title, later.label("later"),
-                in_hand.label("in_hand"),
+                Task.id, Task.kind, Task.config_version, Task.queue_id, Item.id.label("real_id"), Task.fence, Task.due,
+            Task.available_at, Task.priority, Queue.slug, Queue.title, Item.external_id,
+            func.coalesce(Task.stand_in, Item.id).label("item_id"), Item.rule_title, later.label("later"),
+            in_hand.label("in_hand"),
             )
             .join(Queue, Queue.id == Task.queue_id)
             .join(Item, Item.id == Task.item_id)
             .where(or_(assignee, in_hand), state, places)
             .order_by(in_hand.desc(), later, Task.available_at, Task.priority.desc(), Task.due, Task.id)
             .limit(MOST_LISTED)
-        )
     )  # fmt: skip
+    return [golden.as_work(session, row) if row.kind is TaskKind.GOLD else row for row in rows]

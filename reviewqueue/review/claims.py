@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import product
+from types import SimpleNamespace
 from typing import Any
 
 from flask import current_app
@@ -46,7 +47,7 @@ from reviewqueue.models.states import Audience, QueueRole, TaskKind, TaskState
 from reviewqueue.queues import routing
 from reviewqueue.queues.applying import fits
 from reviewqueue.queues.catalog import HEAD, QueueHead, configuration, head_of, queue_by_id
-from reviewqueue.review import golden, rounds
+from reviewqueue.review import golden, rounds, standings
 
 SKIPS_BEFORE_ESCALATION = 3
 DESK = 0
@@ -107,6 +108,9 @@ def claim_next(*, session: Session, actor: Actor, slug: str | None = None, seat:
     require_person(actor)
     for attempt in range(ATTEMPTS):
         heads, lanes = lanes_for(session, actor, slug)
+        lanes, new_to = standings.sift(session, actor, heads, lanes, named=slug is not None)
+        if new_to is not None:
+            return _calibrate(session, actor, new_to, seat)
         place = _best_lane(session, actor, lanes)
         if place is not None:
             queue_id, lane = place
@@ -326,6 +330,27 @@ def _take_gold(
     return _lease(session, actor, head, _TAKE_ONE, {"task_id": made.id, "in_lane": made.lane}, seat)
 
 
+def _calibrate(session: Session, actor: Actor, head: QueueHead, seat: int) -> Held:
+    """An item whose answer is known, for somebody who is to judge some before any work. Raises `NotAdmitted` when there
+    is none left for them."""
+    held = _held_by(session, actor, [head.id], seat)
+    if held is not None:
+        return held
+    mine = select(Task.id, Task.lane).where(
+        Task.assignee == actor.id, Task.queue_id == head.id, Task.kind == TaskKind.GOLD, OPEN
+    )
+    task = session.execute(mine.order_by(Task.id).limit(1)).one_or_none()
+    if task is None:
+        due_seconds = configuration(session, head.id, head.version).config.sla.due_minutes * 60.0
+        now = session.execute(select(clock().label("now"), clock(due_seconds).label("due"))).one()
+        near = SimpleNamespace(priority=0, due=now.due, created_at=now.now)
+        task = golden.make_task(session, actor, head, near, hidden=False)
+    held = task and _lease(session, actor, head, _TAKE_ONE, {"task_id": task.id, "in_lane": task.lane}, seat)
+    if held is None:
+        raise standings.nothing_to_calibrate()
+    return held
+
+
 def _lease(
     session: Session, actor: Actor, head: QueueHead, statement: Any, parameters: dict[str, Any], seat: int
 ) -> Held | None:
@@ -383,22 +408,25 @@ def _held_by(session: Session, actor: Actor, queue_ids: Iterable[str], seat: int
     return _lease(session, actor, head, _TAKE_AGAIN, {"task_id": row.id, "old_fence": row.fence}, seat)
 
 
-def claim_task(*, session: Session, actor: Actor, task_id: str, seat: int = DESK) -> Held:
-    """Claim one particular open task, handing back what `actor` holds in its queue, in that seat.
+def claim_task(*, session: Session, actor: Actor, task_id: str, seat: int = DESK, again: bool = False) -> Held:
+    """Claim one particular open task, handing back what `actor` holds in its queue, in that seat. `again`: they had it
+    a moment ago.
 
-    Raises `NotFound`, `Forbidden`, and `Conflict` when it is not open to them.
+    Raises `NotFound`, `Forbidden`, `NotAdmitted` where they get no work, and `Conflict` when it is not open to them.
     """
     require_person(actor)
-    row = session.execute(select(Task.queue_id, Task.lane).where(Task.id == task_id)).one_or_none()
+    row = session.execute(select(Task.queue_id, Task.lane, Task.kind).where(Task.id == task_id)).one_or_none()
     if row is None:
         raise NotFound
     require(actor, Action.REVIEW, row.queue_id)
+    head = queue_by_id(session, row.queue_id)
+    if not again:
+        standings.require_admitted(session, actor, head, row.kind)
     is_lead = may(actor, Action.TAKE_ESCALATIONS, row.queue_id)
     if not may_take(row.lane, person_id=actor.id, is_lead=is_lead):
         raise Conflict("This task is for somebody else.", code="not_yours")
     there = Task.holder == actor.id, Task.queue_id == row.queue_id, Task.seat == seat
     _hand_back(session, actor, "task.released", *there)
-    head = queue_by_id(session, row.queue_id)
     held = _lease(session, actor, head, _TAKE_ONE, {"task_id": task_id, "in_lane": row.lane}, seat)
     if held is None:
         raise Conflict("Somebody else took this task a moment ago.", code="taken")
@@ -525,15 +553,17 @@ def _queue_of(session: Session, actor: Actor, task_id: str) -> QueueHead:
 def lost_lease(session: Session, actor: Actor, task_id: str) -> Conflict:
     """Why a claim no longer holds, in words for its former holder."""
     row = session.execute(
-        select(Task.state, Task.holder, Task.queue_id, Task.audience, Task.assignee).where(Task.id == task_id)
+        select(Task.state, Task.kind, Task.holder, Task.queue_id, Task.audience, Task.assignee).where(
+            Task.id == task_id
+        )
     ).one()
     if row.state is TaskState.DONE:
         return LeaseLost("Your time on this task ran out, and somebody else has decided it. Your draft is kept.")
-    if row.state is TaskState.CANCELLED:
+    if row.state is TaskState.CANCELLED and row.kind is not TaskKind.GOLD:
         return LeaseLost("This item needs no decision any more. Your draft is kept.", code="item_ended")
     if row.state is TaskState.CLAIMED and row.holder != actor.id:
         return LeaseLost("Your time on this task ran out, and somebody else has it now. Your draft is kept.")
-    if row.state is TaskState.OPEN and _has_skipped(session, actor, task_id):
+    if row.state is not TaskState.CLAIMED and _has_skipped(session, actor, task_id):
         return LeaseLost("You have skipped this task: it goes to somebody else.", code="not_yours")
     if row.assignee not in {None, actor.id}:
         return LeaseLost("This task was given to somebody else. Your draft is kept.", code="not_yours")
@@ -564,11 +594,11 @@ def skip(*, session: Session, actor: Actor, claim_id: str, comment: str | None =
     _queue_of(session, actor, task_id)
     rounds.lock_item_of(session, task_id)
     task = locked(session, task_id, fence, actor)
+    session.execute(insert(Skip).values(task_id=task_id, person_id=actor.id, comment=comment, created_at=clock()))
     if task.kind is TaskKind.GOLD:
         put_aside(session, actor, task, "task.skipped", facts={"fence": fence})
         return
     decided = rounds.deciders(session, task.item_id)
-    session.execute(insert(Skip).values(task_id=task_id, person_id=actor.id, comment=comment, created_at=clock()))
     excluded = sorted({*json.loads(task.excluded), actor.id})
     skips = session.execute(select(func.count()).select_from(Skip).where(Skip.task_id == task_id)).scalar_one()
     escalates = task.audience is Audience.REVIEWER and (
@@ -598,12 +628,12 @@ def skip(*, session: Session, actor: Actor, claim_id: str, comment: str | None =
     )
 
 
-def put_aside(session: Session, actor: Actor, task: Any, action: str, *, facts: dict[str, Any]) -> None:
-    """A check that somebody hands on ends there: it was for them."""
+def put_aside(session: Session, actor: Actor, task: Any, action: str, *, facts: dict[str, Any], **values: Any) -> None:
+    """A check that somebody hands on ends there: it was for them. `values` are what its claim's page tells them by."""
     session.execute(
         update(table(Task))
         .where(_task.id == task.id)
-        .values(state=TaskState.CANCELLED, last_holder=_task.holder, holder=None, lease_until=None)
+        .values(state=TaskState.CANCELLED, last_holder=_task.holder, holder=None, lease_until=None, **values)
     )
     trail.record(session, actor, action, queue_id=task.queue_id, item_id=task.item_id, subject=task.id, facts=facts)
 
@@ -633,7 +663,7 @@ def hand_on(
     columns of `locked`."""
     if audience is Audience.LEAD and task.audience is Audience.REVIEWER:
         assignee = None
-        values.setdefault("escalates_at", _beyond_the_leads(session, task.queue_id))
+        values.setdefault("escalates_at", rounds.beyond_the_leads(session, task.queue_id))
     session.execute(
         update(Task)
         .where(Task.id == task.id)
@@ -644,10 +674,3 @@ def hand_on(
             **{"available_at": clock(), **values},
         )
     )  # fmt: skip
-
-
-def _beyond_the_leads(session: Session, queue_id: str) -> Any:
-    """When a task that comes to the leads now goes on from them; NULL where the queue says nothing of it."""
-    head = queue_by_id(session, queue_id)
-    chain = configuration(session, head.id, head.version).config.escalation
-    return None if chain is None else clock(chain.after_minutes * 60.0)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert, or_, select
 from sqlalchemy.orm import Session
 
 from reviewqueue.core import trail
@@ -19,10 +19,11 @@ from reviewqueue.core.ids import new_id
 from reviewqueue.errors import Fault, Forbidden, Invalid, NotFound
 from reviewqueue.media.reading import Picture, pictures_of
 from reviewqueue.models import Comment, Item, Membership, Person, Task
-from reviewqueue.models.states import ActorKind, NoticeKind, TaskState
+from reviewqueue.models.states import ActorKind, NoticeKind, TaskKind, TaskState
 from reviewqueue.notices import inbox
 from reviewqueue.queues.catalog import QueueHead, configuration, queue_by_id
 from reviewqueue.queues.configuration import QueueConfig
+from reviewqueue.resolution.stand_ins import check_behind
 
 LONGEST = 10_000
 MOST_LISTED = 500
@@ -54,6 +55,7 @@ def comment(*, session: Session, actor: Actor, item_id: str, body: str) -> Comme
 
     Raises `NotFound`, `Forbidden`, `Invalid` for nothing or too much.
     """
+    item_id, check_id = meant(session, actor, item_id)
     places = places_of(session, actor, item_id, Action.COMMENT)
     if actor.kind is not ActorKind.PERSON:
         raise Forbidden("Only people comment: use a personal token with the scope review.")
@@ -61,10 +63,11 @@ def comment(*, session: Session, actor: Actor, item_id: str, body: str) -> Comme
     if not 0 < len(body) <= LONGEST:
         raise Invalid("Write something, up to 10,000 characters.", [Fault("/body", "must be 1 to 10,000 characters")])
     mentioned, unknown = mentions(body, people_of(session, places))
-    earlier = set(session.scalars(select(Comment.person_id).where(Comment.item_id == item_id)))
+    before = said_about(session, item_id) if check_id is None else said_during(session, check_id, item_id)
+    earlier = {row.person_id for row in before}
     created = session.execute(
         insert(Comment)
-        .values(id=new_id(), item_id=item_id, person_id=actor.id, body=body, created_at=clock())
+        .values(id=new_id(), item_id=item_id, person_id=actor.id, body=body, check_id=check_id, created_at=clock())
         .returning(Comment.id, Comment.created_at)
     ).one()
     named = {each.id for each in mentioned}
@@ -76,6 +79,21 @@ def comment(*, session: Session, actor: Actor, item_id: str, body: str) -> Comme
         facts={"mentioned": sorted(named)}, content={"comment": body},
     )  # fmt: skip
     return Commented(created.id, created.created_at, mentioned, unknown)
+
+
+def meant(session: Session, actor: Actor, item_id: str) -> tuple[str, str | None]:
+    """The item that an id means, and the check during which it is spoken of: where the item is shown under a stand-in,
+    and, under its own id, to whoever has yet to decide it."""
+    check = check_behind(session, item_id)
+    if check is None:
+        own = select(Task.id, Task.item_id, Task.state).where(
+            Task.item_id == item_id, Task.kind == TaskKind.GOLD, Task.assignee == actor.id,
+            Task.state != TaskState.DONE,
+        )  # fmt: skip
+        check = session.execute(own).first()
+    if check is None:
+        return item_id, None
+    return check.item_id, None if check.state is TaskState.DONE else check.id
 
 
 def places_of(session: Session, actor: Actor, item_id: str, *actions: Action) -> list[str]:
@@ -134,6 +152,8 @@ class Conversation:
     item: Any
     pictures: list[Picture]
     """What its input refers to."""
+    shown_id: str
+    """Under which the reader knows it."""
     queue: QueueHead
     config: QueueConfig
     comments: list[Any]
@@ -147,18 +167,26 @@ class Conversation:
 
 def conversation(*, session: Session, actor: Actor, item_id: str) -> Conversation:
     """What was said about the item, and the item itself: opening it is an event, and `actor` has then read the notices
-    about it. Raises `NotFound`, `Forbidden`."""
+    about it. During a check: as if the item had come with it. Raises `NotFound`, `Forbidden`."""
+    named, (item_id, check_id) = item_id, meant(session, actor, item_id)
     places = places_of(session, actor, item_id, Action.COMMENT, Action.READ_ITEMS)
     item = session.execute(select(Item).where(Item.id == item_id)).scalar_one()
     inbox.read_all(session=session, actor=actor, item_id=item_id)
     trail.record(session, actor, "item.viewed", queue_id=item.queue_id, item_id=item_id)
+    said = said_about(session, item_id) if check_id is None else said_during(session, check_id, item_id)
     return Conversation(
         item=item, pictures=pictures_of(session, item.id, json.loads(item.input), item.input),
-        queue=queue_by_id(session, item.queue_id),
-        config=configuration(session, item.queue_id, item.config_version).config, comments=said_about(session, item_id),
+        shown_id=_shown_id(session, actor, item, named, check_id), queue=queue_by_id(session, item.queue_id),
+        config=configuration(session, item.queue_id, item.config_version).config, comments=said,
         people=people_of(session, places), may_comment=any(may(actor, Action.COMMENT, place) for place in places),
         held=_held(session, actor, item_id),
     )  # fmt: skip
+
+
+def _shown_id(session: Session, actor: Actor, item: Any, named: str, check_id: str | None) -> str:
+    if check_id is None or may(actor, Action.READ_ITEMS, item.queue_id):
+        return str(item.id)
+    return str(session.execute(select(Task.stand_in).where(Task.id == check_id)).scalar_one() or named)
 
 
 def _held(session: Session, actor: Actor, item_id: str) -> str | None:
@@ -173,16 +201,25 @@ def _held(session: Session, actor: Actor, item_id: str) -> str | None:
 
 def listed(*, session: Session, actor: Actor, item_id: str) -> list[Any]:
     """As `said_about`. Raises `NotFound`, `Forbidden`."""
+    item_id, check_id = meant(session, actor, item_id)
     places_of(session, actor, item_id, Action.COMMENT, Action.READ_ITEMS)
-    return said_about(session, item_id)
+    return said_about(session, item_id) if check_id is None else said_during(session, check_id, item_id)
 
 
-def said_about(session: Session, item_id: str) -> list[Any]:
+def said_during(session: Session, check_id: str, item_id: str) -> list[Any]:
+    """What was said while somebody had a check: by them, and since then by others who know that it is one."""
+    during = select(Comment.id).where(Comment.item_id == item_id, Comment.check_id == check_id)
+    first = during.order_by(Comment.id).limit(1).correlate(None).scalar_subquery()
+    replies = Comment.check_id.is_(None) & (Comment.id > first)
+    return said_about(session, item_id, or_(Comment.check_id == check_id, replies))
+
+
+def said_about(session: Session, item_id: str, *which: Any) -> list[Any]:
     """The comments on an item, oldest first. Index ix_comment_item_id_id. Asks no permission."""
     rows = session.execute(
         select(Comment.id, Comment.body, Comment.created_at, Person.name, Comment.person_id)
         .join(Person, Person.id == Comment.person_id)
-        .where(Comment.item_id == item_id)
+        .where(Comment.item_id == item_id, *which)
         .order_by(Comment.id.desc())
         .limit(MOST_LISTED)
     ).all()

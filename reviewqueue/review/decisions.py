@@ -28,7 +28,7 @@ from reviewqueue.queues.catalog import Compiled, configuration
 from reviewqueue.queues.configuration import offered_reasons
 from reviewqueue.resolution import reading
 from reviewqueue.resolution.verdicts import MISSING, Judged, judge, same
-from reviewqueue.review import claims, drafts, golden, rounds
+from reviewqueue.review import claims, drafts, golden, rounds, standings
 from reviewqueue.review.settling import mark_in_review, put_into_effect
 
 
@@ -149,6 +149,8 @@ def decide(*, session: Session, actor: Actor, claim_id: str, submission: Submiss
     if task.kind is TaskKind.GOLD:
         return _measure(session, actor, task, fence, submission, judged, now, compiled.config.reviews.agree_on)
     grace = compiled.config.undo_seconds if submission.grace else 0
+    if compiled.config.reviews.newcomers is not None:
+        task = standings.second_look(session, actor, task, compiled.config.reviews.newcomers)
     return _stand(session, actor, task, fence, submission, judged, now, grace)
 
 
@@ -247,7 +249,8 @@ def _measure(
         session, actor, "gold.decided", queue_id=task.queue_id, item_id=task.item_id, subject=task.id,
         facts={"fence": fence, "verdict": judged.verdict, "decision": row.id, "correct": correct},
     )  # fmt: skip
-    return _decided(row, None, 0, replayed=False, gold=golden.Feedback(correct, known))
+    standing = standings.note_check(session=session, actor=actor, queue_id=task.queue_id)
+    return _decided(row, None, 0, replayed=False, gold=golden.Feedback(correct, known, standing))
 
 
 _SHOWN = (
@@ -449,7 +452,7 @@ def withdraw(*, session: Session, actor: Actor, decision_id: str, seat: int = cl
         session, actor, "decision.withdrawn", queue_id=row.queue_id, item_id=row.item_id, subject=row.task_id,
         facts={"decision": row.id},
     )  # fmt: skip
-    return claims.claim_task(session=session, actor=actor, task_id=row.task_id, seat=seat)
+    return claims.claim_task(session=session, actor=actor, task_id=row.task_id, seat=seat, again=True)
 
 
 def _as_draft(session: Session, actor: Actor, row: Any) -> None:

@@ -35,13 +35,14 @@ def escalate(*, session: Session, actor: Actor, claim_id: str, comment: str | No
     here = claims.queue_of_claim(session=session, actor=actor, claim_id=claim_id)
     rounds.lock_item_of(session, task_id)
     task = claims.locked(session, task_id, fence, actor)
-    leads = people_with(session, here.id, QueueRole.LEAD) - {actor.id} - rounds.deciders(session, task.item_id)
+    decided = set() if task.kind is TaskKind.GOLD else rounds.deciders(session, task.item_id)
+    leads = people_with(session, here.id, QueueRole.LEAD) - {actor.id} - decided
     there = None
     if task.audience is Audience.LEAD or not leads:
         there = _next(session, here)
         _require_somebody(task, there)
     if task.kind is TaskKind.GOLD:
-        claims.put_aside(session, actor, task, "task.escalated", facts={"fence": fence})
+        _put_aside(session, actor, task, here, there, fence=fence, comment=comment)
         return
     by = {"escalated_by": actor.id, "escalation_comment": comment}
     if there is None:
@@ -49,12 +50,26 @@ def escalate(*, session: Session, actor: Actor, claim_id: str, comment: str | No
     else:
         _move_on(session, task, here, there, **by)
         leads = people_with(session, there.id, QueueRole.LEAD)
+    handing.leave_siblings(session, task, actor)
     trail.record(
         session, actor, "task.escalated", queue_id=here.id, item_id=task.item_id, subject=task_id,
         facts={"fence": fence} | ({"to": there.id} if there else {}),
         content={"comment": comment} if comment else None,
     )  # fmt: skip
     inbox.tell(session, actor, leads, NoticeKind.ESCALATED, item_id=task.item_id, words=comment)
+
+
+def _put_aside(
+    session: Session, actor: Actor, task: Any, here: QueueHead, there: QueueHead | None, *, fence: int,
+    comment: str | None,
+) -> None:  # fmt: skip
+    """A check, refused where a review would be."""
+    gone: dict[str, Any] = {"audience": Audience.LEAD}
+    if there is not None:
+        handing.require_possible(session, there, task)
+        gone = handing.place(here, there)
+    by = {"escalated_by": actor.id, "escalation_comment": comment}
+    claims.put_aside(session, actor, task, "task.escalated", facts={"fence": fence}, **gone, **by)
 
 
 def _require_somebody(task: Any, there: QueueHead | None) -> None:
@@ -75,7 +90,7 @@ def _next(session: Session, here: QueueHead) -> QueueHead | None:
 
 
 def _move_on(session: Session, task: Any, here: QueueHead, there: QueueHead, **values: Any) -> None:
-    handing.require_fit(session, there, task.item_id)
+    handing.require_possible(session, there, task)
     handing.move(session, task, here, there, **values)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import secrets
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from reviewqueue.core import trail
 from reviewqueue.core.access import Action, Actor, require
-from reviewqueue.core.db import clock
+from reviewqueue.core.db import clock, database_now
 from reviewqueue.core.http import Body
 from reviewqueue.core.ids import id_at, new_id
 from reviewqueue.core.strictjson import Raw
@@ -29,16 +29,22 @@ from reviewqueue.intake.shapes import ItemShape
 from reviewqueue.models import Decision, Gold, Item, Queue, Resolution, Task
 from reviewqueue.models.base import table
 from reviewqueue.models.lanes import lane_of
-from reviewqueue.models.states import Audience, ItemState, TaskKind, TaskState, Verdict
+from reviewqueue.models.states import Audience, ItemState, RoutingAction, StandingState, TaskKind, TaskState, Verdict
+from reviewqueue.queues import routing
 from reviewqueue.queues.applying import fits
-from reviewqueue.queues.catalog import QueueHead, configuration, find_queue
-from reviewqueue.queues.configuration import Timeout
+from reviewqueue.queues.catalog import Compiled, QueueHead, configuration, find_queue
+from reviewqueue.queues.configuration import QueueConfig
+from reviewqueue.resolution.stand_ins import no_item
 from reviewqueue.review.comparing import side_by_side
 from reviewqueue.review.consensus import Given, alike
 
 ROUND = 0
 LOOKED_AT = 200
 """Gold that may be given to somebody, of which one is drawn."""
+TRIED = 10
+"""Of those, how many are looked at to find one that the present rules would give to people."""
+LITTLE_OLDER = 9_000_000
+"""Microseconds by which a check seems older than the review in whose place it stands."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +63,8 @@ class Feedback:
 
     correct: bool
     known: Known
+    standing: StandingState | None = None
+    """Into which it brought them, if it did."""
 
 
 # -- adding -----------------------------------------------------------------------------------------------------------
@@ -71,7 +79,9 @@ def add(*, session: Session, actor: Actor, item_id: str, note: str | None = None
     item = session.execute(
         select(Item.id, Item.queue_id, Queue.slug).join(Queue, Queue.id == Item.queue_id).where(Item.id == item_id)
     ).one_or_none()
-    if item is None or slug not in (None, item.slug):
+    if item is None:
+        raise no_item(session, actor, Action.MANAGE_GOLD, item_id)
+    if slug not in (None, item.slug):
         raise NotFound
     require(actor, Action.MANAGE_GOLD, item.queue_id)
     known = session.execute(
@@ -193,51 +203,97 @@ def is_drawn(share: float) -> bool:
     return share > 0 and secrets.randbelow(1_000_000) < share * 1_000_000
 
 
-def make_task(session: Session, actor: Actor, head: QueueHead, near: Any) -> Any:
-    """A gold task for `actor` in the place of the review that they would have got, whose `priority`, `due` and
-    `created_at` it takes: its id and lane; None when there is no gold that they have not seen."""
-    gold, task = table(Gold).c, table(Task).c
-    seen = exists().where(Decision.item_id == gold.item_id, Decision.person_id == actor.id)
-    given = exists().where(task.item_id == gold.item_id, task.kind == TaskKind.GOLD, task.assignee == actor.id)
-    rows = session.execute(
-        select(gold.item_id, Item.input, Item.output, Item.config_version)
-        .join(Item, Item.id == gold.item_id)
-        .where(gold.queue_id == head.id, gold.retired_at.is_(None), ~seen, ~given)
-        .order_by(gold.id)
-        .limit(LOOKED_AT)
-    ).all()
-    if not rows:
-        return None
-    row = secrets.choice(rows)
+def make_task(session: Session, actor: Actor, head: QueueHead, near: Any, *, hidden: bool = True) -> Any:
+    """A gold task for `actor` in the place of the review that they would have got: its id and lane. It looks a little
+    older than that one, whose `priority`, `due` and `created_at` are `near`, so that it comes first again when it is
+    handed back. None when there is no gold that they have not seen; `hidden`: and where that review soon expires."""
+    rows = _unseen(session, actor, head)
     newest = configuration(session, head.id, head.version)
+    if not rows or (hidden and _expires_soon(session, newest.config, near.created_at)):
+        return None
+    row = _plausible(newest, rows)
     version = head.version if fits(newest, row.input, row.output) else row.config_version
-    made = SimpleNamespace(id=new_id(), lane=lane_of(audience=Audience.REVIEWER, assignee=actor.id, excluded=()))
+    earlier = timedelta(microseconds=1 + secrets.randbelow(LITTLE_OLDER))
+    made_at = near.created_at - earlier
+    task_id = id_at(made_at.timestamp(), new_id())
+    made = SimpleNamespace(id=task_id, lane=lane_of(audience=Audience.REVIEWER, assignee=actor.id, excluded=()))
     session.execute(
         insert(table(Task)).values(
-            id=made.id, item_id=row.item_id, queue_id=head.id, config_version=version, round=ROUND, kind=TaskKind.GOLD,
+            id=made.id, item_id=row.id, queue_id=head.id, config_version=version, round=ROUND, kind=TaskKind.GOLD,
             state=TaskState.OPEN, audience=Audience.REVIEWER, assignee=actor.id, lane=made.lane, excluded="[]", fence=0,
-            priority=near.priority, due=near.due, created_at=near.created_at, available_at=clock(),
+            priority=near.priority, due=near.due - earlier, created_at=made_at, available_at=made_at,
+            stand_in=id_at(made_at.timestamp(), task_id),
         )
     )  # fmt: skip
     return made
 
 
-def disguised(item: Any, task: Any, timeout: Timeout | None, *, hides_id: bool) -> Any:
-    """The item of a gold task as if it had come when the task says, and waited."""
+def _unseen(session: Session, actor: Actor, head: QueueHead) -> list[Any]:
+    """Items of the queue's gold that `actor` has neither decided nor been given."""
+    gold, task = table(Gold).c, table(Task).c
+    seen = exists().where(Decision.item_id == gold.item_id, Decision.person_id == actor.id)
+    given = exists().where(task.item_id == gold.item_id, task.kind == TaskKind.GOLD, task.assignee == actor.id)
+    return list(
+        session.execute(
+            select(
+                Item.id, Item.input, Item.output, Item.failure, Item.confidence, Item.risk, Item.model,
+                Item.model_version, Item.metadata_json, Item.parts, Item.config_version,
+            )
+            .join(Gold, Gold.item_id == Item.id)
+            .where(gold.queue_id == head.id, gold.retired_at.is_(None), ~seen, ~given)
+            .order_by(gold.id)
+            .limit(LOOKED_AT)
+        )
+    )  # fmt: skip
+
+
+def _plausible(compiled: Compiled, rows: list[Any]) -> Any:
+    """One of them by chance, if possible one that the present rules give to people."""
+    drawn = secrets.SystemRandom().sample(rows, min(len(rows), TRIED))
+    return next((row for row in drawn if _flagged(compiled, row)[0] is RoutingAction.REVIEW), drawn[0])
+
+
+def _flagged(compiled: Compiled, item: Any) -> tuple[RoutingAction, int | None, str]:
+    """What the present rules say of it, which, and in which words."""
+    facts, failed = routing.stored_facts(item, item.metadata_json)
+    route = compiled.route(facts, item_id=item.id, failed=failed, stopped=None)
+    return route.action, route.rule, route.title
+
+
+def _expires_soon(session: Session, config: QueueConfig, created_at: datetime) -> bool:
+    """Whether whoever had it in hand would see it expire, which a check does not."""
+    if config.timeout is None:
+        return False
+    left = created_at + timedelta(hours=config.timeout.after_hours) - database_now(session)
+    return left < timedelta(minutes=max(60, 2 * config.lease_minutes))
+
+
+def disguised(item: Any, task: Any, compiled: Compiled, *, hides_id: bool) -> Any:
+    """The item of a gold task as if it had come when the task says, by the rules of now, and waited."""
     members = {column.key: getattr(item, column.key) for column in Item.__mapper__.column_attrs}
-    expires_at = task.created_at + timedelta(hours=timeout.after_hours) if timeout else None
+    action, rule, title = _flagged(compiled, item)
+    if action is RoutingAction.REVIEW:
+        members.update(rule=rule, rule_title=title, config_version=compiled.version)
     members.update(
-        created_at=task.created_at, due_at=task.due, expires_at=expires_at, priority=task.priority,
-        state=ItemState.QUEUED, audit_sample=False,
+        created_at=task.created_at, due_at=task.due, expires_at=seems_to_expire(task, compiled.config),
+        priority=task.priority, state=ItemState.QUEUED, audit_sample=False,
     )  # fmt: skip
     if hides_id:
-        members["id"] = disguised_id(task)
+        members["id"] = task.stand_in
     return SimpleNamespace(**members)
 
 
-def disguised_id(task: Any) -> str:
-    """An id as old as the item seems to be: a real one tells when it was made."""
-    return id_at(task.created_at.timestamp(), task.id)
+def as_work(session: Session, row: Any) -> Any:
+    """A gold task's line in a list, with the `rule_title` that its page shows; the line has also `real_id`, `queue_id`
+    and `config_version`."""
+    item = session.execute(select(Item).where(Item.id == row.real_id)).scalar_one()
+    action, _, title = _flagged(configuration(session, row.queue_id, row.config_version), item)
+    return SimpleNamespace(**{**row._mapping, **({"rule_title": title} if action is RoutingAction.REVIEW else {})})
+
+
+def seems_to_expire(task: Any, config: QueueConfig) -> datetime | None:
+    """When the item of a gold task would expire, had it come when the task says."""
+    return task.created_at + timedelta(hours=config.timeout.after_hours) if config.timeout else None
 
 
 # -- what came of it --------------------------------------------------------------------------------------------------
@@ -260,11 +316,25 @@ def feedback_json(told: Feedback | None) -> dict[str, Any] | None:
     if told is None:
         return None
     known = told.known
-    return {"correct": told.correct, "verdict": known.verdict, "output": Raw(known.output), "note": known.note}
+    return {
+        "correct": told.correct, "verdict": known.verdict, "output": Raw(known.output), "note": known.note,
+        "standing": told.standing,
+    }  # fmt: skip
 
 
 def told_in_words(told: Feedback) -> str:
     """For the reviewer."""
+    return f"{_answer_told(told)}{_THEN.get(told.standing, '')}"
+
+
+_THEN: dict[StandingState | None, str] = {
+    StandingState.REVIEWING: " That was the last of your calibration, and you have passed: from now on it is work.",
+    StandingState.FAILED: " That was the last of your calibration, and fewer were met than are needed.",
+    StandingState.PAUSED: " Your checks are under this queue's bar, so you get no work here until a lead resumes it.",
+}
+
+
+def _answer_told(told: Feedback) -> str:
     if told.correct:
         return "That was a check with a known answer, and yours is it."
     known = told.known

@@ -17,7 +17,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from reviewqueue.core.access import Actor
 from reviewqueue.core.db import read_session, write_session
 from reviewqueue.core.http import actor, is_from_desk, signed_in
-from reviewqueue.errors import Conflict, GraceOver, Invalid, NotFound
+from reviewqueue.errors import Conflict, GraceOver, Invalid, NotAdmitted, NotFound
 from reviewqueue.models.states import TaskKind, Verdict
 from reviewqueue.queues.catalog import QueueHead, configuration
 from reviewqueue.queues.configuration import QueueConfig
@@ -90,7 +90,11 @@ def take(slug: str) -> AnyResponse:
         head, _ = grid.in_hand(session=session, actor=who, slug=slug)
         if not grid.suits(configuration(session, head.id, head.version).config):
             raise Conflict("Items of this queue need the room of the desk.", code="no_grid")
-    edge.claiming(lambda session: grid.take(session=session, actor=who, slug=slug))
+    try:
+        edge.claiming(lambda session: grid.take(session=session, actor=who, slug=slug))
+    except NotAdmitted as error:
+        flash(error.message, "warning")
+        return redirect(url_for("review.queue", slug=slug), 303)
     return redirect(url_for(".show", slug=slug), 303)
 
 

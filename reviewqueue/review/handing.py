@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from reviewqueue.core import outbox, trail
@@ -20,7 +20,7 @@ from reviewqueue.models.lanes import lane_of
 from reviewqueue.models.states import Audience, Intake, NoticeKind, TaskKind, TaskState
 from reviewqueue.notices import inbox
 from reviewqueue.queues.catalog import HEAD, QueueHead, configuration, head_of
-from reviewqueue.review import claims, rounds
+from reviewqueue.review import claims, golden, rounds
 
 LONGEST_UNDO = 600.0
 FOLLOW_UP = "task.follow_up"
@@ -55,11 +55,14 @@ def send_to_queue(*, session: Session, actor: Actor, claim_id: str, slug: str, c
             [Fault("/queue", "is not another queue of yours, nor one that this queue's configuration names")],
             code="unknown_queue",
         )
-    require_fit(session, there, task.item_id)
+    require_possible(session, there, task)
+    by = {"escalated_by": actor.id, "escalation_comment": comment}
     if task.kind is TaskKind.GOLD:
-        claims.put_aside(session, actor, task, "task.sent", facts={"fence": fence, "to": there.id})
+        facts = {"fence": fence, "to": there.id}
+        claims.put_aside(session, actor, task, "task.sent", facts=facts, **place(here, there), **by)
         return
-    move(session, task, here, there, escalated_by=actor.id, escalation_comment=comment)
+    move(session, task, here, there, **by)
+    leave_siblings(session, task, actor)
     trail.record(
         session, actor, "task.sent", queue_id=here.id, item_id=task.item_id, subject=task_id,
         facts={"fence": fence, "to": there.id, "version": there.version},
@@ -75,8 +78,9 @@ def put_off(*, session: Session, actor: Actor, claim_id: str, until: datetime) -
     """
     task_id, fence = claims.parse_claim_id(claim_id)
     here = claims.queue_of_claim(session=session, actor=actor, claim_id=claim_id)
+    rounds.lock_item_of(session, task_id)
     task = claims.locked(session, task_id, fence, actor)
-    expires = session.execute(select(Item.expires_at).where(Item.id == task.item_id)).scalar_one()
+    expires = _expiry(session, here, task)
     fault = _not_then(until, database_now(session), expires)
     if fault is not None:
         raise Invalid(f"The follow-up {fault}.", [Fault("/until", fault)], code="bad_follow_up")
@@ -84,12 +88,20 @@ def put_off(*, session: Session, actor: Actor, claim_id: str, until: datetime) -
         session, task, audience=task.audience, excluded=json.loads(task.excluded), assignee=actor.id,
         available_at=until,
     )  # fmt: skip
+    leave_siblings(session, task, actor)
     trail.record(
         session, actor, "task.put_off", queue_id=here.id, item_id=task.item_id, subject=task_id,
         facts={"fence": fence, "until": iso(until)},
     )  # fmt: skip
     seconds = (until - database_now(session)).total_seconds()
     outbox.append(session, FOLLOW_UP, rq_queue=outbox.review_queue(here.slug), ref=task_id, delay_seconds=seconds)
+
+
+def _expiry(session: Session, here: QueueHead, task: Any) -> datetime | None:
+    if task.kind is not TaskKind.GOLD:
+        return session.execute(select(Item.expires_at).where(Item.id == task.item_id)).scalar_one()
+    made = session.execute(select(Task.created_at, Task.config_version).where(Task.id == task.id)).one()
+    return golden.seems_to_expire(made, configuration(session, here.id, made.config_version).config)
 
 
 def remind_of(*, session: Session, task_id: str) -> None:
@@ -112,14 +124,17 @@ def _not_then(until: datetime, now: datetime, expires: datetime | None) -> str |
     return None
 
 
-def require_fit(session: Session, there: QueueHead, item_id: str) -> None:
-    """Raises `Invalid` with a pointer to each fault of the item in the eyes of that queue; `Conflict` where its intake
-    is closed."""
+def require_possible(session: Session, there: QueueHead, task: Any) -> None:
+    """Raises `Invalid` with a pointer to each fault of the task's item in the eyes of that queue; `Conflict` where its
+    intake is closed, and where nobody could take the task."""
+    item_id = task.item_id
     if there.intake is Intake.CLOSED:
         raise Conflict(f"The queue {there.slug} takes no new items at the moment.", code="intake_closed")
     item = session.execute(select(Item.input, Item.output).where(Item.id == item_id)).one()
     if found := _misfits(session, there, json.loads(item.input), json.loads(item.output)):
         raise Invalid(f"The item does not fit the queue {there.slug}.", found, code="invalid_item")
+    if not rounds.reviewers(session, there.id) - set(json.loads(task.excluded)):
+        raise Conflict(f"Nobody in the queue {there.slug} could take it.", code="nobody_else")
 
 
 def _misfits(session: Session, head: QueueHead, given: Any, output: Any) -> list[Fault]:
@@ -133,14 +148,22 @@ def _misfits(session: Session, head: QueueHead, given: Any, output: Any) -> list
 
 
 def move(session: Session, task: Any, here: QueueHead, there: QueueHead, **values: Any) -> None:
-    """Open the task in that queue, for its reviewers. Raises `Conflict` when nobody there could take it."""
-    excluded = json.loads(task.excluded)
-    if not rounds.reviewers(session, there.id) - set(excluded):
-        raise Conflict(f"Nobody in the queue {there.slug} could take it.", code="nobody_else")
+    """Open the task in that queue, for its reviewers. Precondition: it is possible, see `require_possible`."""
     claims.hand_on(
-        session, task, audience=Audience.REVIEWER, excluded=excluded, queue_id=there.id,
-        config_version=there.version, sent_from=here.id, escalates_at=None, **values,
+        session, task, audience=Audience.REVIEWER, excluded=json.loads(task.excluded), escalates_at=None,
+        **place(here, there), **values,
     )  # fmt: skip
+
+
+def leave_siblings(session: Session, task: Any, actor: Actor) -> None:
+    """Whoever hands on one of several reviews of an item, or puts it off, is not given another one of them."""
+    if task.kind is not TaskKind.GOLD:
+        rounds.exclude(session, item_id=task.item_id, task_id=task.id, person_id=actor.id)
+
+
+def place(here: QueueHead, there: QueueHead) -> dict[str, Any]:
+    """Of a task that goes from one queue to the other: the columns that say where it is."""
+    return {"queue_id": there.id, "config_version": there.version, "sent_from": here.id}
 
 
 def _open_to(session: Session, actor: Actor, here: QueueHead) -> list[QueueHead]:
@@ -176,8 +199,9 @@ def last_skip(*, session: Session, actor: Actor) -> Any:
         )
         .join(Task, Task.id == Skip.task_id)
         .where(
-            Skip.person_id == actor.id, Skip.created_at > clock(-LONGEST_UNDO), Task.state == TaskState.OPEN,
-            Task.audience == Audience.REVIEWER,
+            Skip.person_id == actor.id, Skip.created_at > clock(-LONGEST_UNDO), Task.audience == Audience.REVIEWER,
+            # A check that was skipped is over; until then it might have been anybody's.
+            or_(Task.state == TaskState.OPEN, (Task.state == TaskState.CANCELLED) & (Task.kind == TaskKind.GOLD)),
         )
         .order_by(Skip.created_at.desc())
         .limit(1)
@@ -205,7 +229,9 @@ def take_back_skip(*, session: Session, actor: Actor, task_id: str) -> claims.He
     `Conflict` when somebody else took it.
     """
     rounds.lock_item_of(session, task_id)
-    query = select(Task.queue_id, Task.item_id, Task.audience, Task.assignee, Task.excluded).where(Task.id == task_id)
+    query = select(Task.queue_id, Task.item_id, Task.kind, Task.audience, Task.assignee, Task.excluded).where(
+        Task.id == task_id
+    )
     task = session.execute(query.with_for_update() if on_postgresql(session) else query).one_or_none()
     mine = Skip.task_id == task_id, Skip.person_id == actor.id
     if task is None or session.execute(select(Skip.task_id).where(*mine)).one_or_none() is None:
@@ -218,6 +244,9 @@ def take_back_skip(*, session: Session, actor: Actor, task_id: str) -> claims.He
     excluded = sorted(set(json.loads(task.excluded)) - {actor.id})
     lane = lane_of(audience=task.audience, assignee=task.assignee, excluded=excluded)
     session.execute(update(Task).where(Task.id == task_id).values(excluded=json.dumps(excluded), lane=lane))
-    rounds.readmit(session, item_id=task.item_id, task_id=task_id, person_id=actor.id)
+    if task.kind is TaskKind.GOLD:
+        session.execute(update(Task).where(Task.id == task_id).values(state=TaskState.OPEN))
+    else:
+        rounds.readmit(session, item_id=task.item_id, task_id=task_id, person_id=actor.id)
     trail.record(session, actor, "task.skip_withdrawn", queue_id=task.queue_id, item_id=task.item_id, subject=task_id)
-    return claims.claim_task(session=session, actor=actor, task_id=task_id)
+    return claims.claim_task(session=session, actor=actor, task_id=task_id, again=True)

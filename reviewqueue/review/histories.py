@@ -15,7 +15,6 @@ from reviewqueue.core.access import Action, Actor, may, require
 from reviewqueue.core.db import clock
 from reviewqueue.core.http import cursor_of, parse_cursor
 from reviewqueue.core.ids import known_id
-from reviewqueue.errors import NotFound
 from reviewqueue.media.reading import Picture, pictures_of
 from reviewqueue.models import (
     AuditContent,
@@ -33,6 +32,7 @@ from reviewqueue.models import (
 from reviewqueue.models.states import ENDED, ActorKind, ItemState
 from reviewqueue.queues.catalog import QueueHead, configuration, queue_by_id
 from reviewqueue.queues.configuration import QueueConfig
+from reviewqueue.resolution.stand_ins import no_item
 from reviewqueue.review.comments import said_about
 from reviewqueue.review.handing import last_skip
 
@@ -163,7 +163,7 @@ def item_history(*, session: Session, actor: Actor, item_id: str) -> ItemHistory
     """
     item = session.execute(select(Item).where(Item.id == known_id(item_id))).scalar_one_or_none()
     if item is None:
-        raise NotFound
+        raise no_item(session, actor, Action.READ_ITEMS, known_id(item_id))
     require(actor, Action.READ_ITEMS, item.queue_id)
     revisions = select(Resolution).where(Resolution.item_id == item.id).order_by(Resolution.revision.desc())
     may_read = may(actor, Action.READ_HISTORY, item.queue_id)

@@ -16,7 +16,8 @@ from reviewqueue.review import claims, comments, workpiece
 
 
 def of_item(*, session: Session, actor: Actor, item_id: str, place: int) -> Any:
-    """The media of an item at `place`. Raises `NotFound`, `Forbidden`."""
+    """The media of an item at `place`, also under a stand-in's id. Raises `NotFound`, `Forbidden`."""
+    item_id, _ = comments.meant(session, actor, item_id)
     comments.places_of(session, actor, item_id, Action.READ_ITEMS, Action.COMMENT)
     return reading.at_place(session, item_id, place)
 

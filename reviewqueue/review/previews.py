@@ -57,6 +57,7 @@ def _workpiece(config: QueueConfig, item: Mapping[str, Any]) -> Workpiece:
         queue=head, config=config, config_version=1, item=row, input=item.get("input"), output=output, failure=None,
         alternatives=list(item.get("alternatives") or []),
         parts={part["pointer"]: part.get("confidence") for part in item.get("parts") or []},
-        regions={}, pictures=[], metadata=dict(item.get("metadata") or {}), why=[], draft=None, waiting=0, waiting_capped=False,
+        regions={}, pictures=[], metadata=dict(item.get("metadata") or {}), why=[], draft=None, waiting=0,
+        waiting_capped=False, calibration=None,
         oldest_at=_LONG_AGO, similar=0, skips=[], knows_instructions=None, comments=[], answers=[],
     )  # fmt: skip

@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 from sqlalchemy import Integer, case, func, select
 from sqlalchemy.orm import Session
 
+from reviewqueue.accounts.memberships import people_with
 from reviewqueue.core.access import Action, Actor
-from reviewqueue.models import Decision, Item, Person, Queue, Task
-from reviewqueue.models.states import TaskKind, Verdict
+from reviewqueue.models import Decision, Gold, Item, Person, Queue, Task
+from reviewqueue.models.states import QueueRole, TaskKind, Verdict
 from reviewqueue.queues.catalog import QueueHead, configuration, find_queue
-from reviewqueue.review.agreement import Share, alpha, share
+from reviewqueue.review import standings
+from reviewqueue.review.agreement import Share, alpha, cohen, fleiss, share
 from reviewqueue.review.consensus import Given, alike
+from reviewqueue.review.signals import Made, Signals, signals
+from reviewqueue.review.standings import Stands
 
 LOOKED_AT = 5000
 """Latest reviews of items with several, of which agreement is told."""
 ENOUGH = 50
 """Gold before a person is judged by it."""
+TOLD_OF = 2000
+"""Latest decisions of a queue, of which signs are told."""
+PAIR = 10
+"""Items that two people must both have judged for their agreement to be told."""
 
 
 @dataclass(frozen=True)
@@ -30,10 +39,29 @@ class Measured:
     person_id: str
     name: str
     gold: Share
+    stands: Stands | None
+    """Where the queue asks for that."""
+    signals: Signals | None
+    """Of their latest decisions, if there are any."""
 
     @property
     def enough(self) -> bool:
         return self.gold.of >= ENOUGH
+
+    @property
+    def worth_a_look(self) -> list[str]:
+        """In words; nothing before there is enough gold."""
+        return self.signals.worth_a_look if self.enough and self.signals is not None else []
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two people who judged the same items."""
+
+    names: tuple[str, str]
+    agreed: Share
+    kappa: float | None
+    """Cohen's."""
 
 
 @dataclass(frozen=True)
@@ -46,49 +74,135 @@ class Quality:
     """Krippendorff's, over the latest items that several people judged."""
     agreed: Share
     """Of those items, how many had the same answer from all."""
+    fleiss: float | None
+    """Fleiss' kappa, over those of them that `each` people judged."""
+    each: int
+    pairs: list[Pair]
+    """Of people who both judged enough of them, those who agree least first."""
 
 
 def quality_of(*, session: Session, actor: Actor, slug: str) -> Quality:
     """How people meet the queue's gold, and how they agree. Raises `NotFound`, `Forbidden`."""
     head = find_queue(session=session, actor=actor, slug=slug, action=Action.READ_QUALITY)
-    units = _answers(session, head)
+    given = _answers(session, head)
+    units = [list(unit.values()) for unit in given]
     same = sum(1 for unit in units if len(set(unit)) == 1)
-    return Quality(head, _people(session, head.id), alpha(units), share(same, len(units)))
+    each = Counter(map(len, units)).most_common(1)[0][0] if units else 0
+    return Quality(
+        head, _people(session, head), alpha(units), share(same, len(units)),
+        fleiss([unit for unit in units if len(unit) == each]), each, _pairs(session, given),
+    )  # fmt: skip
+
+
+def _pairs(session: Session, given: list[dict[str, str]]) -> list[Pair]:
+    both: dict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
+    for unit in given:
+        for one, other in combinations(sorted(unit), 2):
+            both[one, other].append((unit[one], unit[other]))
+    enough = {people: pairs for people, pairs in both.items() if len(pairs) >= PAIR}
+    ids = {person_id for people in enough for person_id in people}
+    names = {row.id: row.name for row in session.execute(select(Person.id, Person.name).where(Person.id.in_(ids)))}
+    told = [
+        Pair(
+            (names[one], names[other]), share(sum(1 for pair in pairs if pair[0] == pair[1]), len(pairs)), cohen(pairs)
+        )
+        for (one, other), pairs in enough.items()
+    ]
+    return sorted(told, key=lambda pair: (1.0 if pair.kappa is None else pair.kappa, pair.names))
 
 
 _MET = func.sum(case((Decision.correct.is_(True), 1), else_=0), type_=Integer)
 
 
-def _people(session: Session, queue_id: str) -> list[Measured]:
+def _people(session: Session, head: QueueHead) -> list[Measured]:
+    """Who reviews there or met its gold, by name."""
+    stands = standings.all_of(session, head)
     # Index ix_decision_gold.
     rows = session.execute(
-        select(Person.id, Person.name, func.count().label("of"), _MET.label("met"))
-        .join(Decision, Decision.person_id == Person.id)
-        .where(Decision.queue_id == queue_id, Decision.correct.is_not(None))
-        .group_by(Person.id, Person.name)
-        .order_by(Person.name, Person.id)
+        select(Decision.person_id, func.count().label("of"), _MET.label("met"))
+        .where(Decision.queue_id == head.id, Decision.correct.is_not(None))
+        .group_by(Decision.person_id)
     ).all()
-    return [Measured(row.id, row.name, share(row.met, row.of)) for row in rows]
+    gold = {row.person_id: share(row.met, row.of) for row in rows}
+    listed = {*gold, *stands, *(people_with(session, head.id, QueueRole.REVIEWER) if stands else ())}
+    people = session.execute(
+        select(Person.id, Person.name).where(Person.id.in_(listed)).order_by(Person.name, Person.id)
+    )
+    signs = signs_in(session, head.id)
+    return [
+        Measured(row.id, row.name, gold.get(row.id, share(0, 0)), stands.get(row.id), signs.get(row.id))
+        for row in people
+    ]
 
 
-def mine(*, session: Session, actor: Actor) -> list[tuple[str, Share]]:
-    """By title of the queue: how `actor` met its gold."""
+def signs_in(session: Session, queue_id: str) -> dict[str, Signals]:
+    """By person, what their part of the queue's latest decisions shows. Asks no permission."""
     rows = session.execute(
-        select(Queue.title, func.count().label("of"), _MET.label("met"))
+        select(
+            Decision.person_id, Decision.verdict, Decision.spent_seconds,
+            (func.length(Item.input) + func.length(Item.output)).label("characters"),
+        )
+        .join(Item, Item.id == Decision.item_id)
+        .where(
+            Decision.queue_id == queue_id, Decision.correct.is_(None), Decision.withdrawn_at.is_(None), ~Decision.late
+        )
+        .order_by(Decision.id.desc())
+        .limit(TOLD_OF)
+    ).all()  # fmt: skip
+    made: dict[str, list[Made]] = defaultdict(list)
+    for row in reversed(rows):
+        made[row.person_id].append(Made(row.verdict is Verdict.APPROVE, row.spent_seconds, row.characters))
+    passed = _passed(session, queue_id)
+    approvals = {person_id: sum(1 for one in theirs if one.approves) for person_id, theirs in made.items()}
+    total = sum(approvals.values())
+    return {
+        person_id: signals(
+            theirs, others=share(total - approvals[person_id], len(rows) - len(theirs)),
+            passed=passed.get(person_id, share(0, 0)),
+        )
+        for person_id, theirs in made.items()
+    }  # fmt: skip
+
+
+def _passed(session: Session, queue_id: str) -> dict[str, Share]:
+    """By person: of the queue's gold whose output was wrong, how much they approved. Index ix_decision_gold."""
+    approved = func.sum(case((Decision.verdict == Verdict.APPROVE, 1), else_=0), type_=Integer)
+    rows = session.execute(
+        select(Decision.person_id, approved.label("approved"), func.count().label("of"))
+        .join(Gold, Gold.item_id == Decision.item_id)
+        .where(Decision.queue_id == queue_id, Decision.correct.is_not(None), Gold.verdict != Verdict.APPROVE)
+        .group_by(Decision.person_id)
+    )
+    return {row.person_id: share(row.approved, row.of) for row in rows}
+
+
+@dataclass(frozen=True)
+class Mine:
+    """What a person is told of themself in a queue."""
+
+    title: str
+    gold: Share
+    signals: Signals | None
+
+
+def mine(*, session: Session, actor: Actor) -> list[Mine]:
+    """By title of the queue: how `actor` met its gold, and what else its leads see of them."""
+    rows = session.execute(
+        select(Queue.id, Queue.title, func.count().label("of"), _MET.label("met"))
         .join(Decision, Decision.queue_id == Queue.id)
         .where(Decision.person_id == actor.id, Decision.correct.is_not(None))
         .group_by(Queue.id, Queue.title)
         .order_by(Queue.title)
     ).all()
-    return [(row.title, share(row.met, row.of)) for row in rows]
+    return [Mine(row.title, share(row.met, row.of), signs_in(session, row.id).get(actor.id)) for row in rows]
 
 
-def _answers(session: Session, head: QueueHead) -> list[list[str]]:
+def _answers(session: Session, head: QueueHead) -> list[dict[str, str]]:
     """What each person said of the latest items with several reviews, those alone that have two or more, as words that
-    are equal where the answers are."""
+    are equal where the answers are, by person."""
     agree_on = configuration(session, head.id, head.version).config.reviews.agree_on
     rows = session.execute(
-        select(Decision.item_id, Decision.verdict, Decision.output)
+        select(Decision.item_id, Decision.person_id, Decision.verdict, Decision.output)
         .join(Item, Item.id == Decision.item_id)
         .join(Task, Task.id == Decision.task_id)
         .where(
@@ -102,9 +216,9 @@ def _answers(session: Session, head: QueueHead) -> list[list[str]]:
     word: dict[int, str] = {}
     for number, places in enumerate(alike(given, agree_on)):
         word.update(dict.fromkeys(places, str(number)))
-    units: dict[Any, list[str]] = defaultdict(list)
+    units: dict[Any, dict[str, str]] = defaultdict(dict)
     for place, row in enumerate(rows):
-        units[row.item_id].append(word[place])
+        units[row.item_id].setdefault(row.person_id, word[place])
     return [unit for unit in units.values() if len(unit) > 1]
 
 
@@ -112,10 +226,25 @@ def as_json(found: Quality) -> dict[str, Any]:
     """For programs."""
     return {
         "queue": found.queue.slug, "alpha": found.alpha, "agreed": share_json(found.agreed),
+        "fleiss": {"kappa": found.fleiss, "each": found.each},
+        "pairs": [
+            {"names": list(pair.names), "agreed": share_json(pair.agreed), "kappa": pair.kappa} for pair in found.pairs
+        ],
         "people": [
-            {"person": one.person_id, "name": one.name, "gold": share_json(one.gold), "enough": one.enough}
+            {"person": one.person_id, "name": one.name, "gold": share_json(one.gold), "enough": one.enough,
+             "standing": one.stands.state if one.stands else None, "signals": _signals_json(one)}
             for one in found.people
         ],
+    }  # fmt: skip
+
+
+def _signals_json(one: Measured) -> dict[str, Any] | None:
+    if one.signals is None:
+        return None
+    return {
+        "approved": share_json(one.signals.approved), "streak": one.signals.streak,
+        "streak_chance": one.signals.streak_chance, "hasty": share_json(one.signals.hasty),
+        "passed": share_json(one.signals.passed), "worth_a_look": one.worth_a_look,
     }  # fmt: skip
 
 

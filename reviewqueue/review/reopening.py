@@ -18,6 +18,7 @@ from reviewqueue.models.lanes import lane_of
 from reviewqueue.models.states import ENDED, ActorKind, Audience, ItemState, NoticeKind, QueueRole, TaskKind, TaskState
 from reviewqueue.notices import inbox
 from reviewqueue.queues.catalog import configuration, queue_by_id
+from reviewqueue.resolution.stand_ins import no_item
 from reviewqueue.review.golden import retire_item
 from reviewqueue.review.rounds import has_open, reviewers
 
@@ -34,7 +35,7 @@ def reopen(*, session: Session, actor: Actor, item_id: str, reason: str) -> str:
     query = select(Item.id, Item.queue_id, Item.state, Item.round, Item.priority).where(Item.id == item_id)
     item = session.execute(query.with_for_update() if on_postgresql(session) else query).one_or_none()
     if item is None:
-        raise NotFound
+        raise no_item(session, actor, Action.REOPEN_ITEMS, item_id)
     require(actor, Action.REOPEN_ITEMS, item.queue_id)
     if not reason.strip():
         raise Invalid("Say why it is reopened: whoever decides it next reads that.", [Fault("/reason", "is required")])

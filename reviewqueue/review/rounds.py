@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from types import SimpleNamespace
 from typing import Any
 
 from sqlalchemy import insert, select, update
@@ -22,6 +23,7 @@ from reviewqueue.models import Decision, Item, Task
 from reviewqueue.models.base import table
 from reviewqueue.models.lanes import lane_of
 from reviewqueue.models.states import UNFINISHED, Audience, QueueRole, TaskKind, TaskState
+from reviewqueue.queues.catalog import configuration, queue_by_id
 
 PUT_OFF_SECONDS = 600.0
 _task = table(Task).c
@@ -54,7 +56,7 @@ def has_open(session: Session, item_id: str) -> bool:
 
 
 def exclude(session: Session, *, item_id: str, task_id: str, person_id: str) -> None:
-    """The person takes no other task of the item: they have decided `task_id`, or skipped it."""
+    """The person takes no other task of the item: they decided `task_id`, or handed it on, or keep it for later."""
     for task in _others(session, item_id, task_id):
         _rewrite(session, task, {*json.loads(task.excluded), person_id})
 
@@ -76,20 +78,25 @@ def _others(session: Session, item_id: str, task_id: str) -> list[Any]:
 
 def _rewrite(session: Session, task: Any, excluded: set[str]) -> None:
     """Exclude these people. Where nobody would be left, those come back, after a while, who have skipped it only."""
-    audience, put_off = task.audience, {}
+    audience = task.audience
+    values: dict[str, Any] = {}
     if audience is Audience.LEAD and not people_with(session, task.queue_id, QueueRole.LEAD) - excluded:
-        audience = Audience.REVIEWER
+        audience, values = Audience.REVIEWER, {"escalates_at": None}
     if audience is Audience.REVIEWER and not reviewers(session, task.queue_id) - excluded:
         decided = deciders(session, task.item_id)
         if excluded - decided:
-            excluded, put_off = excluded & decided, {"available_at": clock(PUT_OFF_SECONDS)}
+            excluded, values = excluded & decided, {**values, "available_at": clock(PUT_OFF_SECONDS)}
+    assignee = task.assignee
+    if assignee in excluded:
+        # It was given to them, or put off by them, and they have judged the item by another of its tasks.
+        assignee, values = None, {"available_at": clock(), **values, "assignee": None}
     people = sorted(excluded)
     session.execute(
         update(table(Task))
         .where(_task.id == task.id)
         .values(
             excluded=json.dumps(people), audience=audience,
-            lane=lane_of(audience=audience, assignee=task.assignee, excluded=people), **put_off,
+            lane=lane_of(audience=audience, assignee=assignee, excluded=people), **values,
         )
     )  # fmt: skip
 
@@ -104,15 +111,37 @@ def open_another(session: Session, actor: Actor, item: Any, *, kind: TaskKind, b
     there is one. `item` has the columns id, queue_id, config_version, round, priority, due_at."""
     excluded = sorted(deciders(session, item.id))
     leads = by_leads and people_with(session, item.queue_id, QueueRole.LEAD) - set(excluded)
-    audience = Audience.LEAD if leads else Audience.REVIEWER
+    open_one(
+        session, actor, SimpleNamespace(item_id=item.id, **{name: getattr(item, name) for name in _KEPT}), kind=kind,
+        audience=Audience.LEAD if leads else Audience.REVIEWER, excluded=excluded, priority=item.priority,
+        due=item.due_at,
+    )  # fmt: skip
+
+
+_KEPT = ("queue_id", "config_version", "round")
+
+
+def open_one(
+    session: Session, actor: Actor, near: Any, *, kind: TaskKind, excluded: list[str],
+    audience: Audience = Audience.REVIEWER, **values: Any,
+) -> None:  # fmt: skip
+    """A task beside `near`, which has the columns item_id, queue_id, config_version, round. `values`: priority, due."""
     task_id = insert_task(
-        session, item_id=item.id, queue_id=item.queue_id, config_version=item.config_version, round=item.round,
-        kind=kind, audience=audience, priority=item.priority, due=item.due_at, excluded=excluded,
+        session, item_id=near.item_id, **{name: getattr(near, name) for name in _KEPT}, kind=kind, audience=audience,
+        excluded=excluded,
+        escalates_at=beyond_the_leads(session, near.queue_id) if audience is Audience.LEAD else None, **values,
     )  # fmt: skip
     trail.record(
-        session, actor, "task.opened", queue_id=item.queue_id, item_id=item.id, subject=task_id,
+        session, actor, "task.opened", queue_id=near.queue_id, item_id=near.item_id, subject=task_id,
         facts={"kind": kind, "audience": audience},
     )  # fmt: skip
+
+
+def beyond_the_leads(session: Session, queue_id: str) -> Any:
+    """When a task that comes to the leads now goes on from them; NULL where the queue says nothing of it."""
+    head = queue_by_id(session, queue_id)
+    chain = configuration(session, head.id, head.version).config.escalation
+    return None if chain is None else clock(chain.after_minutes * 60.0)
 
 
 def insert_task(session: Session, *, audience: Audience, excluded: Iterable[str], **values: Any) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import AwareDatetime, Field
 
 from reviewqueue.core.http import Shape
-from reviewqueue.models.states import Verdict
+from reviewqueue.models.states import StandingState, Verdict
 
 Typed = Annotated[str, Field(max_length=20_000)]
 
@@ -90,3 +90,10 @@ class ReopeningShape(Shape):
 class CommentShape(Shape):
     body: Annotated[str, Field(min_length=1, max_length=10_000)]
     """`@` and a name, or what stands before the @ of an e-mail, tells that person."""
+
+
+class StandingShape(Shape):
+    state: StandingState = Field(strict=False)
+    """`reviewing`: they get work. `calibrating`: they judge items whose answer is known first. `paused`: none."""
+    note: Annotated[str, Field(max_length=2000)] | None = None
+    """Why; they read it."""

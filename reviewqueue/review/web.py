@@ -21,7 +21,7 @@ from reviewqueue.core.access import Actor
 from reviewqueue.core.db import database_now, read_session, write_session
 from reviewqueue.core.http import actor, is_from_desk, signed_in, status_of
 from reviewqueue.core.ids import known_id
-from reviewqueue.errors import AlreadyDecided, Conflict, Fault, GraceOver, Invalid, LeaseLost
+from reviewqueue.errors import AlreadyDecided, Conflict, Fault, GraceOver, Invalid, LeaseLost, NotAdmitted
 from reviewqueue.models.states import ItemState, Verdict
 from reviewqueue.queues.catalog import configuration, find_queue
 from reviewqueue.queues.references import without
@@ -124,7 +124,7 @@ def claim(slug: str) -> AnyResponse:
         who, wanted = actor(), known_id(task)
         try:
             held = edge.claiming(lambda session: claims.claim_task(session=session, actor=who, task_id=wanted))
-        except Conflict as error:
+        except (Conflict, NotAdmitted) as error:
             flash(error.message, "warning")
             return _away(url_for("review.queue", slug=slug))
         return _go_to(held.claim_id)
@@ -139,7 +139,11 @@ def claim_anywhere() -> AnyResponse:
 
 def _next(who: Actor, slug: str | None) -> AnyResponse:
     """To the next claim; to the queue's page, or home, when nothing waits."""
-    claim_id = edge.take_next(who, slug, lambda _, held: held.claim_id)
+    try:
+        claim_id = edge.take_next(who, slug, lambda _, held: held.claim_id)
+    except NotAdmitted as error:
+        flash(error.message, "warning")
+        return _away(url_for("review.home") if slug is None else url_for("review.queue", slug=slug))
     if claim_id is not None:
         return _go_to(claim_id)
     return _away(url_for("review.home") if slug is None else url_for("review.queue", slug=slug))

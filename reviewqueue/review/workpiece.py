@@ -19,12 +19,12 @@ from reviewqueue.errors import NotFound
 from reviewqueue.media.reading import Picture, pictures_of
 from reviewqueue.models import Decision, Draft, Item, ItemLikeness, Person, Queue, Skip, Task
 from reviewqueue.models.base import table
-from reviewqueue.models.states import Audience, TaskKind, TaskState
+from reviewqueue.models.states import Audience, StandingState, TaskKind, TaskState
 from reviewqueue.queues import routing
 from reviewqueue.queues.catalog import QueueHead, configuration, queue_by_id
 from reviewqueue.queues.configuration import QueueConfig
-from reviewqueue.review import claims, golden
-from reviewqueue.review.comments import said_about
+from reviewqueue.review import claims, golden, standings
+from reviewqueue.review.comments import said_about, said_during
 from reviewqueue.review.instructions import known_to
 
 MOST_COUNTED = 10_000
@@ -86,6 +86,8 @@ class Workpiece:
     """What people said about the item, oldest first."""
     answers: list[Any]
     """For an adjudication: what those say who disagree, see `answers_to`."""
+    calibration: standings.Stands | None
+    """How far the actor is, where this is part of their calibration."""
 
 
 def workpiece(*, session: Session, actor: Actor, claim_id: str, drawn: bool = True) -> Workpiece:
@@ -110,9 +112,12 @@ def workpiece(*, session: Session, actor: Actor, claim_id: str, drawn: bool = Tr
     draft = session.execute(_DRAFT, {"task_id": task_id, "person_id": actor.id}).scalar_one_or_none()
     kind = TaskKind.REVIEW if task.kind is TaskKind.GOLD else task.kind
     similar = session.execute(_SIMILAR, {"item_id": item.id, "queue_id": item.queue_id}).scalar_one() if drawn else 0
+    said = said_about(session, task.item_id) if drawn else []
     if task.kind is TaskKind.GOLD and task.state is not TaskState.DONE:
         hides_id = not may(actor, Action.READ_ITEMS, task.queue_id)
-        item = golden.disguised(item, task, compiled.config.timeout, hides_id=hides_id)
+        item = golden.disguised(item, task, compiled, hides_id=hides_id)
+        waiting = max(0, waiting - (task.state is TaskState.CLAIMED))
+        said = said_during(session, task.id, task.item_id) if drawn else []
     return Workpiece(
         claim_id=claim_id, task_id=task_id, fence=fence, live=live, lease_until=task.lease_until,
         seconds_left=max(0.0, seconds), kind=kind, blind=task.blind, audience=task.audience,
@@ -126,12 +131,18 @@ def workpiece(*, session: Session, actor: Actor, claim_id: str, drawn: bool = Tr
         pictures=pictures_of(session, task.item_id, json.loads(item.input), item.input),
         metadata=json.loads(item.metadata_json),
         why=_why(session, item, task, kind),
+        calibration=_calibration(session, actor, task, head),
         answers=answers_to(session, task.item_id) if task.kind is TaskKind.ADJUDICATION else [],
         draft=exact(draft) if draft else None, waiting=min(waiting, MOST_BESIDE),
         waiting_capped=waiting > MOST_BESIDE, oldest_at=oldest, similar=similar,
-        comments=said_about(session, task.item_id) if drawn else [], skips=_skips(session, task) if drawn else [],
+        comments=said, skips=_skips(session, task) if drawn else [],
         knows_instructions=known_to(session, actor, head.id, compiled.config),
     )  # fmt: skip
+
+
+def _calibration(session: Session, actor: Actor, task: Any, head: QueueHead) -> standings.Stands | None:
+    stands = standings.of(session=session, actor=actor, head=head) if task.kind is TaskKind.GOLD else None
+    return stands if stands is not None and stands.state is StandingState.CALIBRATING else None
 
 
 def _why(session: Session, item: Any, task: Any, kind: TaskKind) -> list[str]:
@@ -196,8 +207,8 @@ def _the_task() -> Any:
         select(
             each.id, each.queue_id, each.item_id, each.config_version, each.kind, each.blind, each.audience, each.fence,
             each.created_at, each.due, each.priority, each.holder, each.last_holder, each.state, each.lease_until,
-            each.escalation_comment, escalator.name.label("escalated_by"), origin.title.label("sent_from"),
-            clock().label("now"),
+            each.escalation_comment, each.stand_in, escalator.name.label("escalated_by"),
+            origin.title.label("sent_from"), clock().label("now"),
         )
         .join_from(table(Task), table(Person), escalator.id == each.escalated_by, isouter=True)
         .join(table(Queue), origin.id == each.sent_from, isouter=True)
@@ -261,7 +272,7 @@ _CLAIMED = (
         table(Queue).c.slug, _draft.body.label("draft"), _item.external_id, _item.input, _item.output, _item.failure,
         _item.confidence, _item.risk, _item.model, _item.model_version, _item.parts, _item.alternatives,
         _item.explanation, _item.trace_url, _item.metadata.label("metadata_json"), _item.rule,
-        _item.rule_title, _item.created_at, _task.created_at.label("made_at"),
+        _item.rule_title, _item.created_at, _item.id,
     )
     .join_from(table(Task), table(Item), _item.id == _task.item_id)
     .join(table(Queue), table(Queue).c.id == _task.queue_id)
@@ -279,11 +290,9 @@ def claim_json(*, session: Session, actor: Actor, held: claims.Held) -> dict[str
     }  # fmt: skip
     if row.blind:
         said = dict.fromkeys(said)
-    kind, round_, item_id, submitted_at = row.kind, row.round, held.item_id, row.created_at
+    kind, round_, item = row.kind, row.round, SimpleNamespace(**{name: getattr(row, name) for name in _OF_ITEM})
     if kind is TaskKind.GOLD:
-        kind, round_, submitted_at = TaskKind.REVIEW, 1, row.made_at
-        if not may(actor, Action.READ_ITEMS, held.queue_id):
-            item_id = golden.disguised_id(SimpleNamespace(id=held.task_id, created_at=row.made_at))
+        kind, round_, item = TaskKind.REVIEW, 1, _disguised(session, actor, held)
     return {
         "claim": {"id": held.claim_id, "fence": held.fence, "lease_until": iso(held.lease_until)},
         "task": {
@@ -291,14 +300,29 @@ def claim_json(*, session: Session, actor: Actor, held: claims.Held) -> dict[str
             "due": iso(row.due), "config_version": row.config_version, "audience": row.audience, "blind": row.blind,
         },
         "item": {
-            "id": item_id, "external_id": row.external_id, "input": Raw(row.input), **said,
+            "id": item.id, "external_id": row.external_id, "input": Raw(row.input), **said,
             "failure": raw(row.failure), "risk": row.risk, "model": row.model,
             "model_version": row.model_version, "metadata": Raw(row.metadata_json),
-            "rule": row.rule, "title": row.rule_title, "submitted_at": iso(submitted_at),
+            "rule": item.rule, "title": item.rule_title, "submitted_at": iso(item.created_at),
         },
         "draft": raw(row.draft),
         "answers": _answers_json(session, held.item_id) if row.kind is TaskKind.ADJUDICATION else [],
     }  # fmt: skip
+
+
+_OF_ITEM = ("id", "rule", "rule_title", "created_at")
+
+
+def _disguised(session: Session, actor: Actor, held: claims.Held) -> Any:
+    """The item of a gold task as it is shown."""
+    task = session.execute(
+        select(Task.created_at, Task.due, Task.priority, Task.stand_in, Task.config_version).where(
+            Task.id == held.task_id
+        )
+    ).one()
+    item = session.execute(select(Item).where(Item.id == held.item_id)).scalar_one()
+    compiled = configuration(session, held.queue_id, task.config_version)
+    return golden.disguised(item, task, compiled, hides_id=not may(actor, Action.READ_ITEMS, held.queue_id))
 
 
 def _answers_json(session: Session, item_id: str) -> list[dict[str, Any]]:
@@ -328,13 +352,17 @@ class QueueCard:
     """Waiting for a lead; 0 for those who are none."""
     held: str | None
     """The claim I hold there."""
+    stands: standings.Stands | None
+    """How I stand there, where the queue asks for that."""
+    held_up: int
+    """People there who get no work until a lead, whom I am, says something."""
 
 
 def home(*, session: Session, actor: Actor) -> list[QueueCard]:
     """The queues that `actor` reviews, in the order in which claims over all of them are given."""
     mine = [queue_id for queue_id in actor.memberships if may(actor, Action.REVIEW, queue_id)]
     heads = session.execute(
-        select(Queue.id, Queue.slug, Queue.title).where(Queue.id.in_(mine), Queue.archived_at.is_(None))
+        select(Queue.id, Queue.slug, Queue.title, Queue.version).where(Queue.id.in_(mine), Queue.archived_at.is_(None))
     ).all()
     _, open_to_me = claims.lanes_for(session, actor)
     tops = claims.most_urgent(session, actor, open_to_me)
@@ -354,7 +382,14 @@ def _card(session: Session, actor: Actor, head: Any, lanes: list[str]) -> QueueC
     """`lanes` are those that the actor may take from: what they have judged already does not wait for them."""
     some = (
         select(Task.created_at, Task.due, Task.priority, Task.audience)
-        .where(Task.queue_id == head.id, claims.OPEN, Task.lane.in_(lanes), Task.available_at <= clock())
+        .where(
+            Task.queue_id == head.id,
+            claims.OPEN,
+            Task.lane.in_(lanes),
+            Task.available_at <= clock(),
+            # A check that was handed back stands for a task that waits, too.
+            Task.kind != TaskKind.GOLD,
+        )
         .limit(MOST_COUNTED + 1)
         .subquery()
     )
@@ -369,7 +404,7 @@ def _card(session: Session, actor: Actor, head: Any, lanes: list[str]) -> QueueC
         ).select_from(some)
     ).one()  # fmt: skip
     held = session.execute(
-        select(Task.id, Task.fence).where(
+        select(Task.id, Task.fence, Task.kind).where(
             Task.holder == actor.id,
             Task.queue_id == head.id,
             claims.CLAIMED,
@@ -377,9 +412,12 @@ def _card(session: Session, actor: Actor, head: Any, lanes: list[str]) -> QueueC
             Task.seat == claims.DESK,
         )
     ).one_or_none()
+    in_its_place = 1 if held is not None and held.kind is TaskKind.GOLD else 0
     return QueueCard(
-        slug=head.slug, title=head.title, waiting=min(row.waiting, MOST_COUNTED),
+        slug=head.slug, title=head.title, waiting=max(0, min(row.waiting, MOST_COUNTED) - in_its_place),
         waiting_capped=row.waiting > MOST_COUNTED, oldest_at=row.oldest, next_due=row.due,
         overdue=row.overdue or 0,
         urgent=row.urgent or 0, escalated=row.escalated or 0, held=f"{held.id}.{held.fence}" if held else None,
+        stands=standings.of(session=session, actor=actor, head=head),
+        held_up=standings.waiting_for_leads(session, head) if may(actor, Action.MANAGE_STANDINGS, head.id) else 0,
     )  # fmt: skip

@@ -82,6 +82,8 @@ BODIES: dict[str, Any] = {
     "POST /api/v1/claims/<claim_id>/transfer": {"queue": "elsewhere"},
     "POST /api/v1/claims/<claim_id>/postponement": {"until": "2100-01-01T00:00:00Z"},
     "PUT /api/v1/tasks/<task_id>/assignee": {"person": None},
+    "PUT /api/v1/queues/<slug>/standings/<reviewer_id>": {"state": "reviewing"},
+    "POST /queues/<slug>/standings/<reviewer_id>": {"state": "reviewing"},
     "PUT /api/v1/claims/<claim_id>/draft": {"body": {"comment": "so far"}},
     "POST /login": {"email": "nobody@example.com", "password": "wrong"},
     "POST /queues/<slug>/views": {"name": "Old", "query": "age=%2B24h"},
@@ -228,6 +230,9 @@ class Targets:
     def person_id(self) -> str:
         with self.app.app_context(), write_session() as session:
             return people.create(session=session, actor=OPERATOR, email=f"{new_id()}@example.com").id
+
+    def reviewer_id(self) -> str:
+        return self.cast.carol.id
 
     def membership_id(self) -> str:
         with self.app.app_context(), write_session() as session:

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from reviewqueue.review.agreement import alpha, share
+from reviewqueue.review.agreement import alpha, cohen, fleiss, share
 
 KRIPPENDORFF = [
     [1, 2, 3, 3, 2, 1, 4, 1, 2, None, None, None],
@@ -50,3 +50,34 @@ def test_the_interval_is_wilsons():
     assert (share(0, 20).low, share(0, 20).high) == (0.0, pytest.approx(0.1611, abs=5e-5))
     assert share(20, 20).high == 1.0
     assert (share(0, 0).low, share(0, 0).high, share(0, 0).value) == (0.0, 1.0, None)
+
+
+FLEISS = [
+    (0, 0, 0, 0, 14), (0, 2, 6, 4, 2), (0, 0, 3, 5, 6), (0, 3, 9, 2, 0), (2, 2, 8, 1, 1), (7, 7, 0, 0, 0),
+    (3, 2, 6, 3, 0), (2, 5, 3, 2, 2), (6, 5, 2, 1, 0), (0, 2, 2, 3, 7),
+]  # fmt: skip
+"""A worked example with ten items, fourteen people and five answers: how many gave each."""
+
+
+def test_fleiss_kappa_is_that_of_a_worked_example_and_with_two_people_that_of_its_definition():
+    units = [[answer for answer, many in enumerate(row) for _ in range(many)] for row in FLEISS]
+    assert fleiss(units) == pytest.approx(0.210, abs=0.0005)
+    # Scott's pi: observed 3/4, chance (5/8)^2 + (3/8)^2.
+    chance = 34 / 64
+    assert fleiss([["a", "a"], ["a", "a"], ["b", "b"], ["a", "b"]]) == pytest.approx((0.75 - chance) / (1 - chance))
+    assert fleiss([]) is None
+    assert fleiss([["a", "a"]]) is None
+
+
+def test_cohens_kappa_is_that_of_the_reference_library():
+    metrics = pytest.importorskip("sklearn.metrics")
+    chance = random.Random(7)
+    for _ in range(20):
+        pairs = [(chance.choice("aab"), chance.choice("abc")) for _ in range(40)]
+        expected = metrics.cohen_kappa_score([one for one, _ in pairs], [other for _, other in pairs])
+        assert cohen(pairs) == pytest.approx(expected)
+    # Cohen's own kind of table: 20 and 15 alike, 5 and 10 not; observed 0.7, chance 0.5.
+    table = [("y", "y")] * 20 + [("y", "n")] * 5 + [("n", "y")] * 10 + [("n", "n")] * 15
+    assert cohen(table) == pytest.approx(0.4)
+    assert cohen([("a", "a")] * 3) is None
+    assert cohen([]) is None

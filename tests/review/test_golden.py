@@ -60,11 +60,16 @@ def test_it_looks_like_the_review_in_whose_place_it_stands(client, cast, app, ch
     real = claim(client, cast.alice)
     assert real["item"]["id"] == waiting["id"]
     assert shape(check) == shape(real)
-    for name in ("kind", "round", "priority", "due", "audience", "config_version", "blind", "queue"):
+    for name in ("kind", "round", "priority", "audience", "config_version", "blind", "queue"):
         assert check["task"][name] == real["task"][name], name
-    assert abs(_seconds(check) - _seconds(real)) < 1
-    assert check["item"]["id"] != gold_item, "its id would tell how old it is"
-    assert abs(uuid.UUID(check["item"]["id"]).int - uuid.UUID(real["item"]["id"]).int) >> 80 < 1000, "nor is it odd"
+    assert 0 < _seconds(real) - _seconds(check) < 10, "a little older, so that it comes first again"
+    for one in (check, real):
+        due = datetime.fromisoformat(one["task"]["due"]).timestamp()
+        assert due - _seconds(one) == pytest.approx(86_400, abs=0.1)
+        for made in (one["item"]["id"], one["task"]["id"]):
+            assert abs((uuid.UUID(made).int >> 80) / 1000 - _seconds(one)) < 0.2, "an id tells when it was made"
+            assert uuid.UUID(made).int >> 64 & 0xFFF < 8, "and how many were made in that millisecond"
+    assert check["item"]["id"] != gold_item
 
 
 def test_after_deciding_the_answer_is_told_and_nothing_else_comes_of_it(client, cast, app, checking):
@@ -75,7 +80,13 @@ def test_after_deciding_the_answer_is_told_and_nothing_else_comes_of_it(client, 
     submit(client, cast)
     held = claim(client, cast.alice)["claim"]["id"]
     told = act(client, cast.alice, held, "decision", output={"label": "refund"}).json
-    assert told["gold"] == {"correct": False, "verdict": "override", "output": KNOWN, "note": "It never came."}
+    assert told["gold"] == {
+        "correct": False,
+        "verdict": "override",
+        "output": KNOWN,
+        "note": "It never came.",
+        "standing": None,
+    }
     assert told["resolution"] is None
     assert act(client, cast.alice, held, "decision", output={"label": "refund"}).json == told
     assert decide(client, cast.carol, output=KNOWN)["gold"]["correct"] is True

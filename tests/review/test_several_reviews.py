@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import insert, select, text, update
 
-from reviewqueue.core.db import clock, db, read_session, write_session
+from reviewqueue.accounts import memberships
+from reviewqueue.core.db import clock, database_now, db, read_session, write_session
 from reviewqueue.core.ids import new_id
 from reviewqueue.errors import GraceOver
 from reviewqueue.models import AuditEvent, Decision, Item, PendingRelease, Task
 from reviewqueue.models.lanes import lane_of
-from reviewqueue.models.states import Audience
+from reviewqueue.models.states import Audience, QueueRole
 from reviewqueue.queues.applying import apply
 from reviewqueue.resolution import endings
-from reviewqueue.review import claims, decisions, edge, handing, settling
+from reviewqueue.review import claims, decisions, edge, escalation, handing, settling
 from tests.desk_steps import act, claim, decide, read, submit
 from tests.fixtures.people import INTENTS, OPERATOR, PASSWORD, item
 
@@ -282,3 +284,71 @@ def test_a_skip_that_is_taken_back_lets_the_person_judge_again(client, cast, app
     assert act(client, cast.alice, again.claim_id, "release").status_code == 204
     with app.app_context(), read_session() as session:
         assert set(session.scalars(select(Task.excluded))) == {"[]"}, "of the other review, too"
+
+
+@pytest.fixture
+def beyond(app, cast):
+    """A queue beyond the leads, which Olga alone reviews."""
+    with app.app_context(), write_session() as session:
+        apply(session=session, actor=OPERATOR, document={**INTENTS, "name": "beyond"})
+        memberships.add(session=session, actor=OPERATOR, slug="beyond", email=cast.olga.email, role=QueueRole.REVIEWER)
+        chain = {"escalation": {"to": "beyond", "after_minutes": 30}, "send_to": ["beyond"]}
+        apply(session=session, actor=OPERATOR, document={**INTENTS, **chain, "reviews": {"required": 2}})
+
+
+def test_an_adjudication_goes_on_along_the_chain_when_the_leads_leave_it(client, cast, app, beyond):
+    item_id = submit(client, cast)["id"]
+    decide(client, cast.alice, **REFUND)
+    decide(client, cast.carol, **LOST)
+    with app.app_context(), write_session() as session:
+        assert escalation.escalate_due(session=session) == 0, "not yet"
+        session.execute(update(Task).where(Task.escalates_at.is_not(None)).values(escalates_at=clock(-1)))
+        assert escalation.escalate_due(session=session) == 1
+    assert claim(client, cast.bob) is None
+    piece = claim(client, cast.olga, "beyond")
+    assert (piece["task"]["kind"], len(piece["answers"])) == ("adjudication", 2)
+    act(client, cast.olga, piece["claim"]["id"], "decision", output={"label": "exchange_rate"})
+    assert read(client, cast, item_id)["resolution"]["output"] == {"label": "exchange_rate"}
+
+
+@pytest.mark.parametrize("what", ["transfer", "postponement", "assignment", "escalation"])
+def test_one_of_several_reviews_is_handed_on_and_the_item_still_gets_both(client, cast, app, beyond, what):
+    item_id = submit(client, cast)["id"]
+    held = claim(client, cast.alice)
+    task_id, claim_id = held["task"]["id"], held["claim"]["id"]
+    with app.app_context(), read_session() as session:
+        later = (database_now(session) + timedelta(hours=1)).isoformat()
+    body = {"transfer": {"queue": "beyond"}, "postponement": {"until": later}, "escalation": {}}
+    if what == "assignment":
+        address = f"/api/v1/tasks/{task_id}/assignee"
+        assert client.put(address, json={"person": cast.carol.id}, headers=cast.bob.bearer).status_code == 204
+    else:
+        assert act(client, cast.alice, claim_id, what, **body[what]).status_code == 204
+        assert claim(client, cast.alice) is None, "not the other one either"
+    second = cast.carol if what == "assignment" else cast.bob
+    with app.app_context(), write_session() as session:
+        other = session.scalars(select(Task.id).where(Task.state == "open", Task.id != task_id)).one()
+        held = claims.claim_task(session=session, actor=second.actor, task_id=other)
+    assert act(client, second, held.claim_id, "decision", **REFUND).json["resolution"] is None
+    first, queue = {
+        "transfer": (cast.olga, "beyond"), "postponement": (cast.alice, "intents"),
+        "assignment": (cast.bob, "intents"), "escalation": (cast.carol, "intents"),
+    }[what]  # fmt: skip
+    with app.app_context(), write_session() as session:
+        session.execute(update(Task).where(Task.id == task_id).values(available_at=clock(-1)))
+    assert claim(client, second) is None, "four eyes"
+    piece = claim(client, first, queue)
+    assert piece["task"]["id"] == task_id
+    act(client, first, piece["claim"]["id"], "decision", **REFUND)
+    assert read(client, cast, item_id)["resolution"]["output"] == {"label": "refund"}
+
+
+def test_a_review_given_to_somebody_who_judges_the_other_one_is_left_to_everybody(client, cast, app, beyond):
+    submit(client, cast)
+    held = claim(client, cast.alice)
+    client.put(f"/api/v1/tasks/{held['task']['id']}/assignee", json={"person": cast.alice.id}, headers=cast.bob.bearer)
+    with app.app_context(), write_session() as session:
+        other = session.scalars(select(Task.id).where(Task.id != held["task"]["id"])).one()
+        another = claims.claim_task(session=session, actor=cast.alice.actor, task_id=other)
+    act(client, cast.alice, another.claim_id, "decision", **REFUND)
+    assert claim(client, cast.carol)["task"]["id"] == held["task"]["id"]
