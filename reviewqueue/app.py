@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import secrets
 from collections.abc import Callable
 from datetime import timedelta
-from functools import lru_cache
-from pathlib import Path
 
 from flask import Flask, Response, g, redirect, render_template, request, url_for
 from flask_wtf.csrf import CSRFError, CSRFProtect
@@ -20,8 +17,8 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from reviewqueue import config, errors
 from reviewqueue.accounts import identity
-from reviewqueue.core import db, http, pages
-from reviewqueue.core.places import PACKAGE, templates_dir
+from reviewqueue.core import assets, db, http, pages
+from reviewqueue.core.places import templates_dir
 from reviewqueue.delivery import waiting
 from reviewqueue.intake import receiving
 
@@ -32,7 +29,7 @@ csrf = CSRFProtect()
 def create_app(settings: config.Settings | None = None) -> Flask:
     """The application. Opens no connection: safe to make before a fork."""
     settings = settings or config.load()
-    app = Flask("reviewqueue", template_folder=str(templates_dir()), static_folder=str(PACKAGE / "static"))
+    app = Flask("reviewqueue", template_folder=str(templates_dir()), static_folder=str(assets.FOLDER))
     app.config.update(
         SETTINGS=settings,
         SECRET_KEY=settings.secret_key,
@@ -55,9 +52,10 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     waiting.init_app(app)
     receiving.init_app(app)
     _add_blueprints(app)
+    app.after_request(assets.compress)
     app.after_request(http.secure)
     app.register_error_handler(Exception, answer_error)
-    app.jinja_env.globals["static_url"] = static_url
+    app.jinja_env.globals["static_url"] = assets.static_url
     pages.init_app(app)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     return app
@@ -120,16 +118,6 @@ def _add_blueprints(app: Flask) -> None:
         # Bearer tokens only: a browser does not send one by itself, so there is nothing to forge.
         csrf.exempt(blueprint)
         app.register_blueprint(blueprint)
-
-
-@lru_cache(maxsize=256)
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
-
-
-def static_url(name: str) -> str:
-    """The address of a static file, with its digest, so that it may be cached for ever."""
-    return url_for("static", filename=name, v=_digest(PACKAGE / "static" / name))
 
 
 # -- errors -----------------------------------------------------------------------------------------------------------

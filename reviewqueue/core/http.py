@@ -329,7 +329,7 @@ def secure(response: Response) -> Response:
     headers["Cross-Origin-Resource-Policy"] = "same-origin"
     headers["Permissions-Policy"] = "camera=(), geolocation=(), microphone=()"
     if request.endpoint == "static":
-        # Every address of a static file carries its digest, see `app.py`.
+        # Every address of a static file carries its digest, see `assets.py`.
         fresh = "v" in request.args and response.status_code == 200
         headers["Cache-Control"] = "public, max-age=31536000, immutable" if fresh else "no-cache"
     else:
