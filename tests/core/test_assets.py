@@ -12,8 +12,8 @@ from reviewqueue.core.assets import FOLDER
 
 @pytest.mark.parametrize("name", ["app.css", "desk.js", "icon.svg"])
 def test_a_static_file_is_compressed_for_whoever_takes_it(client: FlaskClient, name: str) -> None:
-    plain = client.get(f"/static/{name}", headers={"Accept-Encoding": "identity"})
-    packed = client.get(f"/static/{name}", headers={"Accept-Encoding": "br, gzip"})
+    plain = client.get(f"/static/{name}", headers={"Accept-Encoding": "identity"}, buffered=True)
+    packed = client.get(f"/static/{name}", headers={"Accept-Encoding": "br, gzip"}, buffered=True)
     assert plain.data == (FOLDER / name).read_bytes()
     assert "Content-Encoding" not in plain.headers
     assert packed.headers["Content-Encoding"] == "gzip"
