@@ -263,19 +263,24 @@ def _insert_of(shape: _Shape) -> Insert:
     is over.
     """
     *others, last = _inserts(shape)
-    return last.add_cte(*(other.cte(f"row_{place}") for place, other in enumerate(others)))
+    return last.add_cte(*(other.cte(f"rows_{place}") for place, other in enumerate(others)))
 
 
 @lru_cache(maxsize=256)
 def _query_with(query: Select[Any], shape: _Shape) -> Select[Any]:
-    return query.add_cte(*(each.cte(f"row_{place}") for place, each in enumerate(_inserts(shape))))
+    return query.add_cte(*(each.cte(f"rows_{place}") for place, each in enumerate(_inserts(shape))))
 
 
 def _inserts(shape: _Shape) -> list[Insert]:
-    return [_one_insert(target, columns, place) for place, (target, columns) in enumerate(shape)]
+    """One a table, which keeps the order of its rows."""
+    groups: dict[tuple[Table, tuple[str, ...]], list[Row]] = {}
+    for place, (target, columns) in enumerate(shape):
+        names = tuple(name for name, _ in columns)
+        groups.setdefault((target, names), []).append(_values(target, columns, place))
+    return [insert(target).values(rows).inline() for (target, _), rows in groups.items()]
 
 
-def _one_insert(target: Table, columns: tuple[tuple[str, bool], ...], place: int) -> Insert:
+def _values(target: Table, columns: tuple[tuple[str, bool], ...], place: int) -> Row:
     values: Row = {
         column.name: column.default.arg
         for column in target.columns
@@ -284,7 +289,7 @@ def _one_insert(target: Table, columns: tuple[tuple[str, bool], ...], place: int
     for name, is_time in columns:
         bound = f"{name}_{place}"
         values[name] = clock_in(bound) if is_time else bindparam(bound, type_=target.c[name].type)
-    return insert(target).values(values).inline()
+    return values
 
 
 def _read_engine() -> Engine:

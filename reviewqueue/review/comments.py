@@ -85,7 +85,7 @@ def meant(session: Session, actor: Actor, item_id: str) -> tuple[str, str | None
     """The item that an id means, and the check during which it is spoken of: where the item is shown under a stand-in,
     and, under its own id, to whoever has yet to decide it."""
     check = check_behind(session, item_id)
-    if check is None:
+    if check is None and actor.kind is ActorKind.PERSON:
         own = select(Task.id, Task.item_id, Task.state).where(
             Task.item_id == item_id, Task.kind == TaskKind.GOLD, Task.assignee == actor.id,
             Task.state != TaskState.DONE,

@@ -20,12 +20,14 @@ from sqlalchemy import insert, select
 
 from reviewqueue import config, samples
 from reviewqueue.accounts import tokens
+from reviewqueue.accounts.identity import actor_of_person
 from reviewqueue.app import create_app
 from reviewqueue.core.access import Scope
 from reviewqueue.core.db import clock, write_session
 from reviewqueue.core.ids import new_id
 from reviewqueue.models import Notice, Person
-from reviewqueue.models.states import NoticeKind
+from reviewqueue.models.states import BulkAction, NoticeKind
+from reviewqueue.review import bulk
 from tests.fixtures import installation
 from tests.fixtures.people import OPERATOR
 from tests.fixtures.serving import serving
@@ -33,7 +35,7 @@ from tests.fixtures.serving import serving
 pytestmark = pytest.mark.browser
 
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
-NO_PAGES = {"static", "health.healthz", "health.readyz", "feedback.download"}
+NO_PAGES = {"static", "health.healthz", "health.readyz", "feedback.download", "media.of_claim", "media.of_item"}
 """What answers GET with something else than a page."""
 DESK = "/claims/<claim_id>"
 
@@ -84,8 +86,13 @@ class Places:
         self.named["endpoint_id"] = self._call(
             self.service, "POST", f"/queues/{self.named['slug']}/webhooks", json={"url": "https://example.com/"}
         )["id"]
+        self.named["template"] = self.named["slug"]
         self.named["notice_id"] = new_id()
         with self.app.app_context(), write_session() as session:
+            self.named["bulk_id"] = bulk.prepare(
+                session=session, actor=actor_of_person(session, people["bob"]), slug=self.named["slug"],
+                wanted=bulk.Wanted(BulkAction.RELEASE), chosen=[self.named["item_id"]],
+            )  # fmt: skip
             session.execute(
                 insert(Notice).values(
                     id=self.named["notice_id"], person_id=people["bob"], kind=NoticeKind.MENTIONED,

@@ -11,12 +11,12 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from reviewqueue.core.db import db, read_session, write_session
+from reviewqueue.core.db import NOW, WriteSession, append, db, read_session, write_session
 from reviewqueue.core.http import cursor_of
 from reviewqueue.models import Resolution
 from reviewqueue.models.states import ResolvedBy, Verdict
 from reviewqueue.resolution import feed
-from reviewqueue.resolution.endings import RESOLUTION, resolution_columns
+from reviewqueue.resolution.endings import resolution_columns
 from tests.desk_steps import decide, submit
 from tests.fixtures.processes import until
 
@@ -71,7 +71,7 @@ def _resolve(session: Session, queue_id: str, item_id: str, revision: int) -> No
         item_id=item_id, queue_id=queue_id, revision=revision, by=ResolvedBy.PEOPLE, verdict=Verdict.APPROVE,
         output="{}",
     )  # fmt: skip
-    session.execute(RESOLUTION, columns)
+    append(session, Resolution, {**columns, "created_at": NOW})
 
 
 def test_what_was_written_first_and_committed_last_is_not_skipped(client, cast, app):
@@ -83,8 +83,9 @@ def test_what_was_written_first_and_committed_last_is_not_skipped(client, cast, 
                 _resolve(session, cast.queue_id, item_id, 1)
                 _resolve(session, cast.queue_id, item_id, 2)
         else:
-            with Session(db.engine) as early:
+            with WriteSession(db.engine) as early:
                 _resolve(early, cast.queue_id, item_id, 1)
+                early.send()
                 with write_session() as late:
                     _resolve(late, cast.queue_id, item_id, 2)
                 assert number(app) == 1
@@ -162,7 +163,8 @@ def test_of_two_relays_that_lead_the_second_leaves_what_the_first_has_numbered(c
                 item_id=late, queue_id=cast.queue_id, revision=1, by=ResolvedBy.PEOPLE, verdict=Verdict.APPROVE,
                 output="{}",
             )  # fmt: skip
-            session.execute(RESOLUTION, {**columns, "id": "00000000-0000-7000-8000-000000000001"})
+            row = {**columns, "id": "00000000-0000-7000-8000-000000000001", "created_at": NOW}
+            append(session, Resolution, row)
         # The plan that a large table has: the row to be changed is found by its id alone.
         for way in ("nestloop", "mergejoin"):
             other.execute(text(f"SET LOCAL enable_{way} = off"))

@@ -11,11 +11,10 @@ from typing import Any
 
 import pytest
 from sqlalchemy import func, select, update
-from sqlalchemy.orm import Session
 
 from reviewqueue.accounts import tokens
 from reviewqueue.core.background import run
-from reviewqueue.core.db import clock, db, read_session, write_session
+from reviewqueue.core.db import WriteSession, clock, db, read_session, write_session
 from reviewqueue.intake import imports, jobs
 from reviewqueue.intake.jobs import store_import
 from reviewqueue.models import Import, ImportChunk, Item, OutboxRow
@@ -236,7 +235,7 @@ def test_a_job_whose_time_is_over_leaves_the_rest_to_another(client, cast, app, 
 def test_a_job_that_dies_amid_a_chunk_leaves_it_whole(client, cast, app, monkeypatch):
     answer = send(client, cast, [item(number=number) for number in range(4)])
     with app.app_context():
-        with Session(db.engine) as session:
+        with WriteSession(db.engine) as session:
             assert imports.store_next(session=session, import_id=answer.json["id"])
         assert count(app) == 0, "it was not committed"
         store_import(ref=answer.json["id"], renew=lambda: None)
