@@ -181,7 +181,11 @@ class WriteSession(Session):
         return super().execute(query, parameters)
 
     def _fit_one_statement(self) -> bool:
-        return len(self.appended) <= TOGETHER and on_postgresql(self)
+        if len(self.appended) > TOGETHER or not on_postgresql(self):
+            return False
+        # Parts of one statement run in any order: rows that the table numbers must not be parts.
+        numbered = [target for target, _ in self.appended if target.autoincrement_column is not None]
+        return len(numbered) == len(set(numbered))
 
     def _take(self) -> list[tuple[Table, Row]]:
         rows, self.appended = self.appended, []
@@ -272,15 +276,11 @@ def _query_with(query: Select[Any], shape: _Shape) -> Select[Any]:
 
 
 def _inserts(shape: _Shape) -> list[Insert]:
-    """One a table, which keeps the order of its rows."""
-    groups: dict[tuple[Table, tuple[str, ...]], list[Row]] = {}
-    for place, (target, columns) in enumerate(shape):
-        names = tuple(name for name, _ in columns)
-        groups.setdefault((target, names), []).append(_values(target, columns, place))
-    return [insert(target).values(rows).inline() for (target, _), rows in groups.items()]
+    # One a row: SQLAlchemy compiles an INSERT of several VALUES anew each time.
+    return [_insert(target, columns, place) for place, (target, columns) in enumerate(shape)]
 
 
-def _values(target: Table, columns: tuple[tuple[str, bool], ...], place: int) -> Row:
+def _insert(target: Table, columns: tuple[tuple[str, bool], ...], place: int) -> Insert:
     values: Row = {
         column.name: column.default.arg
         for column in target.columns
@@ -289,7 +289,7 @@ def _values(target: Table, columns: tuple[tuple[str, bool], ...], place: int) ->
     for name, is_time in columns:
         bound = f"{name}_{place}"
         values[name] = clock_in(bound) if is_time else bindparam(bound, type_=target.c[name].type)
-    return values
+    return insert(target).values(values).inline()
 
 
 def _read_engine() -> Engine:
