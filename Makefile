@@ -64,7 +64,9 @@ clean:
 define install
 	@echo "Installing into .venv ($(1)) …"
 	@if command -v uv >/dev/null 2>&1; then uv pip install --quiet --python $(BIN)/python -e ".[$(1)]" $(2); \
-	else $(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[$(1)]" $(2); fi
+	else : "an old pip tries versions for many minutes"; \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25"; \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[$(1)]" $(2); fi
 	@# Not every installer does it, and a command that compiles all that it imports takes seconds to start.
 	@$(BIN)/python -m compileall -q -j 0 .venv/lib >/dev/null 2>&1 || true
 	@touch $@

@@ -22,6 +22,8 @@ class Reply:
     status: int
     body: bytes
     """The first `most` bytes of it."""
+    whole: bool = True
+    """Whether as many bytes came as were promised, or `most` were read."""
 
 
 def exchange(
@@ -41,9 +43,11 @@ def exchange(
         connection.request(method, target.path, body, dict(headers))
         with connection.getresponse() as answer:
             found = answer.read(most)
+            # It says nothing of a connection that ends too soon.
+            whole = len(found) == most or not answer.length
         if deadline.over:
             raise TimeoutError
-        return Reply(answer.status, found)
+        return Reply(answer.status, found, whole)
 
 
 def _connect(addresses: list[Address], port: int, seconds: float) -> socket.socket:

@@ -70,6 +70,8 @@ def _get(url: str) -> dict[str, Any] | _Failed:
     if reply.status != 200:
         busy = reply.status in {408, 429} or reply.status >= 500
         return _Failed(f"The server answered {reply.status}.", for_good=not busy)
+    if not reply.whole:
+        return _Failed("The connection ended before all had come.", for_good=False)
     try:
         kind = uploads.checked(reply.body)
     except Error as error:

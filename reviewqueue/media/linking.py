@@ -28,7 +28,8 @@ PATIENCE_SECONDS = 120.0
 
 def references_of(session: Session, queue_id: str, body: Body[Any]) -> tuple[Reference, ...]:
     """Those of a submitted item. Raises `Invalid` with a pointer to each that cannot be had."""
-    if b'"$media"' not in body.text:
+    # JSON may write any letter as an escape.
+    if b"$media" not in body.text and b"\\u" not in body.text:
         return ()
     found = tuple(references_in(body.value.get("input")))
     faults = [
@@ -42,12 +43,13 @@ def references_of(session: Session, queue_id: str, body: Body[Any]) -> tuple[Ref
 
 
 def _unknown(session: Session, queue_id: str, uploaded: Sequence[Reference]) -> list[Fault]:
-    wanted = {one: _as_id(one.given) for one in uploaded}
-    ids = {media_id for media_id in wanted.values() if media_id}
+    # Pairs: what is given may be anything, also what has no hash.
+    wanted = [(one.pointer, _as_id(one.given)) for one in uploaded]
+    ids = {media_id for _, media_id in wanted if media_id}
     query = select(Media.id).where(Media.id.in_(ids), Media.queue_id == queue_id, Media.url.is_(None))
     known = set(session.scalars(query)) if ids else set()
     detail = "must be the id of a file that was uploaded for this queue, or an address"
-    return [Fault(f"/input{one.pointer}/$media", detail) for one, media_id in wanted.items() if media_id not in known]
+    return [Fault(f"/input{pointer}/$media", detail) for pointer, media_id in wanted if media_id not in known]
 
 
 def _as_id(given: Any) -> str | None:

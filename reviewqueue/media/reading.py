@@ -15,7 +15,7 @@ from reviewqueue.media import files
 from reviewqueue.media.kinds import SUFFIXES
 from reviewqueue.models import ItemMedia, Media
 from reviewqueue.models.states import MediaState
-from reviewqueue.queues.references import NAME, references_in
+from reviewqueue.queues.references import MOST, NAME, references_in
 
 POLICY = "sandbox; default-src 'none'"
 
@@ -84,6 +84,8 @@ def hashes_of(session: Session, item_id: str) -> list[str | None]:
 
 def at_place(session: Session, item_id: str, place: int) -> Any:
     """The media that an item has there. Raises `NotFound`, also while it is not there yet."""
+    if place >= MOST:
+        raise NotFound
     row = session.execute(
         _SELECT.where(ItemMedia.item_id == item_id, ItemMedia.place == place)
     ).one_or_none()  # fmt: skip

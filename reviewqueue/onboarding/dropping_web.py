@@ -95,7 +95,7 @@ def _proposed_anew(proposal: tables.Proposal, places: list[str], form: TableForm
     try:
         old = yaml.safe_load(form.document.data)
         name, title = str(old["name"]), str(old.get("title") or old["name"])
-    except (yaml.YAMLError, TypeError, KeyError, AttributeError):
+    except (yaml.YAMLError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         name = title = "table"
     try:
         form.document.data = _as_yaml(tables.document(proposal, places, name=name, title=title))

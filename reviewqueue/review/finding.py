@@ -106,6 +106,8 @@ class Filters:
 
 def filters_of(given: MultiDict[str, str]) -> Filters:
     """The filters in an address or a form. Raises `Invalid` for a value that is none."""
+    if any("\x00" in value for value in given.values()):
+        raise Invalid("There is a NUL character in a filter: remove it.", code="bad_parameter")
     text = {name: given.get(name, "").strip()[:LONGEST] for name in Filters.__dataclass_fields__}
     meta = tuple(one.strip()[:LONGEST] for one in given.getlist("meta") if one.strip())
     return Filters(
@@ -127,7 +129,7 @@ def _one_of(name: str, value: str, known: list[Any]) -> str:
 def _priority(text: str) -> int | None:
     if not text:
         return None
-    if not text.lstrip("-").isdecimal() or not text.isascii() or abs(int(text)) > 1000:
+    if not text.removeprefix("-").isdecimal() or not text.isascii() or abs(int(text)) > 1000:
         raise Invalid("priority must be a whole number from -1000 to 1000.", code="bad_parameter")
     return int(text)
 

@@ -107,6 +107,8 @@ def decide(slug: str) -> AnyResponse:
         head, _ = grid.in_hand(session=session, actor=who, slug=slug)
     only = form.get("only")
     named = [only] if only and is_from_desk() else list(dict.fromkeys(form.getlist("claim")))[: 2 * grid.ROWS]
+    if not named:
+        raise NotFound
     rows = [_row(who, head, claim_id, _typed(claim_id), only) for claim_id in named]
     if is_from_desk():
         return Response(render_template("review/grid_row.html", row=rows[0], queue=head), status=_status(rows))
@@ -146,7 +148,7 @@ def _row(who: Actor, head: QueueHead, claim_id: str, data: MultiDict[str, str], 
 
 def _keep(who: Actor, row: Row) -> None:
     """What was typed into a row that is left stays with it."""
-    if not row.desk.changed and not row.desk.form.reason.data:
+    if not row.desk.changed and not row.desk.form.reason.data and not row.desk.form.comment.data:
         return
     with write_session() as session:
         drafts.save(session=session, actor=who, task_id=row.desk.work.task_id, body=draft_of(row.desk))

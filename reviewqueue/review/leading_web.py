@@ -39,7 +39,7 @@ def _page() -> int:
 
 def _filters() -> Filters:
     """As the list's address had them, which its forms send along in one field."""
-    return filters_of(MultiDict(parse_qsl(request.form.get("query", "")[:4000])))
+    return filters_of(MultiDict(parse_qsl(request.form.get("query", ""))))
 
 
 def _to_list(slug: str, filters: Filters) -> Response:

@@ -15,7 +15,7 @@ from reviewqueue.accounts.memberships import people_with
 from reviewqueue.core.access import Action, Actor
 from reviewqueue.models import Decision, Gold, Item, Person, Queue, Task
 from reviewqueue.models.states import QueueRole, TaskKind, Verdict
-from reviewqueue.queues.catalog import QueueHead, configuration, find_queue
+from reviewqueue.queues.catalog import QueueHead, configuration, find_queue, queue_by_id
 from reviewqueue.review import standings
 from reviewqueue.review.agreement import Share, alpha, cohen, fleiss, share
 from reviewqueue.review.consensus import Given, alike
@@ -26,6 +26,8 @@ LOOKED_AT = 5000
 """Latest reviews of items with several, of which agreement is told."""
 ENOUGH = 50
 """Gold before a person is judged by it."""
+READ = frozenset({"choice", "multi_choice", "text", "chat", "compare", "spans"})
+"""Types whose items are read from end to end. Of a document or of fields people look at what is in doubt."""
 TOLD_OF = 2000
 """Latest decisions of a queue, of which signs are told."""
 PAIR = 10
@@ -135,12 +137,19 @@ def _people(session: Session, head: QueueHead) -> list[Measured]:
     ]
 
 
+def _letters(content: Any) -> Any:
+    """SQL: at least so many letters to be read in JSON text, of which each may be written as an escape of six."""
+    return func.length(content) / case((content.contains("\\u", autoescape=True), 6), else_=1)
+
+
 def signs_in(session: Session, queue_id: str) -> dict[str, Signals]:
     """By person, what their part of the queue's latest decisions shows. Asks no permission."""
+    head = queue_by_id(session, queue_id)
+    is_read = configuration(session, head.id, head.version).config.view.type in READ
     rows = session.execute(
         select(
             Decision.person_id, Decision.verdict, Decision.spent_seconds,
-            (func.length(Item.input) + func.length(Item.output)).label("characters"),
+            (_letters(Item.input) + _letters(Item.output)).label("characters"),
         )
         .join(Item, Item.id == Decision.item_id)
         .where(
@@ -151,7 +160,8 @@ def signs_in(session: Session, queue_id: str) -> dict[str, Signals]:
     ).all()  # fmt: skip
     made: dict[str, list[Made]] = defaultdict(list)
     for row in reversed(rows):
-        made[row.person_id].append(Made(row.verdict is Verdict.APPROVE, row.spent_seconds, row.characters))
+        spent = row.spent_seconds if is_read else None
+        made[row.person_id].append(Made(row.verdict is Verdict.APPROVE, spent, row.characters))
     passed = _passed(session, queue_id)
     approvals = {person_id: sum(1 for one in theirs if one.approves) for person_id, theirs in made.items()}
     total = sum(approvals.values())

@@ -434,3 +434,13 @@ def test_schemas_that_are_none_are_refused_and_none_breaks_the_server(client, ca
     body.pop("view")
     answer = client.put("/api/v1/queues/anything", json=body, headers=cast.admin.bearer)
     assert answer.status_code == 422, answer.text
+
+
+@pytest.mark.parametrize("given", [{}, [], None, 1, "\x41", {"$media": []}])
+def test_a_reference_to_media_that_is_no_id_is_refused_with_its_place(client, cast, given):
+    body = {**item(1), "input": {"text": "a", "picture": {"$media": given}}}
+    for text in (json.dumps(body), json.dumps(body).replace('"$media"', '"\\u0024media"')):
+        answer = client.post(
+            "/api/v1/items", data=text, headers={**cast.submitter.bearer, "Content-Type": "application/json"}
+        )
+        assert (answer.status_code, answer.json["errors"][0]["pointer"]) == (422, "/input/picture/$media"), answer.text
