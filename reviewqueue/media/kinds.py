@@ -11,6 +11,10 @@ MOST_PIXELS = 100_000_000
 KNOWN = "PNG, JPEG, GIF, WebP or PDF"
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 """Of a JPEG: the markers that its size stands behind."""
+_ALONE = frozenset({0xFF, 0x01, *range(0xD0, 0xD9)})
+"""Markers that have no segment."""
+MOST_SEGMENTS = 10_000
+"""Looked through for the size; cameras write some dozens."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +57,8 @@ def _gif(data: bytes) -> tuple[int, int] | None:
 
 def _jpeg(data: bytes) -> tuple[int, int] | None:
     at = 2
-    while at + 9 <= len(data):
-        if data[at] != 0xFF:
+    for _ in range(MOST_SEGMENTS):
+        if at + 9 > len(data) or data[at] != 0xFF:
             return None
         marker = data[at + 1]
         if marker in _FRAMES:
@@ -62,7 +66,7 @@ def _jpeg(data: bytes) -> tuple[int, int] | None:
             return width, height
         # A fill byte stands alone, as do a few markers; all others say how long they are.
         at += 1 if marker == 0xFF else 2
-        if marker not in {0xFF, 0x01, *range(0xD0, 0xD9)}:
+        if marker not in _ALONE:
             at += struct.unpack(">H", data[at : at + 2])[0]
     return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +13,6 @@ from sqlalchemy.orm import Session
 from reviewqueue.core import trail
 from reviewqueue.core.access import Action, Actor
 from reviewqueue.core.db import clock, database_now
-from reviewqueue.core.ids import new_id
 from reviewqueue.errors import Fault, Invalid, NotFound, TooLarge
 from reviewqueue.media import files, kinds
 from reviewqueue.models import ItemMedia, Media
@@ -45,7 +45,8 @@ def upload(*, session: Session, actor: Actor, slug: str, data: bytes) -> dict[st
     found = {
         "sha256": files.keep(data), "mime": kind.mime, "bytes": len(data), "width": kind.width, "height": kind.height,
     }  # fmt: skip
-    media_id = new_id()
+    # No UUIDv7: reviewers see it in the input, and it must not tell how old an item is whose answer is known.
+    media_id = str(uuid.uuid4())
     session.execute(
         insert(Media).values(
             id=media_id, queue_id=head.id, state=MediaState.READY, attempts=0, created_by=actor.label,

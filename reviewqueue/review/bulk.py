@@ -39,7 +39,7 @@ from reviewqueue.models.states import (
 from reviewqueue.notices import inbox
 from reviewqueue.queues.catalog import QueueHead, find_queue, queue_by_id
 from reviewqueue.resolution.endings import cancel_item
-from reviewqueue.review import assigning, claims, finding, reopening
+from reviewqueue.review import assigning, claims, finding, golden, reopening
 
 RUN = "bulk.run"
 MOST = 10_000
@@ -163,7 +163,12 @@ def _assessed(session: Session, actor: Actor, wanted: Wanted, ids: Sequence[str]
             row.id: row for row in session.execute(select(Item.id, Item.state, Item.revision).where(Item.id.in_(some)))
         }
         work = finding.tasks_of(session, some)
-        yield from ((item_id, _why_not(actor, wanted, items[item_id], work.get(item_id, []))) for item_id in some)
+        known = golden.known_among(session, some) if wanted.action is BulkAction.REOPEN else frozenset()
+        for item_id in some:
+            if item_id in known:
+                yield item_id, "is a check, whose answer is known"
+            else:
+                yield item_id, _why_not(actor, wanted, items[item_id], work.get(item_id, []))
 
 
 def _why_not(actor: Actor, wanted: Wanted, item: Any, tasks: list[Any]) -> str | None:

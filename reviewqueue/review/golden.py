@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import SimpleNamespace
@@ -153,6 +154,12 @@ def retire(*, session: Session, actor: Actor, gold_id: str) -> None:
         raise NotFound
     require(actor, Action.MANAGE_GOLD, row.queue_id)
     retire_item(session, actor, row.item_id)
+
+
+def known_among(session: Session, item_ids: Sequence[str]) -> frozenset[str]:
+    """Those of the items that are gold now. Asks no permission."""
+    query = select(Gold.item_id).where(Gold.item_id.in_(item_ids), Gold.retired_at.is_(None))
+    return frozenset(session.scalars(query))
 
 
 def retire_item(session: Session, actor: Actor, item_id: str) -> None:
