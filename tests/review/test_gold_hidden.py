@@ -171,7 +171,7 @@ def test_what_is_handed_on_says_the_same_and_a_skip_can_be_undone(client, cast, 
                 seen.append((back.status_code, back.location.replace(task_id, "ID")))
             if what == "postponement":
                 with transaction() as session:
-                    session.execute(update(Task).where(Task.id == task_id).values(available_at=clock(-1)))
+                    session.execute(update(Task).where(Task.id == task_id).values(available_at=clock()))
                 seen.append(re.findall(r"\d+ yours alone", client.get("/").text))
             told.append(seen)
         for of_check, of_work in zip(*told, strict=True):

@@ -79,7 +79,7 @@ def test_what_could_not_be_fetched_is_said_calmly_and_the_form_works(bench, pict
         bench.put(NOTES, {"page": picture("notes")}, {"total": "8.00"})
     bench.put(NOTES, {"page": picture("notes", b"%PDF-1.7\n")}, {"total": "8.00"})
     with transaction() as session:
-        first, second, *_ = session.query(Media).order_by(Media.id)
+        first, second, *_ = session.query(Media).order_by(Media.created_at, Media.sha256)
         first.state, second.state, second.error = MediaState.WAITING, MediaState.FAILED, f"answered 404 {HOSTILE}"
     bench.begin(NOTES)
     escaped = "answered 404 &#34;&gt;&lt;script&gt;"
