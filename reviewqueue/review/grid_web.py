@@ -107,7 +107,7 @@ def decide(slug: str) -> AnyResponse:
         head, _ = grid.in_hand(session=session, actor=who, slug=slug)
     only = form.get("only")
     named = [only] if only and is_from_desk() else list(dict.fromkeys(form.getlist("claim")))[: 2 * grid.ROWS]
-    if not named:
+    if is_from_desk() and not named:
         raise NotFound
     rows = [_row(who, head, claim_id, _typed(claim_id), only) for claim_id in named]
     if is_from_desk():
