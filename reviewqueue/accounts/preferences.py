@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
 
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from reviewqueue.core.access import Actor
-from reviewqueue.core.db import on_postgresql
+from reviewqueue.core.db import upsert
 from reviewqueue.core.writing import STYLES, zones
 from reviewqueue.errors import Faults, Forbidden
 from reviewqueue.models import Preference
-from reviewqueue.models.base import table
 from reviewqueue.models.states import ActorKind, Images
 
 BREAKS = (15, 25, 50, 90)
@@ -43,9 +40,8 @@ def save(*, session: Session, actor: Actor, wanted: Preferences) -> None:
     if wanted.style is not None and wanted.style not in STYLES:
         faults.add("/style", f"must be one of {', '.join(STYLES)}")
     faults.raise_if_any("This cannot be set so.")
-    make: Any = postgresql.insert if on_postgresql(session) else sqlite.insert
     session.execute(
-        make(table(Preference))
+        upsert(session, Preference)
         .values(person_id=actor.id, **asdict(wanted))
         .on_conflict_do_update(index_elements=["person_id"], set_=asdict(wanted))
     )

@@ -14,13 +14,11 @@ import hashlib
 import ipaddress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import case, delete, literal, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from reviewqueue.core.db import clock, database_now, on_postgresql
+from reviewqueue.core.db import clock, database_now, upsert
 from reviewqueue.errors import TooMany
 from reviewqueue.models import LoginThrottle
 
@@ -96,8 +94,9 @@ def admit(*, session: Session, attempt: Attempt) -> None:
 
 def _count(session: Session, key: Key) -> int | None:
     """The failures with this one; None while the key is delayed. One guarded statement: attempts race."""
-    insert: Any = postgresql.insert if on_postgresql(session) else sqlite.insert
-    statement = insert(LoginThrottle).values(key=key.digest, failures=1, last_failed_at=clock(), blocked_until=None)
+    statement = upsert(session, LoginThrottle).values(
+        key=key.digest, failures=1, last_failed_at=clock(), blocked_until=None
+    )
     forgotten = LoginThrottle.last_failed_at < clock(-FORGOTTEN_AFTER_HOURS * 3600)
     found: int | None = session.scalar(
         statement.on_conflict_do_update(

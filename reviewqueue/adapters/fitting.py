@@ -5,21 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-
-class View(Protocol):
-    """What is asked of a queue's view."""
-
-    @property
-    def type(self) -> str: ...
-
-    @property
-    def input(self) -> str | None: ...
-
-    @property
-    def output(self) -> str | None: ...
-
-    @property
-    def unit(self) -> str: ...
+from reviewqueue.feedback.formats.frame import View
 
 
 class Queue(Protocol):

@@ -35,6 +35,7 @@ from sqlalchemy import (
     literal,
     select,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session, SessionTransaction
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -321,6 +322,12 @@ def read_connection() -> Iterator[Connection]:
     """For one Core statement, read: a session would take as long as the statement."""
     with _read_engine().connect() as connection:
         yield connection
+
+
+def upsert(session: Session, model: type[Base]) -> Any:
+    """An INSERT into the model's table that knows `on_conflict_do_update`, as this database writes it."""
+    make: Any = postgresql.insert if on_postgresql(session) else sqlite.insert
+    return make(table(model))
 
 
 def database_now(session: Session) -> datetime:

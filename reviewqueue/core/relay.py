@@ -18,11 +18,10 @@ from typing import Any
 from redis import Redis
 from redis.exceptions import RedisError
 from sqlalchemy import Executable, func, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from reviewqueue.core.background import Topic, connect, enqueue, rq_queue
-from reviewqueue.core.db import clock, on_postgresql, read_connection, read_session, write_session
+from reviewqueue.core.db import clock, on_postgresql, read_connection, read_session, upsert, write_session
 from reviewqueue.core.ids import new_id
 from reviewqueue.models import OutboxRow, RelayLease
 
@@ -219,8 +218,7 @@ def _handover_statement(session: Session, name: str) -> Any:
 
 
 def _lease_statement(session: Session, name: str) -> Any:
-    make: Any = postgresql.insert if on_postgresql(session) else sqlite.insert
-    fresh = make(RelayLease.__table__).values(
+    fresh = upsert(session, RelayLease).values(
         name="relay", holder=name, fence=1, lease_until=clock(LEASE_SECONDS), beat_at=clock()
     )
     table: Any = RelayLease.__table__

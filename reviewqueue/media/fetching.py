@@ -15,7 +15,7 @@ from reviewqueue.core.access import SYSTEM
 from reviewqueue.core.addresses import Refused, target_of
 from reviewqueue.core.db import clock, read_session, write_session
 from reviewqueue.errors import Error, Invalid
-from reviewqueue.media import files, uploads
+from reviewqueue.media import uploads
 from reviewqueue.media.linking import lets
 from reviewqueue.models import ItemMedia, Media, Task
 from reviewqueue.models.states import MediaState, TaskState
@@ -73,13 +73,9 @@ def _get(url: str) -> dict[str, Any] | _Failed:
     if not reply.whole:
         return _Failed("The connection ended before all had come.", for_good=False)
     try:
-        kind = uploads.checked(reply.body)
+        return uploads.kept(reply.body)
     except Error as error:
         return _Failed(error.message, for_good=True)
-    return {
-        "sha256": files.keep(reply.body), "mime": kind.mime, "bytes": len(reply.body), "width": kind.width,
-        "height": kind.height,
-    }  # fmt: skip
 
 
 def _note(session: Session, media_id: str, **values: Any) -> Any:

@@ -41,10 +41,7 @@ def upload(*, session: Session, actor: Actor, slug: str, data: bytes) -> dict[st
     except NotFound:
         fault = Fault("/queue", "is not the name of a queue that you may submit to")
         raise Invalid("The queue is not known.", [fault], code="unknown_queue") from None
-    kind = checked(data)
-    found = {
-        "sha256": files.keep(data), "mime": kind.mime, "bytes": len(data), "width": kind.width, "height": kind.height,
-    }  # fmt: skip
+    found = kept(data)
     # No UUIDv7: reviewers see it in the input, and it must not tell how old an item is whose answer is known.
     media_id = str(uuid.uuid4())
     session.execute(
@@ -55,8 +52,16 @@ def upload(*, session: Session, actor: Actor, slug: str, data: bytes) -> dict[st
     )  # fmt: skip
     trail.record(session, actor, "media.uploaded", queue_id=head.id, subject=media_id, facts=found)
     return {
-        "$media": media_id, "type": kind.mime, "bytes": len(data), "sha256": found["sha256"], "width": kind.width,
-        "height": kind.height,
+        "$media": media_id, "type": found["mime"], "bytes": found["bytes"], "sha256": found["sha256"],
+        "width": found["width"], "height": found["height"],
+    }  # fmt: skip
+
+
+def kept(data: bytes) -> dict[str, Any]:
+    """Keep the file; the columns of `Media` that say what it is. Raises as `checked`."""
+    kind = checked(data)
+    return {
+        "sha256": files.keep(data), "mime": kind.mime, "bytes": len(data), "width": kind.width, "height": kind.height,
     }  # fmt: skip
 
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlalchemy import bindparam, delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from reviewqueue.core.access import Action, Actor, require
-from reviewqueue.core.db import clock, on_postgresql
+from reviewqueue.core.db import clock, upsert
 from reviewqueue.errors import NotFound
 from reviewqueue.models import Draft, Task
 from reviewqueue.models.base import table
@@ -27,9 +24,8 @@ def save(*, session: Session, actor: Actor, task_id: str, body: str) -> None:
 
 def keep(session: Session, *, task_id: str, person_id: str, body: str) -> None:
     """Insert or replace the draft. For operations that have asked for permission."""
-    make: Any = postgresql.insert if on_postgresql(session) else sqlite.insert
     session.execute(
-        make(Draft.__table__)
+        upsert(session, Draft)
         .values(task_id=task_id, person_id=person_id, body=body, updated_at=clock())
         .on_conflict_do_update(index_elements=["task_id", "person_id"], set_={"body": body, "updated_at": clock()})
     )

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from reviewqueue.core import trail
 from reviewqueue.core.access import Action, Actor
-from reviewqueue.core.db import clock, on_postgresql
+from reviewqueue.core.db import clock, upsert
 from reviewqueue.errors import Forbidden
 from reviewqueue.models import InstructionsRead
 from reviewqueue.models.states import ActorKind
@@ -44,9 +42,8 @@ def note_read(*, session: Session, actor: Actor, slug: str, version: int | None 
         raise Forbidden("Only people read instructions.")
     version = head.version if version is None else version
     mark = mark_of(configuration(session, head.id, version).config)
-    make: Any = postgresql.insert if on_postgresql(session) else sqlite.insert
     written = session.execute(
-        make(InstructionsRead.__table__)
+        upsert(session, InstructionsRead)
         .values(person_id=actor.id, queue_id=head.id, mark=mark, read_at=clock())
         .on_conflict_do_update(
             index_elements=["person_id", "queue_id"], set_={"mark": mark, "read_at": clock()},

@@ -7,11 +7,9 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from reviewqueue.core.access import Action, Actor, require
-from reviewqueue.errors import NotFound
+from reviewqueue.core.access import Action, Actor
 from reviewqueue.media import reading
 from reviewqueue.models import Task
-from reviewqueue.models.states import Audience
 from reviewqueue.review import claims, comments, workpiece
 
 
@@ -25,12 +23,10 @@ def of_item(*, session: Session, actor: Actor, item_id: str, place: int) -> Any:
 def of_claim(*, session: Session, actor: Actor, claim_id: str, place: int) -> Any:
     """As `of_item`, for whoever may see the claim. Raises `NotFound`, `Forbidden`."""
     task_id, fence = claims.parse_claim_id(claim_id)
-    task = session.execute(
+    task: Any = session.execute(
         select(Task.queue_id, Task.item_id, Task.audience, Task.fence, Task.holder, Task.last_holder).where(
             Task.id == task_id
         )
     ).one_or_none()
-    if task is None or fence > task.fence or (task.audience is Audience.LEAD and not workpiece.was_mine(actor, task)):
-        raise NotFound
-    require(actor, Action.REVIEW, task.queue_id)
+    workpiece.require_shown(actor, task, fence)
     return reading.at_place(session, task.item_id, place)

@@ -16,13 +16,12 @@ from types import SimpleNamespace
 from typing import Any
 
 from sqlalchemy import Integer, case, func, literal, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from reviewqueue.accounts.memberships import people_with
 from reviewqueue.core import trail
 from reviewqueue.core.access import SYSTEM, Action, Actor, may
-from reviewqueue.core.db import clock, on_postgresql
+from reviewqueue.core.db import clock, on_postgresql, upsert
 from reviewqueue.errors import Fault, Invalid, NotAdmitted, NotFound
 from reviewqueue.models import Decision, Item, Standing
 from reviewqueue.models.base import table
@@ -137,13 +136,12 @@ def _write(
     correct: int = 0, note: str | None = None, decided: int | None = None,
 ) -> None:  # fmt: skip
     """Bring them into that state; what is measured counts anew."""
-    make: Any = postgresql.insert if on_postgresql(session) else sqlite.insert
     told = {
         "state": state, "since": clock(), "measured_from": clock(), "checks": checks, "correct": correct,
         "by": by.label, "note": note,
     }  # fmt: skip
     session.execute(
-        make(table(Standing))
+        upsert(session, Standing)
         .values(queue_id=queue_id, person_id=person_id, decided=decided or 0, **told)
         .on_conflict_do_update(index_elements=["queue_id", "person_id"], set_=told)
     )

@@ -98,10 +98,8 @@ def workpiece(*, session: Session, actor: Actor, claim_id: str, drawn: bool = Tr
     Raises `NotFound` for a claim whose task the actor may not review or never held.
     """
     task_id, fence = claims.parse_claim_id(claim_id)
-    task = session.execute(_TASK, {"task_id": task_id}).one_or_none()
-    if task is None or fence > task.fence or (task.audience is Audience.LEAD and not was_mine(actor, task)):
-        raise NotFound
-    require(actor, Action.REVIEW, task.queue_id)
+    task: Any = session.execute(_TASK, {"task_id": task_id}).one_or_none()
+    require_shown(actor, task, fence)
     item = session.execute(select(Item).where(Item.id == task.item_id)).scalar_one()
     head = queue_by_id(session, task.queue_id)
     compiled = configuration(session, head.id, task.config_version)
@@ -175,9 +173,18 @@ def _skips(session: Session, task: Any) -> list[Any]:
     return list(session.execute(query.order_by(Skip.created_at)))
 
 
-def was_mine(actor: Actor, task: Any) -> bool:
-    """Whether a task for leads may be seen: by a lead, and by whoever holds or held it."""
-    return may(actor, Action.TAKE_ESCALATIONS, task.queue_id) or actor.id in {task.holder, task.last_holder}
+def require_shown(actor: Actor, task: Any, fence: int) -> None:
+    """A claim is shown to those who review there, one of a task for leads to them and to whoever holds or held it.
+
+    `task` has the columns `queue_id`, `audience`, `fence`, `holder`, `last_holder`; None where there is none. Raises
+    `NotFound`, `Forbidden`.
+    """
+    if task is None or fence > task.fence:
+        raise NotFound
+    is_theirs = actor.id in {task.holder, task.last_holder}
+    if task.audience is Audience.LEAD and not is_theirs and not may(actor, Action.TAKE_ESCALATIONS, task.queue_id):
+        raise NotFound
+    require(actor, Action.REVIEW, task.queue_id)
 
 
 def _waiting(session: Session, queue_id: str) -> tuple[int, datetime | None]:
