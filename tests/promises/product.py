@@ -18,8 +18,10 @@ from subprocess import Popen
 from typing import Any
 
 import psutil
+from redis.exceptions import RedisError
 
 from reviewqueue.config import Settings
+from reviewqueue.core import background, embedded
 from tests.fixtures import installation, processes
 from tests.fixtures.living import answers
 from tests.fixtures.people import Member, item
@@ -85,7 +87,7 @@ class Product:
         self.wait(90)
 
     def wait(self, seconds: float) -> None:
-        """Until every part runs and the web server answers."""
+        """Until every part runs, and the web server and Valkey answer."""
         end = time.monotonic() + seconds
         while not self._all_there():
             assert time.monotonic() < end, f"the product is not there after {seconds} s:\n{self.log[-2000:]}"
@@ -95,7 +97,16 @@ class Product:
         assert self.process is not None
         assert self.process.poll() is None, self.log
         parts = ("valkey", "web", "relay", "worker")
-        return answers(f"{self.url}/readyz") and all(self.named(part) for part in parts)
+        return answers(f"{self.url}/readyz") and all(self.named(part) for part in parts) and self._valkey_answers()
+
+    @property
+    def redis_url(self) -> str:
+        return embedded.url(self.directory / "valkey.sock")
+
+    def _valkey_answers(self) -> bool:
+        with suppress(RedisError), background.connect(self.redis_url) as redis:
+            return bool(redis.ping())
+        return False
 
     def family(self) -> list[psutil.Process]:
         """Everything that the supervisor has started, directly or not."""

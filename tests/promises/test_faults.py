@@ -14,7 +14,7 @@ from flask import Flask
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.pool import NullPool
 
-from reviewqueue.core import background, embedded
+from reviewqueue.core import background
 from tests.fixtures.people import Cast, item
 from tests.fixtures.processes import until
 from tests.promises.history import faults, read
@@ -39,7 +39,7 @@ def clients(product: Product, cast: Cast) -> Iterator[Clients]:
 
 
 def flush(product: Product) -> None:
-    with background.connect(embedded.url(product.directory / "valkey.sock")) as redis:
+    with background.connect(product.redis_url) as redis:
         redis.flushall()
 
 
@@ -127,7 +127,7 @@ def test_a_job_taken_from_redis_by_a_worker_that_dies_is_done_by_the_next(
     for worker in product.named("worker"):
         worker.send_signal(signal.SIGSTOP)
     clients.submit("w-1")
-    with background.connect(embedded.url(product.directory / "valkey.sock")) as redis:
+    with background.connect(product.redis_url) as redis:
         # What the dying worker did: take it, and be gone.
         until(lambda: redis.lpop("rq:queue:review.intents") is not None, what="the job")
     assert outbox(engine) == 1
