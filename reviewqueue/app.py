@@ -17,7 +17,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from reviewqueue import config, errors
 from reviewqueue.accounts import identity
-from reviewqueue.core import assets, db, http, pages
+from reviewqueue.core import assets, db, http, language, pages
 from reviewqueue.core.places import templates_dir
 from reviewqueue.delivery import waiting
 from reviewqueue.intake import receiving
@@ -57,6 +57,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     app.register_error_handler(Exception, answer_error)
     app.jinja_env.globals["static_url"] = assets.static_url
     pages.init_app(app)
+    language.init_app(app)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     return app
 

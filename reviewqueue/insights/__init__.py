@@ -1,0 +1,1 @@
+"""What the reviewing means: weights, thresholds, rates and their intervals, drift, fairness, cost."""
