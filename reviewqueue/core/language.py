@@ -7,6 +7,8 @@ request. Forms and views may use those of Flask-Babel: they are told the same la
 
 from __future__ import annotations
 
+import json
+import re
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ from flask import Flask, current_app, g, has_request_context, request
 from flask_babel import Babel
 from markupsafe import Markup
 
-from reviewqueue.core import vocabulary
+from reviewqueue.core.assets import FOLDER
 from reviewqueue.core.places import templates_dir
 
 ENGLISH = "en"
@@ -32,7 +34,9 @@ def init_app(app: Flask, folder: Path | None = None) -> None:
     }  # fmt: skip
     app.config["BABEL_TRANSLATION_DIRECTORIES"] = str(folder)
     Babel(app, default_locale=ENGLISH, locale_selector=language)
-    app.jinja_env.globals.update(_=_said, gettext=_said, ngettext=_said_of, language=language)
+    app.jinja_env.globals.update(
+        _=_said, gettext=_said, ngettext=_said_of, language=language, script_texts=script_texts
+    )
     app.jinja_env.filters["spoken"] = spoken
 
 
@@ -52,7 +56,7 @@ def language() -> str:
 def gettext(message: str, /, **values: Any) -> str:
     """`message` in the reader's language, with `values` in its places; a `%` itself is written `%%`."""
     catalogue = _catalogue()
-    text = message if catalogue is None else catalogue.gettext(message)
+    text = message if catalogue is None else str(catalogue.gettext(message))
     return text % values if "%" in text else text
 
 
@@ -62,10 +66,25 @@ def ngettext(one: str, many: str, number: int, /, **values: Any) -> str:
 
 
 def spoken(word: Any) -> str:
-    """A word of `core.vocabulary`, in the reader's language; another as it is."""
+    """A word that was marked with `vocabulary.word`, in the reader's language; another as it is."""
     text = str(word)
     catalogue = _catalogue()
-    return text if catalogue is None or text not in vocabulary.WORDS else catalogue.gettext(text)
+    return text if catalogue is None else str(catalogue.gettext(text))
+
+
+def script_texts() -> str:
+    """The texts of the scripts in the reader's language, as JSON; nothing where English is spoken."""
+    catalogue = _catalogue()
+    if catalogue is None:
+        return ""
+    return json.dumps({text: str(catalogue.gettext(text)) for text in _in_scripts()}, ensure_ascii=False)
+
+
+@lru_cache(maxsize=1)
+def _in_scripts() -> tuple[str, ...]:
+    """What scripts mark with `_("…")`."""
+    found = (re.findall(r'\b_\("([^"]+)"', path.read_text(encoding="utf-8")) for path in FOLDER.rglob("*.js"))
+    return tuple(sorted({text for texts in found for text in texts}))
 
 
 def _said(message: str, /, **values: Any) -> Markup:

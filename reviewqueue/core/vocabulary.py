@@ -27,11 +27,6 @@ WORDS = frozenset((
     word("Cancelled"), word("Approve"), word("Edit"), word("Override"), word("Reject"),
     # what a worker does
     word("idle"), word("busy"), word("started"), word("suspended"),
-    # pages of the administration
-    word("People"), word("Tokens"), word("Queues"), word("Imports"), word("Background"),
-    # signs that a lead may look at
-    word("many decisions in less time than reading takes"), word("a run of approvals that chance does not explain"),
-    word("wrong outputs approved"),
     # errors
     word("A decision stands already"), word("A part that this needs is not reachable"),
     word("Credentials are needed"), word("Send JSON"), word("Something went wrong"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Blueprint, redirect, render_template, request, url_for
+from flask_babel import lazy_gettext
 from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response
 from wtforms import BooleanField, SelectField, SelectMultipleField
@@ -24,38 +25,38 @@ from reviewqueue.queues.catalog import queues_for
 blueprint = Blueprint("feedback", __name__)
 PAGE = 25
 BY_TITLES = {
-    ResolvedBy.PEOPLE: "People",
-    ResolvedBy.ROUTING: "Routing: passed without a person",
-    ResolvedBy.DEFAULT: "Default: nobody answered in time",
-    ResolvedBy.DUPLICATE: "Duplicate: answered as the same input was before",
+    ResolvedBy.PEOPLE: lazy_gettext("People"),
+    ResolvedBy.ROUTING: lazy_gettext("Routing: passed without a person"),
+    ResolvedBy.DEFAULT: lazy_gettext("Default: nobody answered in time"),
+    ResolvedBy.DUPLICATE: lazy_gettext("Duplicate: answered as the same input was before"),
 }
 
 
 FORMAT_TITLES = {
-    "jsonl": "JSONL: one feedback record a line",
-    "csv": "CSV: one row an item",
-    "coco": "COCO: boxes on pictures",
-    "label-studio": "Label Studio: tasks with predictions and annotations",
+    "jsonl": lazy_gettext("JSONL: one feedback record a line"),
+    "csv": lazy_gettext("CSV: one row an item"),
+    "coco": lazy_gettext("COCO: boxes on pictures"),
+    "label-studio": lazy_gettext("Label Studio: tasks with predictions and annotations"),
 }
 
 
 class ExportForm(FlaskForm):  # type: ignore[misc]
-    queue = SelectField("Queue")
+    queue = SelectField(lazy_gettext("Queue"))
     format = SelectField(
-        "Format",
+        lazy_gettext("Format"),
         choices={
-            "jsonl": "JSONL: one feedback record a line",
-            "csv": "CSV: one row an item",
-            "coco": "COCO: boxes on pictures",
-            "label-studio": "Label Studio: tasks with predictions and annotations",
+            "jsonl": lazy_gettext("JSONL: one feedback record a line"),
+            "csv": lazy_gettext("CSV: one row an item"),
+            "coco": lazy_gettext("COCO: boxes on pictures"),
+            "label-studio": lazy_gettext("Label Studio: tasks with predictions and annotations"),
         },
     )
     by = SelectMultipleField(
-        "Resolved by", choices={by.value: title for by, title in BY_TITLES.items()},
-        description="None marked: what people decided, agreeing audits of passed items among it.",
+        lazy_gettext("Resolved by"), choices={by.value: title for by, title in BY_TITLES.items()},
+        description=lazy_gettext("None marked: what people decided, agreeing audits of passed items among it."),
         option_widget=CheckboxInput(), widget=ListWidget(prefix_label=False),
     )  # fmt: skip
-    include_test = BooleanField("Test items, too")
+    include_test = BooleanField(lazy_gettext("Test items, too"))
 
 
 @blueprint.get("/exports")

@@ -405,10 +405,6 @@ def pause() -> AnyResponse:
     return _away(url_for("review.home"))
 
 
-def _items(count: int) -> str:
-    return "item" if count == 1 else "items"
-
-
 @blueprint.post("/decisions/<decision_id>/withdrawal")
 @signed_in
 def undo(decision_id: str) -> AnyResponse:
