@@ -27,38 +27,43 @@ from reviewqueue.accounts.passwords import LONGEST, SHORTEST
 from reviewqueue.accounts.preferences import BREAKS, Preferences
 from reviewqueue.accounts.tokens import LONGEST_DAYS, MOST_REQUESTS
 from reviewqueue.core.access import Scope
+from reviewqueue.core.language import choices, gettext, spoken
+from reviewqueue.core.vocabulary import word
 from reviewqueue.core.writing import STYLES
 from reviewqueue.errors import Conflict, Error, Invalid
 from reviewqueue.models.states import Images, QueueRole, SiteRole
 
 SITE_ROLES = {
-    SiteRole.MEMBER.value: lazy_gettext("Member: does what their queues say"),
-    SiteRole.AUDITOR.value: lazy_gettext("Auditor: reads everything, changes nothing"),
-    SiteRole.ADMIN.value: lazy_gettext("Administrator: people, tokens, queues"),
+    SiteRole.MEMBER.value: word("Member: does what their queues say"),
+    SiteRole.AUDITOR.value: word("Auditor: reads everything, changes nothing"),
+    SiteRole.ADMIN.value: word("Administrator: people, tokens, queues"),
 }
 QUEUE_ROLES = {
-    QueueRole.REVIEWER.value: lazy_gettext("Reviewer: claims and decides"),
-    QueueRole.LEAD.value: lazy_gettext("Lead: also takes escalations, sees the history"),
-    QueueRole.ANALYST.value: lazy_gettext("Analyst: exports, sees the history"),
+    QueueRole.REVIEWER.value: word("Reviewer: claims and decides"),
+    QueueRole.LEAD.value: word("Lead: also takes escalations, sees the history"),
+    QueueRole.ANALYST.value: word("Analyst: exports, sees the history"),
 }
 SCOPES = {
-    Scope.ITEMS_WRITE: lazy_gettext("Submit items"),
-    Scope.ITEMS_READ: lazy_gettext("Read items and their resolutions"),
-    Scope.EXPORTS: lazy_gettext("Make and download exports"),
-    Scope.QUEUES_WRITE: lazy_gettext("Configure queues"),
-    Scope.METRICS: lazy_gettext("Read metrics"),
-    Scope.REVIEW: lazy_gettext("Review: claim and decide"),
+    Scope.ITEMS_WRITE: word("Submit items"),
+    Scope.ITEMS_READ: word("Read items and their resolutions"),
+    Scope.EXPORTS: word("Make and download exports"),
+    Scope.QUEUES_WRITE: word("Configure queues"),
+    Scope.METRICS: word("Read metrics"),
+    Scope.REVIEW: word("Review: claim and decide"),
 }
 
 IMAGES = {
-    Images.SHOWN.value: lazy_gettext("Shown as they are"),
-    Images.GREY.value: lazy_gettext("Without colour, until I ask"),
-    Images.HIDDEN.value: lazy_gettext("Hidden, until I ask"),
+    Images.SHOWN.value: word("Shown as they are"),
+    Images.GREY.value: word("Without colour, until I ask"),
+    Images.HIDDEN.value: word("Hidden, until I ask"),
 }
-BREAK_CHOICES = {"": lazy_gettext("Never")} | {
-    str(minutes): lazy_gettext("After %(minutes)s minutes at the desk", minutes=minutes) for minutes in BREAKS
-}
-STYLE_CHOICES = {"": lazy_gettext("As this browser asks")} | {name: style.title for name, style in STYLES.items()}
+STYLE_CHOICES = {"": word("As this browser asks")} | {name: style.title for name, style in STYLES.items()}
+
+
+def _breaks() -> dict[str, str]:
+    return {"": gettext("Never")} | {
+        str(minutes): gettext("After %(minutes)s minutes at the desk", minutes=minutes) for minutes in BREAKS
+    }
 
 
 def printable(_form: Form, field: Field) -> None:
@@ -136,13 +141,13 @@ class PersonForm(FlaskForm):  # type: ignore[misc]
         description=lazy_gettext("Shown to colleagues. Without one, the part of the e-mail before the @."),
         validators=[Optional(), Length(max=200), printable],
     )
-    role = SelectField(lazy_gettext("Role on the site"), choices=SITE_ROLES, default=SiteRole.MEMBER.value)
+    role = SelectField(lazy_gettext("Role on the site"), choices=choices(SITE_ROLES), default=SiteRole.MEMBER.value)
 
 
 class PreferencesForm(FlaskForm):  # type: ignore[misc]
-    images = RadioField(lazy_gettext("Images in items"), choices=IMAGES, default=Images.SHOWN.value)
+    images = RadioField(lazy_gettext("Images in items"), choices=choices(IMAGES), default=Images.SHOWN.value)
     covers_warned = BooleanField(lazy_gettext("Cover the items of queues with a content warning until I ask for each"))
-    break_minutes = SelectField(lazy_gettext("Propose a break"), choices=BREAK_CHOICES, default="")
+    break_minutes = SelectField(lazy_gettext("Propose a break"), choices=_breaks, default="")
     time_zone = StringField(
         lazy_gettext("Time zone"),
         filters=[stripped],
@@ -150,7 +155,7 @@ class PreferencesForm(FlaskForm):  # type: ignore[misc]
         validators=[Optional(), Length(max=64)],
         render_kw={"list": "zones", "autocomplete": "off"},
     )
-    style = SelectField(lazy_gettext("Dates and numbers"), choices=STYLE_CHOICES, default="")
+    style = SelectField(lazy_gettext("Dates and numbers"), choices=choices(STYLE_CHOICES), default="")
 
     def wanted(self) -> Preferences:
         minutes = self.break_minutes.data
@@ -162,7 +167,7 @@ class PreferencesForm(FlaskForm):  # type: ignore[misc]
 
 
 class RoleForm(FlaskForm):  # type: ignore[misc]
-    role = SelectField(lazy_gettext("Role on the site"), choices=SITE_ROLES)
+    role = SelectField(lazy_gettext("Role on the site"), choices=choices(SITE_ROLES))
 
 
 class TokenForm(FlaskForm):  # type: ignore[misc]
@@ -201,7 +206,7 @@ class TokenForm(FlaskForm):  # type: ignore[misc]
         if personal:
             del self.requests_per_second
         self.scopes.choices = {
-            scope.value: words for scope, words in SCOPES.items() if personal or scope is not Scope.REVIEW
+            scope.value: spoken(words) for scope, words in SCOPES.items() if personal or scope is not Scope.REVIEW
         }
         self.queues.choices = queues
         return self
@@ -213,7 +218,9 @@ class MemberForm(FlaskForm):  # type: ignore[misc]
         filters=[stripped],
         validators=[InputRequired(lazy_gettext("Type an e-mail.")), Length(max=254), printable],
     )
-    role = SelectField(lazy_gettext("Role in this queue"), choices=QUEUE_ROLES, default=QueueRole.REVIEWER.value)
+    role = SelectField(
+        lazy_gettext("Role in this queue"), choices=choices(QUEUE_ROLES), default=QueueRole.REVIEWER.value
+    )
 
 
 class PlainForm(FlaskForm):  # type: ignore[misc]

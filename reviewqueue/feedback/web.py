@@ -16,6 +16,8 @@ from reviewqueue.core.access import Action
 from reviewqueue.core.db import read_session, write_session
 from reviewqueue.core.http import actor, cursor_of, id_cursor, signed_in
 from reviewqueue.core.ids import known_id
+from reviewqueue.core.language import choices
+from reviewqueue.core.vocabulary import word
 from reviewqueue.errors import Invalid
 from reviewqueue.feedback import exports
 from reviewqueue.feedback.api import send
@@ -25,18 +27,18 @@ from reviewqueue.queues.catalog import queues_for
 blueprint = Blueprint("feedback", __name__)
 PAGE = 25
 BY_TITLES = {
-    ResolvedBy.PEOPLE: lazy_gettext("People"),
-    ResolvedBy.ROUTING: lazy_gettext("Routing: passed without a person"),
-    ResolvedBy.DEFAULT: lazy_gettext("Default: nobody answered in time"),
-    ResolvedBy.DUPLICATE: lazy_gettext("Duplicate: answered as the same input was before"),
+    ResolvedBy.PEOPLE: word("People"),
+    ResolvedBy.ROUTING: word("Routing: passed without a person"),
+    ResolvedBy.DEFAULT: word("Default: nobody answered in time"),
+    ResolvedBy.DUPLICATE: word("Duplicate: answered as the same input was before"),
 }
 
 
 FORMAT_TITLES = {
-    "jsonl": lazy_gettext("JSONL: one feedback record a line"),
-    "csv": lazy_gettext("CSV: one row an item"),
-    "coco": lazy_gettext("COCO: boxes on pictures"),
-    "label-studio": lazy_gettext("Label Studio: tasks with predictions and annotations"),
+    "jsonl": word("JSONL: one feedback record a line"),
+    "csv": word("CSV: one row an item"),
+    "coco": word("COCO: boxes on pictures"),
+    "label-studio": word("Label Studio: tasks with predictions and annotations"),
 }
 
 
@@ -44,15 +46,10 @@ class ExportForm(FlaskForm):  # type: ignore[misc]
     queue = SelectField(lazy_gettext("Queue"))
     format = SelectField(
         lazy_gettext("Format"),
-        choices={
-            "jsonl": lazy_gettext("JSONL: one feedback record a line"),
-            "csv": lazy_gettext("CSV: one row an item"),
-            "coco": lazy_gettext("COCO: boxes on pictures"),
-            "label-studio": lazy_gettext("Label Studio: tasks with predictions and annotations"),
-        },
+        choices=choices(FORMAT_TITLES),
     )
     by = SelectMultipleField(
-        lazy_gettext("Resolved by"), choices={by.value: title for by, title in BY_TITLES.items()},
+        lazy_gettext("Resolved by"), choices=choices({by.value: title for by, title in BY_TITLES.items()}),
         description=lazy_gettext("None marked: what people decided, agreeing audits of passed items among it."),
         option_widget=CheckboxInput(), widget=ListWidget(prefix_label=False),
     )  # fmt: skip

@@ -21,7 +21,8 @@ _NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?")
 
 Kind = Literal["text", "number", "integer", "boolean"]
 PLACES = {
-    "input": word("Shown to the reviewer"), "output": word("What the model says"), "confidence": word("How sure the model is, 0 to 1"),
+    "input": word("Shown to the reviewer"), "output": word("What the model says"),
+    "confidence": word("How sure the model is, 0 to 1"),
     "external_id": word("Your id"), "model": word("Model"), "model_version": word("Version of the model"),
     "explanation": word("The model's explanation"), "metadata": word("Shown small, and kept"), "": word("Left out"),
 }  # fmt: skip

@@ -8,6 +8,7 @@ from wtforms import EmailField, HiddenField, SelectField, StringField, TextAreaF
 from wtforms.validators import InputRequired, Length, Optional, Regexp
 
 from reviewqueue.accounts.forms import QUEUE_ROLES, printable, stripped
+from reviewqueue.core.language import choices
 from reviewqueue.models.states import QueueRole
 
 
@@ -47,7 +48,9 @@ class InvitationForm(FlaskForm):  # type: ignore[misc]
         validators=[InputRequired(lazy_gettext("Type an e-mail.")), Length(max=254), printable],
     )
     name = StringField(lazy_gettext("Name"), filters=[stripped], validators=[Optional(), Length(max=200), printable])
-    role = SelectField(lazy_gettext("Role in this queue"), choices=QUEUE_ROLES, default=QueueRole.REVIEWER.value)
+    role = SelectField(
+        lazy_gettext("Role in this queue"), choices=choices(QUEUE_ROLES), default=QueueRole.REVIEWER.value
+    )
 
 
 class TokenForm(FlaskForm):  # type: ignore[misc]

@@ -173,7 +173,8 @@ def change_archive(slug: str) -> Response:
 class BrakeForm(FlaskForm):  # type: ignore[misc]
     why = StringField(
         lazy_gettext("Why"), [DataRequired(lazy_gettext("Say why.")), Length(max=brakes.LONGEST_WHY)],
-        description=lazy_gettext("Everybody who works here reads it, on every page."), render_kw={"autocomplete": "off"},
+        description=lazy_gettext("Everybody who works here reads it, on every page."),
+        render_kw={"autocomplete": "off"},
     )  # fmt: skip
 
 

@@ -19,13 +19,13 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from reviewqueue.core import trail
-from reviewqueue.core.language import gettext, spoken
-from reviewqueue.core.vocabulary import word
 from reviewqueue.core.access import Action, Actor, require
 from reviewqueue.core.db import clock, database_now
 from reviewqueue.core.http import Body
 from reviewqueue.core.ids import id_at, new_id
+from reviewqueue.core.language import gettext, spoken
 from reviewqueue.core.strictjson import Raw
+from reviewqueue.core.vocabulary import word
 from reviewqueue.errors import Conflict, Invalid, NotFound
 from reviewqueue.intake.preparing import prepare
 from reviewqueue.intake.shapes import ItemShape

@@ -11,9 +11,9 @@ from typing import Any
 from sqlalchemy import and_, bindparam, case, func, select
 from sqlalchemy.orm import Session
 
-from reviewqueue.core.language import gettext
 from reviewqueue.core.access import Action, Actor, may, require
 from reviewqueue.core.db import along, clock
+from reviewqueue.core.language import gettext
 from reviewqueue.core.moments import iso
 from reviewqueue.core.strictjson import Raw, exact, raw
 from reviewqueue.errors import NotFound
