@@ -36,7 +36,7 @@ class OpenSession:
         """Browser and system in words, as far as the user agent tells."""
         browser = next((name for sign, name in _BROWSERS if sign in self.user_agent), gettext("A browser"))
         system = next((name for sign, name in _SYSTEMS if sign in self.user_agent), None)
-        return f"{browser} on {system}" if system else browser
+        return gettext("%(browser)s on %(system)s", browser=browser, system=system) if system else browser
 
 
 # In this order: each browser also claims to be those after it.

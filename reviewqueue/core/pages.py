@@ -9,7 +9,7 @@ from flask import Flask, g, has_request_context, request
 from reviewqueue.core.access import Action, Actor, may
 from reviewqueue.core.language import gettext, spoken
 from reviewqueue.core.vocabulary import word
-from reviewqueue.core.writing import STYLES, Writing, style_of, writing
+from reviewqueue.core.writing import STYLES, Writing, writing
 
 ADMIN_PAGES = (
     ("people", word("People"), "/admin/people", Action.READ_PEOPLE),
@@ -94,8 +94,9 @@ def _writing() -> Writing:
     found: Writing | None = g.get("writing")
     if found is None:
         own = g.get("preferences")
-        asked = request.accept_languages.best_match(list(STYLES)) or style_of(request.accept_languages.best)
-        found = g.writing = writing(own and own.time_zone, (own and own.style) or asked)
+        asked = request.accept_languages
+        style = (own and own.style) or asked.best_match(list(STYLES))
+        found = g.writing = writing(own and own.time_zone, style, asked.best)
     return found
 
 
