@@ -129,7 +129,7 @@ class Outside(HTMLParser):
         bare = "".join(left)
         for known in sorted(self.own, key=len, reverse=True):
             bare = bare.replace(known, "")
-        bare = re.sub(r"\d+ [A-Z][a-z]{2} \d{4}, [\d:]+", "", bare)
+        bare = re.sub(r"\d{4}-[A-Z][a-z]{2}-\d\d [\d:]+", "", bare)  # a moment, as Esperanto has it
         if re.search(r"[A-Za-z]{2}", bare):
             self.found.append(" ".join(bare.split()))
         return depth
