@@ -13,6 +13,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
+from flask_babel import gettext as _
+from flask_babel import ngettext
 from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response as AnyResponse
@@ -344,7 +346,7 @@ def assign(task_id: str) -> AnyResponse:
     try:
         with write_session() as session:
             assigning.assign(session=session, actor=actor(), task_id=wanted, person=form.get("person") or None)
-        flash("Given." if form.get("person") else "Left to whoever comes first.", "good")
+        flash(_("Given.") if form.get("person") else _("Left to whoever comes first."), "good")
     except (Conflict, Invalid) as error:
         flash(error.message, "warning")
     item_id = form.get("item", "")
@@ -391,12 +393,16 @@ def pause() -> AnyResponse:
     """Everything held goes back; drafts stay."""
     with write_session() as session:
         count = claims.release_all(session=session, actor=actor())
-    flash("Paused. Nothing is held." if not count else f"Paused. {count} held {_items(count)} went back to the queue.")
+    flash(
+        _("Paused. Nothing is held.")
+        if not count
+        else ngettext(
+            "Paused. %(num)s held item went back to the queue.",
+            "Paused. %(num)s held items went back to the queue.",
+            count,
+        )
+    )
     return _away(url_for("review.home"))
-
-
-def _items(count: int) -> str:
-    return "item" if count == 1 else "items"
 
 
 @blueprint.post("/decisions/<decision_id>/withdrawal")
@@ -446,7 +452,7 @@ def ask_to_reopen(decision_id: str) -> AnyResponse:
     try:
         with write_session() as session:
             reopening.ask_to_reopen(session=session, actor=actor(), decision_id=wanted, reason=reason)
-        flash("The leads have been asked.", "good")
+        flash(_("The leads have been asked."), "good")
     except (Conflict, Invalid) as error:
         flash(error.message, "warning")
     return _away(url_for("review.decisions"))
@@ -481,7 +487,7 @@ def reopen_item(item_id: str) -> AnyResponse:
     try:
         with write_session() as session:
             reopening.reopen(session=session, actor=actor(), item_id=wanted, reason=reason[:2000])
-        flash("Reopened: somebody else will judge it. The present answer stands until then.", "good")
+        flash(_("Reopened: somebody else will judge it. The present answer stands until then."), "good")
     except (Conflict, Invalid) as error:
         flash(error.message, "warning")
     return _away(url_for("review.item", item_id=wanted))
@@ -508,9 +514,15 @@ def comment(item_id: str) -> AnyResponse:
         flash(error.message, "warning")
         return _away(url_for("review.conversation", item_id=wanted))
     if said.mentioned:
-        flash(f"Told: {', '.join(person.name for person in said.mentioned)}.", "good")
+        flash(_("Told: %(mentioned)s.", mentioned=", ".join(person.name for person in said.mentioned)), "good")
     if said.unknown:
-        flash(f"Nobody, or more than one, is called {', '.join('@' + word for word in said.unknown)}.", "warning")
+        flash(
+            _(
+                "Nobody, or more than one, is called %(unknown)s.",
+                unknown=", ".join("@" + word for word in said.unknown),
+            ),
+            "warning",
+        )
     return _away(url_for("review.conversation", item_id=wanted))
 
 
