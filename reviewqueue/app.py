@@ -17,7 +17,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from reviewqueue import config, errors
 from reviewqueue.accounts import identity
-from reviewqueue.core import assets, db, http, language, pages
+from reviewqueue.core import assets, db, http, language, logs, metrics, pages
 from reviewqueue.core.places import templates_dir
 from reviewqueue.delivery import waiting
 from reviewqueue.intake import receiving
@@ -45,6 +45,8 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     if settings.trusted_proxies:
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+    metrics.init_app(app)
+    logs.init_app(app)
     db.init_app(app, settings)
     app.before_request(http.refuse_nul)
     identity.init_app(app)  # before CSRF, so that its error page knows who reads it
@@ -72,6 +74,7 @@ def _add_blueprints(app: Flask) -> None:
     from reviewqueue.delivery.webhooks import web as webhooks_web
     from reviewqueue.feedback import api as feedback_api
     from reviewqueue.feedback import web as feedback_web
+    from reviewqueue.insights import metrics_web
     from reviewqueue.intake import api as intake_api
     from reviewqueue.intake import web as intake_web
     from reviewqueue.media import api as media_api
@@ -91,6 +94,7 @@ def _add_blueprints(app: Flask) -> None:
         accounts_web.blueprint,
         events_web.blueprint,
         health.blueprint,
+        metrics_web.blueprint,
         review_web.blueprint,
         grid_web.blueprint,
         quality_web.blueprint,

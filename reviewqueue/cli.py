@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import logging
 import os
 import signal
 import sys
@@ -18,6 +17,7 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
 from reviewqueue import __version__, config, errors
+from reviewqueue.core import logs
 from reviewqueue.core.background import Topic
 
 TOPICS = {
@@ -160,8 +160,8 @@ def run_all(data_dir: Path, host: str, port: int, web_workers: int, *, banner: A
     from reviewqueue.core.embedded import wait_until_ready
     from reviewqueue.core.migrations import migrate_to_newest
 
-    _log_to_stderr()
     settings = config.load(data_dir=data_dir)
+    logs.to_stderr(settings.log_format)
     lock = supervisor.lock(settings.data_dir)
     supervisor.check_port(host, port)
     app = create_app(settings)
@@ -239,11 +239,13 @@ def _part_settings(data_dir: Path) -> config.Settings:
 def web(data_dir: Path, host: str, port: int, web_workers: int) -> None:
     """Run the web server alone."""
     from reviewqueue.app import create_app
+    from reviewqueue.core import metrics
     from reviewqueue.core.server import WebServer
 
     settings = _part_settings(data_dir)
-    _log_to_stderr()
+    logs.to_stderr(settings.log_format)
     bind = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    metrics.share(settings.data_dir, bind)
     WebServer(lambda: create_app(settings), bind=bind, workers=web_workers, threads=settings.web_threads).run()
 
 
@@ -255,7 +257,7 @@ def relay(data_dir: Path) -> None:
     from reviewqueue.core.relay import Relay
 
     settings = _part_settings(data_dir)
-    _log_to_stderr()
+    logs.to_stderr(settings.log_format)
     process = Relay(topics=TOPICS, duties=duties(), url=settings.redis_url)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: process.stop())
@@ -319,7 +321,7 @@ def worker(data_dir: Path, only: str, work: str, without: str) -> None:
     from reviewqueue.core.worker import ReviewWorker, all_names
 
     settings = _part_settings(data_dir)
-    _log_to_stderr()
+    logs.to_stderr(settings.log_format)
     app = create_app(settings)
     background.serve(app)
     with app.app_context():
@@ -388,12 +390,6 @@ def upgrade(data_dir: Path) -> None:
     with create_app(config.load(data_dir=data_dir)).app_context():
         migrate_to_newest()
     click.echo("The database is up to date.")
-
-
-def _log_to_stderr() -> None:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    for noisy in ("alembic", "rq", "gunicorn"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
 if __name__ == "__main__":

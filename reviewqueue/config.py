@@ -77,6 +77,8 @@ class Settings:
     `smtp+starttls://user:password@host:587`, or `smtp://host:25`. Default: none is sent."""
     mail_from: str = ""
     """`REVIEWQUEUE_MAIL_FROM`: the sender of e-mail. Required with a server."""
+    log_format: str = "text"
+    """`REVIEWQUEUE_LOG_FORMAT`: `text`, or `json`: an object a line, and a line a request. Default `text`."""
 
     @property
     def is_sqlite(self) -> bool:
@@ -134,7 +136,15 @@ def load(
         public_url=_public_url(env),
         smtp_url=_smtp_url(env),
         mail_from=env.get("REVIEWQUEUE_MAIL_FROM", ""),
+        log_format=_log_format(env),
     )
+
+
+def _log_format(env: Mapping[str, str]) -> str:
+    how = env.get("REVIEWQUEUE_LOG_FORMAT", "") or "text"
+    if how not in {"text", "json"}:
+        raise BadSetting("REVIEWQUEUE_LOG_FORMAT must be text or json.")
+    return how
 
 
 def _public_url(env: Mapping[str, str]) -> str:

@@ -54,6 +54,8 @@ class Action(StrEnum):
     SEE_BACKGROUND = "background.see"
     """RQ queues, workers, outbox."""
     RETRY_BACKGROUND = "background.retry"
+    READ_METRICS = "metrics.read"
+    """Figures for monitoring: of all queues, of no person."""
 
 
 class Scope(StrEnum):
@@ -79,6 +81,7 @@ SITE: Mapping[SiteRole, frozenset[Action]] = {
             Action.READ_PEOPLE,
             Action.READ_TOKENS,
             Action.SEE_BACKGROUND,
+            Action.READ_METRICS,
         }
     ),
     SiteRole.MEMBER: frozenset(),
@@ -135,7 +138,7 @@ SCOPE: Mapping[Scope, frozenset[Action]] = {
             Action.SEE_QUEUE,
         }
     ),
-    Scope.METRICS: frozenset({Action.SEE_BACKGROUND}),
+    Scope.METRICS: frozenset({Action.READ_METRICS}),
     Scope.REVIEW: frozenset(
         {
             Action.REVIEW,

@@ -22,7 +22,7 @@ from rq.serializers import JSONSerializer
 from sqlalchemy import case, delete, or_, update
 from sqlalchemy.orm import Session
 
-from reviewqueue.core import outbox, trail
+from reviewqueue.core import logs, outbox, trail
 from reviewqueue.core.access import Action, Actor, require
 from reviewqueue.core.db import clock, write_session
 from reviewqueue.core.ids import new_id
@@ -93,7 +93,7 @@ def serve(app: Flask) -> None:
 
 def work(handler: str, long: bool, ids: list[int]) -> None:
     """The job: take the lease, run the handler, delete what is done."""
-    with _app_of_worker[0].app_context():
+    with _app_of_worker[0].app_context(), logs.about(job=handler, rows=ids):
         run(handler, ids, long=long)
 
 

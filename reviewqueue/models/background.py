@@ -49,6 +49,13 @@ class OutboxRow(Base):
             postgresql_where=text("failed_at IS NULL"),
             sqlite_where=text("failed_at IS NULL"),
         ),
+        # How much was given up: those alone.
+        Index(
+            "ix_outbox_failed",
+            "rq_queue",
+            postgresql_where=text("failed_at IS NOT NULL"),
+            sqlite_where=text("failed_at IS NOT NULL"),
+        ),
     )
 
 
