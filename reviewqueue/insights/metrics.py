@@ -260,25 +260,19 @@ def _delivered() -> Any:
 
 def _exports(session: Session, _now: datetime) -> list[Metric]:
     # Index ix_dataset_version_state.
-    rows = session.execute(
-        select(DatasetVersion.state, func.count())
-        .where(text("dataset_version.state <> 'ready'"))
-        .group_by(DatasetVersion.state)
-    ).all()
-    counts = dict.fromkeys((ExportState.PENDING, ExportState.RUNNING, ExportState.FAILED), 0) | {
-        row[0]: row[1] for row in rows
-    }
-    samples = [([str(state)], float(number)) for state, number in counts.items()]
+    found = _by_state(session, DatasetVersion.state, text("dataset_version.state <> 'ready'"))
+    counts = dict.fromkeys((ExportState.PENDING, ExportState.RUNNING, ExportState.FAILED), 0.0) | found
+    samples = [([state], number) for state, number in counts.items()]
     return [_gauge("reviewqueue_exports", "Exports by state, those that are ready left out.", ["state"], samples)]
 
 
 def _imports(session: Session, _now: datetime) -> list[Metric]:
     # Index ix_import_state.
-    rows = session.execute(
-        select(Import.state, func.count()).where(text("import.state <> 'done'")).group_by(Import.state)
-    ).all()
-    counts = dict.fromkeys((ImportState.RECEIVING, ImportState.RUNNING, ImportState.FAILED), 0) | {
-        row[0]: row[1] for row in rows
-    }
-    samples = [([str(state)], float(number)) for state, number in counts.items()]
+    found = _by_state(session, Import.state, text("import.state <> 'done'"))
+    counts = dict.fromkeys((ImportState.RECEIVING, ImportState.RUNNING, ImportState.FAILED), 0.0) | found
+    samples = [([state], number) for state, number in counts.items()]
     return [_gauge("reviewqueue_imports", "Imports by state, those that are done left out.", ["state"], samples)]
+
+
+def _by_state(session: Session, state: Any, which: Any) -> dict[Any, float]:
+    return {row[0]: float(row[1]) for row in session.execute(select(state, func.count()).where(which).group_by(state))}

@@ -65,9 +65,8 @@ def test_what_is_asked_for_is_told_and_described(client, cast, watcher):
 
 def test_a_label_that_is_asked_for_is_one_that_the_metric_has():
     lines = re.findall(r"^\| (`reviewqueue_.*?) \| (.*?) \|", DOCUMENT.read_text(), re.MULTILINE)
-    has = {
-        name: set(re.findall(r"`(\w+)`", labels)) for names, labels in lines for name in re.findall(r"`(\w+)`", names)
-    }
+    words = re.compile(r"`(\w+)`")
+    has = {name: set(words.findall(labels)) for names, labels in lines for name in words.findall(names)}
     for name, labels in asked().items():
         assert labels - {"le"} <= has[re.sub("_bucket$", "", name)], name
 
