@@ -41,6 +41,7 @@ COMMANDS = {
     "submit": "reviewqueue.adapters.commands.submit",
     "export": "reviewqueue.feedback.commands.export",
     "gold": "reviewqueue.review.commands.gold",
+    "report": "reviewqueue.insights.commands.report",
 }
 """Commands that live with their feature, imported when they are called."""
 
