@@ -59,9 +59,9 @@ class Figures:
     items: int
     """That came in the month."""
     automatic: Share
-    """Of those of them that have their first answer: how many got it without a person."""
+    """Of those: how many got their first answer without a person."""
     defaulted: int
-    """Of those of them: how many got none, or a default, because nobody answered in time."""
+    """Of those: how many got the queue's default, because nobody answered in time."""
     decisions: int
     verdicts: Counter[Verdict]
     overridden: Share
@@ -123,9 +123,9 @@ def _by_queue(session: Session, actor: Actor, month: Month) -> Iterator[Figures]
 def _figures(session: Session, queue_id: str, title: str, month: Month) -> Figures:
     answered = _answered(session, queue_id, month)
     verdicts, spent = _decided(session, queue_id, month)
-    answers = sum(answered.values()) - answered[None]
+    items = sum(answered.values())
     return Figures(
-        title, sum(answered.values()), share(sum(answered[by] for by in AUTOMATIC), answers),
+        title, items, share(sum(answered[by] for by in AUTOMATIC), items),
         answered[ResolvedBy.DEFAULT], sum(verdicts.values()), verdicts, overrides(verdicts),
         _in_time(session, queue_id, month), len(_reviewers(session, queue_id, month)), spent,
     )  # fmt: skip
