@@ -74,7 +74,7 @@ def _add_blueprints(app: Flask) -> None:
     from reviewqueue.delivery.webhooks import web as webhooks_web
     from reviewqueue.feedback import api as feedback_api
     from reviewqueue.feedback import web as feedback_web
-    from reviewqueue.insights import metrics_web
+    from reviewqueue.insights import alerts_web, metrics_web
     from reviewqueue.intake import api as intake_api
     from reviewqueue.intake import web as intake_web
     from reviewqueue.media import api as media_api
@@ -95,6 +95,7 @@ def _add_blueprints(app: Flask) -> None:
         events_web.blueprint,
         health.blueprint,
         metrics_web.blueprint,
+        alerts_web.blueprint,
         review_web.blueprint,
         grid_web.blueprint,
         quality_web.blueprint,

@@ -272,6 +272,7 @@ def duties() -> Any:
     from reviewqueue.core.relay import Duty
     from reviewqueue.delivery.webhooks import deliveries
     from reviewqueue.feedback import exports
+    from reviewqueue.insights import alerts
     from reviewqueue.intake import idempotency, imports
     from reviewqueue.media import uploads
     from reviewqueue.resolution import endings, feed
@@ -302,6 +303,7 @@ def duties() -> Any:
         ),
         Duty("forget ended sessions", sessions.sweep, 600, due=sessions.ENDED),
         Duty("forget old failed logins", throttle.sweep, 600, due=throttle.OLD),
+        Duty("look at alerts", alerts.look, 5, due=alerts.ASKED, writes=False, batch=alerts.AT_ONCE),
         Duty("delete what exports left", exports.sweep, 600, writes=False),
     )
 

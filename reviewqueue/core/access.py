@@ -54,6 +54,8 @@ class Action(StrEnum):
     SEE_BACKGROUND = "background.see"
     """RQ queues, workers, outbox."""
     RETRY_BACKGROUND = "background.retry"
+    READ_ALERTS = "alerts.read"
+    ACKNOWLEDGE_ALERTS = "alerts.acknowledge"
     READ_METRICS = "metrics.read"
     """Figures for monitoring: of all queues, of no person."""
 
@@ -82,6 +84,7 @@ SITE: Mapping[SiteRole, frozenset[Action]] = {
             Action.READ_TOKENS,
             Action.SEE_BACKGROUND,
             Action.READ_METRICS,
+            Action.READ_ALERTS,
         }
     ),
     SiteRole.MEMBER: frozenset(),
@@ -107,11 +110,14 @@ QUEUE: Mapping[QueueRole, frozenset[Action]] = {
             Action.MANAGE_GOLD,
             Action.MANAGE_STANDINGS,
             Action.READ_QUALITY,
+            Action.READ_ALERTS,
+            Action.ACKNOWLEDGE_ALERTS,
         }
     ),
     QueueRole.ANALYST: frozenset(
         {
             Action.SEE_QUEUE,
+            Action.READ_ALERTS,
             Action.COMMENT,
             Action.REOPEN_ITEMS,
             Action.READ_ITEMS,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
 from math import log
 
 from reviewqueue.models.states import Verdict
@@ -31,3 +33,28 @@ def _shares(numbers: Sequence[float]) -> list[float]:
     for number in numbers:
         counts[min(BINS - 1, int(number * BINS))] += 1
     return [max(LEAST, count / max(1, len(numbers))) for count in counts]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A figure as it is now, and of how many observations it is told."""
+
+    value: float
+    observations: int
+
+
+class Step(StrEnum):
+    OPEN = "open"
+    RESOLVE = "resolve"
+
+
+def step(reading: Reading, *, is_open: bool, above: bool, bar: float, over_at: float, at_least: int) -> Step | None:
+    """What is to become of an alert: it opens beyond its bar, and is over only where the figure is at `over_at` or
+    better, so that one which moves about its bar is told of once. Too few observations change nothing."""
+    if reading.observations < at_least:
+        return None
+    if not is_open:
+        beyond = reading.value > bar if above else reading.value < bar
+        return Step.OPEN if beyond else None
+    back = reading.value <= over_at if above else reading.value >= over_at
+    return Step.RESOLVE if back else None

@@ -25,7 +25,7 @@ from reviewqueue.core.access import SYSTEM
 from reviewqueue.core.db import clock, database_now, read_session
 from reviewqueue.delivery.webhooks import deliveries
 from reviewqueue.insights.alert_figures import overrides
-from reviewqueue.models import DatasetVersion, Decision, Import, Item, WebhookDelivery, WebhookEndpoint
+from reviewqueue.models import Alert, DatasetVersion, Decision, Import, Item, Queue, WebhookDelivery, WebhookEndpoint
 from reviewqueue.models.states import DeliveryState, ExportState, ImportState, Verdict
 from reviewqueue.queues.catalog import QueueHead, queues_for
 from reviewqueue.review import board
@@ -64,7 +64,7 @@ def _gauges() -> list[Metric]:
     try:
         with read_session() as session:
             now = database_now(session)
-            for part in (_queues, _outbox, _relay, _webhooks, _exports, _imports):
+            for part in (_queues, _alerts, _outbox, _relay, _webhooks, _exports, _imports):
                 found += part(session, now)
     except SQLAlchemyError:
         # Whoever watches is to hear of it, and of the requests that were answered meanwhile.
@@ -157,6 +157,18 @@ def judged(session: Session, queue_id: str, *, seconds: float = JUDGED_SECONDS, 
         .group_by(some.c.verdict)
     )
     return Counter({row[0]: row[1] for row in rows})
+
+
+def _alerts(session: Session, _now: datetime) -> list[Metric]:
+    # Index uq_alert_open.
+    rows = session.execute(
+        select(Queue.slug, Alert.figure, func.count())
+        .join(Queue, Queue.id == Alert.queue_id)
+        .where(Alert.resolved_at.is_(None))
+        .group_by(Queue.slug, Alert.figure)
+    )
+    says = "Alerts of a queue's own configuration that are open."
+    return [_gauge("reviewqueue_alerts_open", says, ["queue", "figure"], [([x[0], x[1]], x[2]) for x in rows])]
 
 
 # -- the background ---------------------------------------------------------------------------------------------------

@@ -21,6 +21,8 @@ SAYS = {
     NoticeKind.ESCALATED: "{by} escalated {item}",
     NoticeKind.FOLLOW_UP: "Due again: {item}",
     NoticeKind.REOPENING_ASKED: "{by} asks to have {item} judged once more",
+    NoticeKind.ALERT_OPENED: "Alert: {item}",
+    NoticeKind.ALERT_RESOLVED: "Over: {item}",
 }
 
 
