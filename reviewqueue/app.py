@@ -17,7 +17,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from reviewqueue import config, errors
 from reviewqueue.accounts import identity
-from reviewqueue.core import assets, db, http, language, logs, metrics, pages
+from reviewqueue.core import assets, db, http, language, logs, metrics, pages, traces
 from reviewqueue.core.places import templates_dir
 from reviewqueue.delivery import waiting
 from reviewqueue.intake import receiving
@@ -47,6 +47,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
     metrics.init_app(app)
     logs.init_app(app)
+    traces.init_app(app, settings)
     db.init_app(app, settings)
     app.before_request(http.refuse_nul)
     identity.init_app(app)  # before CSRF, so that its error page knows who reads it

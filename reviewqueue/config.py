@@ -77,6 +77,8 @@ class Settings:
     `smtp+starttls://user:password@host:587`, or `smtp://host:25`. Default: none is sent."""
     mail_from: str = ""
     """`REVIEWQUEUE_MAIL_FROM`: the sender of e-mail. Required with a server."""
+    traces: bool = False
+    """`REVIEWQUEUE_TRACES`: `1` sends OpenTelemetry traces to where its own variables (`OTEL_…`) say. Default `0`."""
     log_format: str = "text"
     """`REVIEWQUEUE_LOG_FORMAT`: `text`, or `json`: an object a line, and a line a request. Default `text`."""
 
@@ -136,6 +138,7 @@ def load(
         public_url=_public_url(env),
         smtp_url=_smtp_url(env),
         mail_from=env.get("REVIEWQUEUE_MAIL_FROM", ""),
+        traces=_flag(env, "REVIEWQUEUE_TRACES", default=False),
         log_format=_log_format(env),
     )
 

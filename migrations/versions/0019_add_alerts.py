@@ -1,4 +1,4 @@
-"""Add alerts, notices of them, and indexes for monitoring."""
+"""Add alerts, notices of them, indexes for monitoring, and what keeps a trace together."""
 
 from __future__ import annotations
 
@@ -29,6 +29,8 @@ def kinds(name, values):
 
 
 def upgrade() -> None:
+    op.add_column("outbox", sa.Column("trace", sa.String(length=60), nullable=True))
+    op.add_column("item", sa.Column("trace", sa.String(length=60), nullable=True))
     op.create_index("ix_outbox_failed", "outbox", ["rq_queue"], postgresql_where=FAILED, sqlite_where=FAILED)
     op.create_index(
         "ix_dataset_version_state", "dataset_version", ["state"], postgresql_where=NOT_READY, sqlite_where=NOT_READY
@@ -72,6 +74,8 @@ def downgrade() -> None:
     op.drop_index("ix_import_state", table_name="import")
     op.drop_index("ix_dataset_version_state", table_name="dataset_version")
     op.drop_index("ix_outbox_failed", table_name="outbox")
+    op.drop_column("item", "trace")
+    op.drop_column("outbox", "trace")
 
 
 def _notices_of(values) -> None:

@@ -36,6 +36,8 @@ class OutboxRow(Base):
     """Which job."""
     error: Mapped[str | None] = mapped_column(Text)
     """Last failure, in words."""
+    trace: Mapped[str | None] = mapped_column(String(60))
+    """What asked for it, as a `traceparent`; where requests are traced."""
     failed_at: Mapped[Moment | None]
     """Given up after too many attempts; waits for a retry by hand."""
 

@@ -35,7 +35,9 @@ from tests.fixtures.serving import serving
 pytestmark = pytest.mark.browser
 
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
-NO_PAGES = {"static", "health.healthz", "health.readyz", "feedback.download", "media.of_claim", "media.of_item"}
+NO_PAGES = {
+    "static", "health.healthz", "health.readyz", "metrics.show", "feedback.download", "media.of_claim", "media.of_item",
+}  # fmt: skip
 """What answers GET with something else than a page."""
 DESK = "/claims/<claim_id>"
 EDITOR = """async () => {
