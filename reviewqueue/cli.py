@@ -55,6 +55,9 @@ NEEDS_NO_APP = {"up", "demo", "web", "worker", "relay", "doctor", "db"}
 class Commands(click.Group):
     """Loads a feature's commands when they are asked for, and tells errors in one line."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, with_data_dir_first(args))
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted({*super().list_commands(ctx), *COMMANDS})
 
@@ -120,11 +123,21 @@ def main(ctx: click.Context, data_dir: Path) -> None:
         ctx.with_resource(_application(data_dir).app_context())
 
 
+def with_data_dir_first(words: list[str]) -> list[str]:
+    """`--data-dir DIR` before all else, wherever it stands: what a command works on is known before its options."""
+    own = words[: words.index("--")] if "--" in words else words
+    found = [place for place, word in enumerate(own) if word.partition("=")[0] == "--data-dir"]
+    moved = {place for at in found for place in ((at,) if "=" in words[at] else (at, at + 1))}
+    first = [word for place, word in enumerate(words) if place in moved]
+    return [*first, *(word for place, word in enumerate(words) if place not in moved)]
+
+
 def with_data_dir(command: Any) -> Any:
-    """Take `--data-dir` after the command's name, too."""
+    """Tell of `--data-dir` in the command's help, too; `with_data_dir_first` takes it before the command sees it."""
     return click.option(
-        "--data-dir", "own_data_dir", type=click.Path(path_type=Path), help="As before the command: the data directory."
-    )(command)
+        "--data-dir", expose_value=False, type=click.Path(path_type=Path),
+        help="As before the command: the data directory.",
+    )(command)  # fmt: skip
 
 
 def _application(data_dir: Path) -> Any:
@@ -143,14 +156,14 @@ def _application(data_dir: Path) -> Any:
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535))
 @click.option("--web-workers", default=2, show_default=True, type=click.IntRange(1, 64), help="Web processes.")
 @click.pass_obj
-def up(data_dir: Path, own_data_dir: Path | None, host: str, port: int, web_workers: int) -> None:
+def up(data_dir: Path, host: str, port: int, web_workers: int) -> None:
     """Run the whole product: database, Valkey, web, relay and worker.
 
     Migrates first. Uses SQLite and an embedded Valkey unless DATABASE_URL and REDIS_URL name others. The first run
     creates the administrator: from REVIEWQUEUE_ADMIN_EMAIL and REVIEWQUEUE_ADMIN_PASSWORD, or with a password that is
     printed once. Ctrl-C stops everything.
     """
-    run_all(own_data_dir or data_dir, host, port, web_workers, banner=_first_run)
+    run_all(data_dir, host, port, web_workers, banner=_first_run)
 
 
 def run_all(data_dir: Path, host: str, port: int, web_workers: int, *, banner: Any) -> None:
@@ -354,13 +367,13 @@ def _site_work(text: str) -> list[str]:
 @with_data_dir
 @click.option("--json", "as_json", is_flag=True, help="Print the checks as JSON.")
 @click.pass_obj
-def doctor(data_dir: Path, own_data_dir: Path | None, as_json: bool) -> None:
+def doctor(data_dir: Path, as_json: bool) -> None:
     """Look whether everything is there that the product needs; exits with 1 on a fault and says how to mend it."""
     from reviewqueue.app import create_app
     from reviewqueue.core.doctor import Check, examine
 
     try:
-        settings = config.load(data_dir=own_data_dir or data_dir, may_create=False)
+        settings = config.load(data_dir=data_dir, may_create=False)
     except config.NoInstallation as error:
         checks = [Check("installation", False, error.message, "`reviewqueue up` runs one, and begins it if need be.")]
     except config.BadSetting as error:
