@@ -17,7 +17,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from reviewqueue import config, errors
 from reviewqueue.accounts import identity
-from reviewqueue.core import assets, db, http, language, pages
+from reviewqueue.core import assets, db, http, language, logs, metrics, pages, traces
 from reviewqueue.core.places import templates_dir
 from reviewqueue.delivery import waiting
 from reviewqueue.intake import receiving
@@ -45,6 +45,9 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     if settings.trusted_proxies:
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+    metrics.init_app(app)
+    logs.init_app(app)
+    traces.init_app(app, settings)
     db.init_app(app, settings)
     language.init_app(app)
     app.before_request(http.refuse_nul)
@@ -72,6 +75,7 @@ def _add_blueprints(app: Flask) -> None:
     from reviewqueue.delivery.webhooks import web as webhooks_web
     from reviewqueue.feedback import api as feedback_api
     from reviewqueue.feedback import web as feedback_web
+    from reviewqueue.insights import alerts_web, metrics_web
     from reviewqueue.intake import api as intake_api
     from reviewqueue.intake import web as intake_web
     from reviewqueue.media import api as media_api
@@ -91,6 +95,8 @@ def _add_blueprints(app: Flask) -> None:
         accounts_web.blueprint,
         events_web.blueprint,
         health.blueprint,
+        metrics_web.blueprint,
+        alerts_web.blueprint,
         review_web.blueprint,
         grid_web.blueprint,
         quality_web.blueprint,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import logging
 import os
 import signal
 import sys
@@ -18,6 +17,7 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
 from reviewqueue import __version__, config, errors
+from reviewqueue.core import logs
 from reviewqueue.core.background import Topic
 
 TOPICS = {
@@ -41,6 +41,7 @@ COMMANDS = {
     "submit": "reviewqueue.adapters.commands.submit",
     "export": "reviewqueue.feedback.commands.export",
     "gold": "reviewqueue.review.commands.gold",
+    "report": "reviewqueue.insights.commands.report",
 }
 """Commands that live with their feature, imported when they are called."""
 
@@ -53,6 +54,9 @@ NEEDS_NO_APP = {"up", "demo", "web", "worker", "relay", "doctor", "db"}
 
 class Commands(click.Group):
     """Loads a feature's commands when they are asked for, and tells errors in one line."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, with_data_dir_first(args))
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted({*super().list_commands(ctx), *COMMANDS})
@@ -119,11 +123,21 @@ def main(ctx: click.Context, data_dir: Path) -> None:
         ctx.with_resource(_application(data_dir).app_context())
 
 
+def with_data_dir_first(words: list[str]) -> list[str]:
+    """`--data-dir DIR` before all else, wherever it stands: what a command works on is known before its options."""
+    own = words[: words.index("--")] if "--" in words else words
+    found = [place for place, word in enumerate(own) if word.partition("=")[0] == "--data-dir"]
+    moved = {place for at in found for place in ((at,) if "=" in words[at] else (at, at + 1))}
+    first = [word for place, word in enumerate(words) if place in moved]
+    return [*first, *(word for place, word in enumerate(words) if place not in moved)]
+
+
 def with_data_dir(command: Any) -> Any:
-    """Take `--data-dir` after the command's name, too."""
+    """Tell of `--data-dir` in the command's help, too; `with_data_dir_first` takes it before the command sees it."""
     return click.option(
-        "--data-dir", "own_data_dir", type=click.Path(path_type=Path), help="As before the command: the data directory."
-    )(command)
+        "--data-dir", expose_value=False, type=click.Path(path_type=Path),
+        help="As before the command: the data directory.",
+    )(command)  # fmt: skip
 
 
 def _application(data_dir: Path) -> Any:
@@ -142,14 +156,14 @@ def _application(data_dir: Path) -> Any:
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535))
 @click.option("--web-workers", default=2, show_default=True, type=click.IntRange(1, 64), help="Web processes.")
 @click.pass_obj
-def up(data_dir: Path, own_data_dir: Path | None, host: str, port: int, web_workers: int) -> None:
+def up(data_dir: Path, host: str, port: int, web_workers: int) -> None:
     """Run the whole product: database, Valkey, web, relay and worker.
 
     Migrates first. Uses SQLite and an embedded Valkey unless DATABASE_URL and REDIS_URL name others. The first run
     creates the administrator: from REVIEWQUEUE_ADMIN_EMAIL and REVIEWQUEUE_ADMIN_PASSWORD, or with a password that is
     printed once. Ctrl-C stops everything.
     """
-    run_all(own_data_dir or data_dir, host, port, web_workers, banner=_first_run)
+    run_all(data_dir, host, port, web_workers, banner=_first_run)
 
 
 def run_all(data_dir: Path, host: str, port: int, web_workers: int, *, banner: Any) -> None:
@@ -160,8 +174,8 @@ def run_all(data_dir: Path, host: str, port: int, web_workers: int, *, banner: A
     from reviewqueue.core.embedded import wait_until_ready
     from reviewqueue.core.migrations import migrate_to_newest
 
-    _log_to_stderr()
     settings = config.load(data_dir=data_dir)
+    logs.to_stderr(settings.log_format)
     lock = supervisor.lock(settings.data_dir)
     supervisor.check_port(host, port)
     app = create_app(settings)
@@ -239,11 +253,13 @@ def _part_settings(data_dir: Path) -> config.Settings:
 def web(data_dir: Path, host: str, port: int, web_workers: int) -> None:
     """Run the web server alone."""
     from reviewqueue.app import create_app
+    from reviewqueue.core import metrics
     from reviewqueue.core.server import WebServer
 
     settings = _part_settings(data_dir)
-    _log_to_stderr()
+    logs.to_stderr(settings.log_format)
     bind = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    metrics.share(settings.data_dir, bind)
     WebServer(lambda: create_app(settings), bind=bind, workers=web_workers, threads=settings.web_threads).run()
 
 
@@ -255,7 +271,7 @@ def relay(data_dir: Path) -> None:
     from reviewqueue.core.relay import Relay
 
     settings = _part_settings(data_dir)
-    _log_to_stderr()
+    logs.to_stderr(settings.log_format)
     process = Relay(topics=TOPICS, duties=duties(), url=settings.redis_url)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: process.stop())
@@ -269,6 +285,7 @@ def duties() -> Any:
     from reviewqueue.core.relay import Duty
     from reviewqueue.delivery.webhooks import deliveries
     from reviewqueue.feedback import exports
+    from reviewqueue.insights import alerts
     from reviewqueue.intake import idempotency, imports
     from reviewqueue.media import uploads
     from reviewqueue.resolution import endings, feed
@@ -299,6 +316,7 @@ def duties() -> Any:
         ),
         Duty("forget ended sessions", sessions.sweep, 600, due=sessions.ENDED),
         Duty("forget old failed logins", throttle.sweep, 600, due=throttle.OLD),
+        Duty("look at alerts", alerts.look, 5, due=alerts.ASKED, writes=False, batch=alerts.AT_ONCE),
         Duty("delete what exports left", exports.sweep, 600, writes=False),
     )
 
@@ -319,7 +337,7 @@ def worker(data_dir: Path, only: str, work: str, without: str) -> None:
     from reviewqueue.core.worker import ReviewWorker, all_names
 
     settings = _part_settings(data_dir)
-    _log_to_stderr()
+    logs.to_stderr(settings.log_format)
     app = create_app(settings)
     background.serve(app)
     with app.app_context():
@@ -349,13 +367,13 @@ def _site_work(text: str) -> list[str]:
 @with_data_dir
 @click.option("--json", "as_json", is_flag=True, help="Print the checks as JSON.")
 @click.pass_obj
-def doctor(data_dir: Path, own_data_dir: Path | None, as_json: bool) -> None:
+def doctor(data_dir: Path, as_json: bool) -> None:
     """Look whether everything is there that the product needs; exits with 1 on a fault and says how to mend it."""
     from reviewqueue.app import create_app
     from reviewqueue.core.doctor import Check, examine
 
     try:
-        settings = config.load(data_dir=own_data_dir or data_dir, may_create=False)
+        settings = config.load(data_dir=data_dir, may_create=False)
     except config.NoInstallation as error:
         checks = [Check("installation", False, error.message, "`reviewqueue up` runs one, and begins it if need be.")]
     except config.BadSetting as error:
@@ -388,12 +406,6 @@ def upgrade(data_dir: Path) -> None:
     with create_app(config.load(data_dir=data_dir)).app_context():
         migrate_to_newest()
     click.echo("The database is up to date.")
-
-
-def _log_to_stderr() -> None:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    for noisy in ("alembic", "rq", "gunicorn"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
 if __name__ == "__main__":

@@ -77,6 +77,10 @@ class Settings:
     `smtp+starttls://user:password@host:587`, or `smtp://host:25`. Default: none is sent."""
     mail_from: str = ""
     """`REVIEWQUEUE_MAIL_FROM`: the sender of e-mail. Required with a server."""
+    traces: bool = False
+    """`REVIEWQUEUE_TRACES`: `1` sends OpenTelemetry traces to where its own variables (`OTEL_…`) say. Default `0`."""
+    log_format: str = "text"
+    """`REVIEWQUEUE_LOG_FORMAT`: `text`, or `json`: an object a line, and a line a request. Default `text`."""
 
     @property
     def is_sqlite(self) -> bool:
@@ -134,7 +138,16 @@ def load(
         public_url=_public_url(env),
         smtp_url=_smtp_url(env),
         mail_from=env.get("REVIEWQUEUE_MAIL_FROM", ""),
+        traces=_flag(env, "REVIEWQUEUE_TRACES", default=False),
+        log_format=_log_format(env),
     )
+
+
+def _log_format(env: Mapping[str, str]) -> str:
+    how = env.get("REVIEWQUEUE_LOG_FORMAT", "") or "text"
+    if how not in {"text", "json"}:
+        raise BadSetting("REVIEWQUEUE_LOG_FORMAT must be text or json.")
+    return how
 
 
 def _public_url(env: Mapping[str, str]) -> str:

@@ -22,12 +22,14 @@ from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
 from reviewqueue import config
+from reviewqueue.accounts import tokens
 from reviewqueue.app import create_app
 from reviewqueue.core import embedded
+from reviewqueue.core.access import Scope
 from reviewqueue.core.background import connect
 from reviewqueue.core.db import write_session
 from tests.fixtures import browser, described, installation, living, postgres, processes
-from tests.fixtures.people import Cast, assemble
+from tests.fixtures.people import OPERATOR, Cast, assemble
 
 # Tests start many processes of the product, and one that compiles all that it imports takes seconds to start.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -190,6 +192,14 @@ def client(app: Flask) -> FlaskClient:
 def cast(app: Flask) -> Cast:
     """Everybody in `fixtures/people.py`, with the queue `intents`."""
     return assemble(app)
+
+
+@pytest.fixture
+def watcher(app: Flask, cast: Cast) -> dict[str, str]:
+    """Headers of the program that reads the metrics."""
+    with app.app_context(), write_session() as session:
+        token = tokens.create_service(session=session, actor=OPERATOR, name="Prometheus", scopes=[Scope.METRICS])
+    return {"Authorization": f"Bearer {token.secret}"}
 
 
 @pytest.fixture

@@ -52,6 +52,30 @@ def test_a_database_given_by_address_needs_its_key_and_is_not_made_either(
     assert list(elsewhere.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("queues list --data-dir here", "--data-dir here queues list"),
+        ("queues --data-dir=here list", "--data-dir=here queues list"),
+        ("--data-dir here queues list", "--data-dir here queues list"),
+        ("submit -- --data-dir", "submit -- --data-dir"),
+        ("up --data-dir", "--data-dir up"),
+        ("queues list", "queues list"),
+    ],
+)
+def test_the_data_directory_may_be_named_anywhere(given: str, expected: str) -> None:
+    assert cli.with_data_dir_first(given.split()) == expected.split()
+
+
+def test_every_command_takes_the_data_directory_behind_its_name(elsewhere: Path, tmp_path: Path) -> None:
+    own = str(tmp_path / "own")
+    assert run("db", "upgrade", "--data-dir", own).exit_code == 0
+    assert run("queues", "list", "--data-dir", own).exit_code == 0
+    assert run("users", "list", f"--data-dir={own}", "--json").exit_code == 0
+    assert run("doctor", "--data-dir", own, "--json").stdout.startswith("[")
+    assert list(elsewhere.iterdir()) == []
+
+
 def test_what_may_begin_an_installation_does(elsewhere: Path) -> None:
     answer = run("db", "upgrade")
     assert answer.exit_code == 0, answer.stderr

@@ -54,6 +54,10 @@ class Action(StrEnum):
     SEE_BACKGROUND = "background.see"
     """RQ queues, workers, outbox."""
     RETRY_BACKGROUND = "background.retry"
+    READ_ALERTS = "alerts.read"
+    ACKNOWLEDGE_ALERTS = "alerts.acknowledge"
+    READ_METRICS = "metrics.read"
+    """Figures for monitoring: of all queues, of no person."""
 
 
 class Scope(StrEnum):
@@ -79,6 +83,8 @@ SITE: Mapping[SiteRole, frozenset[Action]] = {
             Action.READ_PEOPLE,
             Action.READ_TOKENS,
             Action.SEE_BACKGROUND,
+            Action.READ_METRICS,
+            Action.READ_ALERTS,
         }
     ),
     SiteRole.MEMBER: frozenset(),
@@ -104,11 +110,14 @@ QUEUE: Mapping[QueueRole, frozenset[Action]] = {
             Action.MANAGE_GOLD,
             Action.MANAGE_STANDINGS,
             Action.READ_QUALITY,
+            Action.READ_ALERTS,
+            Action.ACKNOWLEDGE_ALERTS,
         }
     ),
     QueueRole.ANALYST: frozenset(
         {
             Action.SEE_QUEUE,
+            Action.READ_ALERTS,
             Action.COMMENT,
             Action.REOPEN_ITEMS,
             Action.READ_ITEMS,
@@ -135,7 +144,7 @@ SCOPE: Mapping[Scope, frozenset[Action]] = {
             Action.SEE_QUEUE,
         }
     ),
-    Scope.METRICS: frozenset({Action.SEE_BACKGROUND}),
+    Scope.METRICS: frozenset({Action.READ_METRICS}),
     Scope.REVIEW: frozenset(
         {
             Action.REVIEW,

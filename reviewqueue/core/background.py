@@ -22,7 +22,7 @@ from rq.serializers import JSONSerializer
 from sqlalchemy import case, delete, or_, update
 from sqlalchemy.orm import Session
 
-from reviewqueue.core import outbox, trail
+from reviewqueue.core import logs, outbox, traces, trail
 from reviewqueue.core.access import Action, Actor, require
 from reviewqueue.core.db import clock, write_session
 from reviewqueue.core.ids import new_id
@@ -93,14 +93,20 @@ def serve(app: Flask) -> None:
 
 def work(handler: str, long: bool, ids: list[int]) -> None:
     """The job: take the lease, run the handler, delete what is done."""
-    with _app_of_worker[0].app_context():
+    with _app_of_worker[0].app_context(), logs.about(job=handler, rows=ids):
         run(handler, ids, long=long)
+    traces.flush()
 
 
 def run(handler_name: str, ids: Sequence[int], *, long: bool) -> int:
     """Work off these outbox rows; returns how many were done. Safe to run twice, also at the same time."""
     lease = new_id()
-    rows = _take(lease, ids)
+    rows, asked = _take(lease, ids)
+    with traces.span(handler_name, asked, kind="CONSUMER", rows=len(rows)):
+        return _run(handler_name, lease, rows, long=long)
+
+
+def _run(handler_name: str, lease: str, rows: Mapping[int, list[str]], *, long: bool) -> int:
     handler = _imported(handler_name)
     if long:
         return sum(_run_long(handler, lease, row_id, ref) for row_id, [ref] in rows.items())
@@ -114,8 +120,8 @@ def run(handler_name: str, ids: Sequence[int], *, long: bool) -> int:
     return len(rows)
 
 
-def _take(lease: str, ids: Sequence[int]) -> dict[int, list[str]]:
-    """The ids that each row is about."""
+def _take(lease: str, ids: Sequence[int]) -> tuple[dict[int, list[str]], list[str | None]]:
+    """The ids that each row is about, and the traces that the rows are part of."""
     seconds = current_app.config["SETTINGS"].execution_lease_seconds
     free = (
         OutboxRow.id.in_(list(ids)),
@@ -134,10 +140,11 @@ def _take(lease: str, ids: Sequence[int]) -> dict[int, list[str]]:
             update(OutboxRow)
             .where(*free)
             .values(lease=lease, leased_until=clock(seconds), attempts=OutboxRow.attempts + 1)
-            .returning(OutboxRow.id, OutboxRow.ref, OutboxRow.refs)
+            .returning(OutboxRow.id, OutboxRow.ref, OutboxRow.refs, OutboxRow.trace)
             .execution_options(synchronize_session=False)
         ).all()
-    return {row.id: [row.ref] if row.refs is None else json.loads(row.refs) for row in rows}
+    refs = {row.id: [row.ref] if row.refs is None else json.loads(row.refs) for row in rows}
+    return refs, [row.trace for row in rows]
 
 
 def _imported(name: str) -> Callable[..., Any]:

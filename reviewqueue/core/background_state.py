@@ -18,6 +18,7 @@ from reviewqueue.errors import Unavailable
 from reviewqueue.models import OutboxRow, RelayLease
 
 MOST_SHOWN = 100
+MOST_COUNTED = 100_000
 WORKER_SILENT_SECONDS = 60
 RELAY_SILENT_SECONDS = 15
 
@@ -43,6 +44,9 @@ class Rq:
     """What Redis knows; `problem` says why it knows nothing."""
 
     queues: tuple[tuple[str, int], ...] = ()
+    """Name and how many jobs wait."""
+    failed: tuple[int, ...] = ()
+    """Jobs that failed within the last hour, of each of them; the outbox has them tried again."""
     workers: tuple[Worker, ...] = ()
     problem: str = ""
 
@@ -80,12 +84,14 @@ def _ask(redis: Redis) -> Rq:
     with redis.pipeline(transaction=False) as pipeline:
         for name in names:
             pipeline.llen(f"rq:queue:{name}")
+        for name in names:
+            pipeline.zcard(f"rq:failed:{name}")
         for key in keys:
             pipeline.hgetall(key)
         answers = pipeline.execute()
-    lengths, hashes = answers[: len(names)], answers[len(names) :]
+    lengths, failed, hashes = answers[: len(names)], answers[len(names) : 2 * len(names)], answers[2 * len(names) :]
     workers = [_worker(key.decode(), found) for key, found in zip(keys, hashes, strict=True) if found]
-    return Rq(queues=tuple(zip(names, lengths, strict=True)), workers=tuple(workers))
+    return Rq(queues=tuple(zip(names, lengths, strict=True)), failed=tuple(failed), workers=tuple(workers))
 
 
 def _worker(key: str, found: Mapping[bytes, bytes]) -> Worker:
@@ -119,17 +125,21 @@ def lead(session: Session) -> Lead | None:
 
 def waiting(session: Session) -> list[Any]:
     """Rows (`rq_queue`, `rows`, `oldest_at`): the outbox that is not done yet, without what has failed and what is for
-    later."""
-    return list(
-        session.execute(
-            select(OutboxRow.rq_queue, func.count().label("rows"), func.min(OutboxRow.created_at).label("oldest_at"))
-            .where(
-                OutboxRow.failed_at.is_(None), or_(OutboxRow.dispatched_at.is_not(None), OutboxRow.next_at <= clock())
-            )
-            .group_by(OutboxRow.rq_queue)
-            .order_by(OutboxRow.rq_queue)
-        ).all()
+    later. Counts the first `MOST_COUNTED`."""
+    some = (
+        select(OutboxRow.rq_queue, OutboxRow.created_at)
+        .where(OutboxRow.failed_at.is_(None), or_(OutboxRow.dispatched_at.is_not(None), OutboxRow.next_at <= clock()))
+        .limit(MOST_COUNTED)
+        .subquery()
     )
+    grouped = select(some.c.rq_queue, func.count().label("rows"), func.min(some.c.created_at).label("oldest_at"))
+    return list(session.execute(grouped.group_by(some.c.rq_queue).order_by(some.c.rq_queue)).all())
+
+
+def failed_by_queue(session: Session) -> list[Any]:
+    """Rows (`rq_queue`, `rows`): work that was given up. Index ix_outbox_failed."""
+    failed = select(OutboxRow.rq_queue, func.count().label("rows")).where(OutboxRow.failed_at.is_not(None))
+    return list(session.execute(failed.group_by(OutboxRow.rq_queue)).all())
 
 
 def failures(session: Session) -> list[OutboxRow]:

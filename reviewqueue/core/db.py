@@ -65,7 +65,11 @@ def init_app(app: Flask, settings: Settings) -> None:
 
 def _engine_options(settings: Settings) -> dict[str, Any]:
     if settings.is_sqlite:
-        return {"connect_args": {"check_same_thread": False, "timeout": 30}, "pool_size": 8, "max_overflow": 40}
+        return {
+            "connect_args": {"check_same_thread": False, "timeout": 30}, "pool_size": 8, "max_overflow": 40,
+            # What a statement was given may be what an item holds: it is no part of an error's words, nor of a log.
+            "hide_parameters": True,
+        }  # fmt: skip
     return {
         "pool_size": max(4, settings.web_threads),
         "max_overflow": 8,
@@ -73,6 +77,7 @@ def _engine_options(settings: Settings) -> dict[str, Any]:
         "pool_recycle": 1800,
         # A connection that a restarted server closed is replaced at once instead of failing the next request.
         "pool_use_lifo": True,
+        "hide_parameters": True,
         "connect_args": {"connect_timeout": 5, "options": "-c synchronous_commit=on -c timezone=UTC"},
     }
 

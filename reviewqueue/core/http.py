@@ -22,6 +22,7 @@ from reviewqueue.errors import Fault, Invalid
 
 PROBLEM = "application/problem+json"
 API_PREFIX = "/api/v1"
+METRICS = "/metrics"
 
 STATUS: dict[type[errors.Error], int] = {
     errors.Invalid: 422,
@@ -66,7 +67,8 @@ def status_of(error: errors.Error) -> int:
 
 
 def is_api_request() -> bool:
-    return request.path.startswith("/api/")
+    """Whether a program asks: with a token, and to be told of errors as problem details."""
+    return request.path.startswith("/api/") or request.path == METRICS
 
 
 def is_from_desk() -> bool:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from sqlalchemy.orm import Session
 
-from reviewqueue.core import db
+from reviewqueue.core import db, traces
 from reviewqueue.core.strictjson import dumps
 from reviewqueue.models import OutboxRow
 
@@ -41,5 +42,6 @@ def append_many(session: Session, topic: str, *, rq_queue: str, refs: Sequence[s
 
 
 def _append(session: Session, topic: str, rq_queue: str, ref: str, refs: str | None, delay_seconds: float) -> None:
-    row = {"topic": topic, "rq_queue": rq_queue, "ref": ref, "refs": refs, "attempts": 0}
+    row: dict[str, Any] = {"topic": topic, "rq_queue": rq_queue, "ref": ref, "refs": refs, "attempts": 0}
+    row |= {"trace": traces.carried()} if traces.wanted() else {}
     db.append(session, OutboxRow, {**row, "created_at": db.NOW, "next_at": db.In(delay_seconds)})

@@ -11,6 +11,7 @@ from typing import Any
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 
+from reviewqueue.core import metrics
 from reviewqueue.core.processes import die_with_parent
 
 SILENT_SECONDS = 30
@@ -23,7 +24,8 @@ class WebServer(BaseApplication):  # type: ignore[misc]
         self._make_app = make_app
         self._options: dict[str, Any] = {
             "bind": bind, "workers": workers, "threads": threads, "worker_class": "gthread", "keepalive": 30,
-            "timeout": 120, "graceful_timeout": 5, "accesslog": None, "loglevel": "warning", "post_fork": _after_fork,
+            "timeout": 120, "graceful_timeout": 5, "accesslog": None, "loglevel": "warning",
+            "pre_fork": _before_fork, "post_fork": _after_fork,
             "when_ready": _limit_silence,
             "worker_tmp_dir": "/dev/shm" if os.path.isdir("/dev/shm") else None,  # noqa: S108
         }  # fmt: skip
@@ -46,5 +48,10 @@ def _limit_silence(server: Any) -> None:
         listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, seconds)
 
 
-def _after_fork(_server: Any, _worker: Any) -> None:
+def _before_fork(server: Any, worker: Any) -> None:
+    worker.place = metrics.free_place(each.place for each in server.WORKERS.values())
+
+
+def _after_fork(_server: Any, worker: Any) -> None:
+    metrics.count_at(worker.place)
     die_with_parent()

@@ -11,7 +11,7 @@ from flask import current_app
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from reviewqueue.core import trail
+from reviewqueue.core import traces, trail
 from reviewqueue.core.access import Action, Actor, may
 from reviewqueue.core.http import Body
 from reviewqueue.core.ids import known_id
@@ -333,4 +333,5 @@ def _columns(
         "probability": route.probability,
         "input_sha256": item.input_digest if placed.compiled.config.duplicates else None,
         "submitted_by": actor.label,
+        **({"trace": traces.carried()} if traces.wanted() else {}),
     }  # fmt: skip

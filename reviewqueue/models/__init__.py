@@ -3,6 +3,7 @@
 `states.py` declares every state with its meaning; each other file holds one family of tables.
 """
 
+from reviewqueue.models.alerts import Alert
 from reviewqueue.models.audit import AuditContent, AuditEvent, AuditSeal
 from reviewqueue.models.background import OutboxRow, RelayLease
 from reviewqueue.models.base import Base, UtcDateTime
@@ -19,6 +20,7 @@ from reviewqueue.models.tasks import Decision, Draft, PendingRelease, Resolution
 from reviewqueue.models.webhooks import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 
 __all__ = [
+    "Alert",
     "AuditContent",
     "AuditEvent",
     "AuditSeal",

@@ -36,6 +36,8 @@ class OutboxRow(Base):
     """Which job."""
     error: Mapped[str | None] = mapped_column(Text)
     """Last failure, in words."""
+    trace: Mapped[str | None] = mapped_column(String(60))
+    """What asked for it, as a `traceparent`; where requests are traced."""
     failed_at: Mapped[Moment | None]
     """Given up after too many attempts; waits for a retry by hand."""
 
@@ -48,6 +50,13 @@ class OutboxRow(Base):
             "id",
             postgresql_where=text("failed_at IS NULL"),
             sqlite_where=text("failed_at IS NULL"),
+        ),
+        # How much was given up: those alone.
+        Index(
+            "ix_outbox_failed",
+            "rq_queue",
+            postgresql_where=text("failed_at IS NOT NULL"),
+            sqlite_where=text("failed_at IS NOT NULL"),
         ),
     )
 

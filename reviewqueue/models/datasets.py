@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, ForeignKey, Index, PrimaryKeyConstraint, String, Text
+from sqlalchemy import BigInteger, ForeignKey, Index, PrimaryKeyConstraint, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from reviewqueue.models.base import Base, Id, Json, Moment, Name, Ref, enumerated
@@ -31,7 +31,16 @@ class DatasetVersion(Base):
     error: Mapped[str | None] = mapped_column(Text)
     finished_at: Mapped[Moment | None]
 
-    __table_args__ = (Index("uq_dataset_version_queue_id_number", "queue_id", "number", unique=True),)
+    __table_args__ = (
+        Index("uq_dataset_version_queue_id_number", "queue_id", "number", unique=True),
+        # What is under way, or came to nothing.
+        Index(
+            "ix_dataset_version_state",
+            "state",
+            postgresql_where=text("state <> 'ready'"),
+            sqlite_where=text("state <> 'ready'"),
+        ),
+    )
 
 
 class DatasetShard(Base):

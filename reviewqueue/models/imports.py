@@ -38,7 +38,13 @@ class Import(Base):
     """When the last chunk came in."""
     finished_at: Mapped[Moment | None]
 
-    __table_args__ = (Index("ix_import_token_id_id", "token_id", "id"),)
+    __table_args__ = (
+        Index("ix_import_token_id_id", "token_id", "id"),
+        # What is under way, or came to nothing.
+        Index(
+            "ix_import_state", "state", postgresql_where=text("state <> 'done'"), sqlite_where=text("state <> 'done'")
+        ),
+    )
 
 
 class ImportChunk(Base):

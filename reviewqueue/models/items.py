@@ -62,6 +62,8 @@ class Item(Base):
     """The item whose resolution answered this one."""
     similar_key: Mapped[str | None] = mapped_column(String(64))
     """Not written any more, see `ItemLikeness`; here while older code may run beside."""
+    trace: Mapped[str | None] = mapped_column(String(60))
+    """The request that brought it, as a `traceparent`; where requests are traced."""
     submitted_by: Mapped[str] = mapped_column(String(300))
     created_at: Mapped[Moment]
     due_at: Mapped[Moment]

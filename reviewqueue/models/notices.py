@@ -36,6 +36,7 @@ class Notice(Base):
     # No foreign keys: whoever tells of a task holds its lock, and must not wait for the locks of item and person, which
     # others take first.
     item_id: Mapped[Ref]
+    """What it is about: of the kinds of alerts, the alert."""
     by_person: Mapped[Ref | None]
     """Whose act it tells of; NULL where only time has passed."""
     words: Mapped[str | None] = mapped_column(Text)

@@ -206,6 +206,27 @@ class NoticeKind(StrEnum):
     """What they had put off is due again."""
     REOPENING_ASKED = "reopening_asked"
     """Somebody asks to have an item judged once more."""
+    ALERT_OPENED = "alert_opened"
+    """A figure of a queue that they lead is beyond its bar."""
+    ALERT_RESOLVED = "alert_resolved"
+    """It is back."""
+
+
+class AlertFigure(StrEnum):
+    OVERRIDE_RATE = "override_rate"
+    """Share of the latest decisions that the output did not survive: edit, override, reject."""
+    CONFIDENCE_DRIFT = "confidence_drift"
+    """How differently the confidence of the latest items is spread from that of those before: a stability index."""
+    WAITING = "waiting"
+    """Tasks that nobody holds."""
+    OVERDUE = "overdue"
+    """Tasks that nobody holds and that are past their due time."""
+    AGREEMENT = "agreement"
+    """Share of the latest items with several reviews that all judged alike."""
+    SIGNS_OF_HASTE = "signs_of_haste"
+    """People whose decisions show signs of being made without looking."""
+    WEBHOOKS_GIVEN_UP = "webhooks_given_up"
+    """Events of the queue that could not be delivered."""
 
 
 class ExportState(StrEnum):

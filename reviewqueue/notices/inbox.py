@@ -15,7 +15,7 @@ from reviewqueue.core.db import clock
 from reviewqueue.core.http import cursor_of, parse_cursor
 from reviewqueue.core.ids import known_id, new_id
 from reviewqueue.errors import NotFound
-from reviewqueue.models import Item, Notice, Person, Queue, Task
+from reviewqueue.models import Alert, Item, Notice, Person, Queue, Task
 from reviewqueue.models.base import table
 from reviewqueue.models.states import ActorKind, NoticeKind, TaskKind, TaskState
 
@@ -24,6 +24,7 @@ MAIL_DELAY_SECONDS = 60.0
 """Whoever has read it in the application by then gets no e-mail."""
 PAGE = 50
 MOST_COUNTED = 99
+OF_ALERTS = (NoticeKind.ALERT_OPENED, NoticeKind.ALERT_RESOLVED)
 MOST_SHOWN = 500
 """Characters of what somebody wrote."""
 
@@ -89,13 +90,15 @@ def _told() -> Any:
     return (
         select(
             Notice.id, Notice.kind, func.coalesce(stand_in, Notice.item_id).label("item_id"), Notice.words,
-            Notice.created_at, Notice.read_at, Notice.mailed_at, by.name.label("by_name"), Item.external_id,
+            Notice.created_at, Notice.read_at, Notice.mailed_at, by.name.label("by_name"),
+            func.coalesce(Item.external_id, Alert.name).label("external_id"),
             Queue.title.label("queue"), Person.email, Person.name, Person.disabled_at, Person.unmailed_since,
         )
         .join(Person, Person.id == Notice.person_id)
         .outerjoin(by, by.id == Notice.by_person)
-        .join(Item, Item.id == Notice.item_id)
-        .join(Queue, Queue.id == Item.queue_id)
+        .outerjoin(Item, Item.id == Notice.item_id)
+        .outerjoin(Alert, (Alert.id == Notice.item_id) & Notice.kind.in_(OF_ALERTS))
+        .join(Queue, Queue.id == func.coalesce(Item.queue_id, Alert.queue_id))
     )  # fmt: skip
 
 

@@ -23,6 +23,8 @@ SAYS = {
     NoticeKind.ESCALATED: word("%(by)s escalated %(item)s"),
     NoticeKind.FOLLOW_UP: word("Due again: %(item)s"),
     NoticeKind.REOPENING_ASKED: word("%(by)s asks to have %(item)s judged once more"),
+    NoticeKind.ALERT_OPENED: word("Alert: %(item)s"),
+    NoticeKind.ALERT_RESOLVED: word("Over: %(item)s"),
 }
 
 

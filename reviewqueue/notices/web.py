@@ -35,6 +35,8 @@ def show(notice_id: str) -> Response:
         notice = inbox.read(session=session, actor=actor(), notice_id=known_id(notice_id))
     if notice.kind in {NoticeKind.ASSIGNED, NoticeKind.FOLLOW_UP}:
         return redirect(url_for("review.tasks"), 303)
+    if notice.kind in inbox.OF_ALERTS:
+        return redirect(url_for("alerts.index", _anchor=f"alert-{notice.item_id}"), 303)
     page = "review.item" if notice.kind is NoticeKind.REOPENING_ASKED else "review.conversation"
     return redirect(url_for(page, item_id=notice.item_id), 303)
 

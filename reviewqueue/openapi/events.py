@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from reviewqueue.feedback.api import FilterShape
-from reviewqueue.models.states import Risk
+from reviewqueue.models.states import AlertFigure, Risk
 from reviewqueue.openapi.exports import READY as FINISHED
 from reviewqueue.openapi.exports import ExportFile
 from reviewqueue.openapi.items import NEW, ROUTE, Route
@@ -77,6 +77,31 @@ class ReadyEvent(Told):
     data: ReadyData
 
 
+class ToldAlert(Told):
+    """A figure of the queue that passed its bar, as it was then."""
+
+    id: UUID
+    name: str
+    figure: AlertFigure
+    bar: float
+    beyond: Literal["above", "below"]
+    value: float
+    observations: int
+    """Of how many it was told."""
+    opened_at: datetime
+
+
+class AlertData(Told):
+    queue: str
+    alert: ToldAlert
+
+
+class AlertEvent(Told):
+    type: str
+    timestamp: datetime
+    data: AlertData
+
+
 class TestData(Told):
     queue: str
     title: str
@@ -118,6 +143,13 @@ _READY = {
         "rows": 61, "files": FINISHED["manifest"]["files"],
     },
 }  # fmt: skip
+_ALERT = {
+    "queue": QUEUE,
+    "alert": {
+        "id": "01939d1c-7b2a-7cc0-8f3e-6f1f0c1d2e50", "name": "override_rate", "figure": "override_rate", "bar": 0.3,
+        "beyond": "above", "value": 0.41, "observations": 120, "opened_at": "2026-11-20T10:04:11.123Z",
+    },
+}  # fmt: skip
 _PASSED = {"verdict": "approve", "output": NEW["output"], "by": "routing", "message": None}
 _NONE = {"verdict": None, "output": None, "message": None}
 
@@ -138,6 +170,8 @@ EVENTS: Mapping[str, Event] = {
         "The program withdrew an item", EndedEvent, _ended("item.cancelled", "cancelled", by="cancelled", **_NONE)
     ),
     "dataset.ready": Event("An export of the queue is there", ReadyEvent, _READY),
+    "alert.opened": Event("A figure of the queue passed its bar", AlertEvent, _ALERT),
+    "alert.resolved": Event("It is back", AlertEvent, _ALERT),
     "webhook.test": Event(
         "Somebody asked for a test", TestEvent,
         {"queue": QUEUE, "title": "Support intents", "endpoint": PATHS["endpoint_id"].example},

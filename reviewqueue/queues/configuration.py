@@ -13,7 +13,7 @@ import yaml
 from reviewqueue.core import strictjson
 from reviewqueue.core.http import Shape, faults_of
 from reviewqueue.errors import Fault, Faults, Invalid
-from reviewqueue.models.states import RoutingAction, Verdict
+from reviewqueue.models.states import AlertFigure, RoutingAction, Verdict
 from reviewqueue.queues import routing, schemas, views
 from reviewqueue.queues.views import View
 
@@ -139,6 +139,38 @@ class Models(Shape):
     otherwise: Literal["review"] = "review"
 
 
+class Alert(Shape):
+    """A figure of the queue, and the bar beyond which people are to hear of it."""
+
+    on: AlertFigure = pydantic.Field(strict=False)
+    name: Code = ""
+    """What it is called, and known by; left out: as its figure."""
+    above: Annotated[float, pydantic.Field(ge=0)] | None = None
+    below: Annotated[float, pydantic.Field(gt=0, le=1)] | None = None
+    """Of `agreement`; of all others it is `above`."""
+    until: Annotated[float, pydantic.Field(ge=0)] | None = None
+    """Where the figure must be back for it to be over; left out: at nine tenths of the bar, or, of
+    `agreement`, a tenth of the way from it to 1."""
+    hours: Annotated[int, pydantic.Field(ge=1, le=720)] = 24
+    """Of `override_rate` and `confidence_drift`: how far back the latest go."""
+    at_least: Annotated[int, pydantic.Field(ge=1, le=1000)] = 50
+    """Of shares and drift: observations without which nothing is told."""
+    stop: bool = False
+    """Also stop the queue: nothing passes without a person until somebody lets go."""
+    audit_rate: Annotated[float, pydantic.Field(gt=0, le=1)] | None = None
+    """Also raise the audit rate to this, in a new version of the configuration; it stays until somebody lowers it."""
+
+    @property
+    def bar(self) -> float:
+        return (self.above if self.above is not None else self.below) or 0.0
+
+    @property
+    def over_at(self) -> float:
+        if self.until is not None:
+            return self.until
+        return self.bar * 0.9 if self.above is not None else self.bar + (1 - self.bar) * 0.1
+
+
 class Reason(Shape):
     """A code that a decision may carry, or must for the verdicts named."""
 
@@ -187,6 +219,8 @@ class QueueConfig(Shape):
         default=(), strict=False, max_length=50, json_schema_extra=_with_bare_codes
     )
     """A code alone stands for one whose title it is."""
+    alerts: tuple[Alert, ...] = pydantic.Field(default=(), strict=False, max_length=20)
+    """Figures that people are to hear of when they pass a bar."""
     content_warning: Annotated[str, pydantic.Field(max_length=200)] = ""
     """What may be hard to see in its items, in plain words: `Violence, injuries`. Shown before one begins."""
     doubtful_below: Annotated[float, pydantic.Field(ge=0, le=1)] = 0.5
@@ -205,6 +239,11 @@ class QueueConfig(Shape):
             filled["reasons"] = [
                 {"code": reason, "title": reason.replace("_", " ")} if isinstance(reason, str) else reason
                 for reason in filled["reasons"]
+            ]
+        if isinstance(filled.get("alerts"), list):
+            filled["alerts"] = [
+                {"name": alert["on"], **alert} if isinstance(alert, dict) and "on" in alert else alert
+                for alert in filled["alerts"]
             ]
         if type(filled.get("max_waiting")) is int:
             filled["max_waiting"] = {"tasks": filled["max_waiting"]}
@@ -287,10 +326,25 @@ def _check(config: QueueConfig, faults: Faults, *, final_say: bool) -> None:
         faults.add(f"/send_to/{config.send_to.index(config.name)}", "must be another queue")
     if config.escalation is not None and config.escalation.to == config.name:
         faults.add("/escalation/to", "must be another queue")
+    _check_alerts(config, faults)
     codes = [reason.code for reason in config.reasons]
     for index, code in enumerate(codes):
         if code in codes[:index]:
             faults.add(f"/reasons/{index}/code", f"{code} stands twice")
+
+
+def _check_alerts(config: QueueConfig, faults: Faults) -> None:
+    names = [alert.name for alert in config.alerts]
+    for index, alert in enumerate(config.alerts):
+        place, sinks = f"/alerts/{index}", alert.on is AlertFigure.AGREEMENT
+        if alert.name in names[:index]:
+            faults.add(f"{place}/name", f"{alert.name} stands twice: give each a name of its own")
+        if (alert.below if sinks else alert.above) is None:
+            faults.add(f"{place}/{'below' if sinks else 'above'}", f"is required with {alert.on.value}")
+        if (alert.above if sinks else alert.below) is not None:
+            faults.add(f"{place}/{'above' if sinks else 'below'}", f"does not go with {alert.on.value}")
+        if alert.until is not None and (alert.until < alert.bar if sinks else alert.until > alert.bar):
+            faults.add(f"{place}/until", "is on the wrong side of the bar: it would be over before it began")
 
 
 def _check_overflow(config: QueueConfig, faults: Faults) -> None:

@@ -108,7 +108,7 @@ def board(*, session: Session, actor: Actor, page: int = 1) -> Board:
     live = [head for head in heads if not head.archived]
     shown = live[(page - 1) * PAGE : page * PAGE]
     ids = [head.id for head in shown]
-    counts, hands = _held(session, ids), _hands(session, ids)
+    counts, hands = held(session, ids), _hands(session, ids)
     return Board(
         [_lead(session, head, counts[head.id], hands) for head in shown], page, len(live) > page * PAGE,
         sum(counts.values()) > len(hands),
@@ -214,7 +214,7 @@ def _arrived(queue_id: str, now: datetime) -> Any:
 # -- hands ------------------------------------------------------------------------------------------------------------
 
 
-def _held(session: Session, queue_ids: Iterable[str]) -> Counter[str]:
+def held(session: Session, queue_ids: Iterable[str]) -> Counter[str]:
     """How many hold a task, by queue. Index ix_task_lease_until: as many entries as there are claims on the site."""
     rows = session.execute(
         select(Task.queue_id, func.count())

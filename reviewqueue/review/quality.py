@@ -238,6 +238,17 @@ def _answers(session: Session, head: QueueHead) -> list[dict[str, str]]:
     return [unit for unit in units.values() if len(unit) > 1]
 
 
+def agreed_in(session: Session, queue_id: str) -> Share:
+    """Of the queue's latest items with several reviews, how many had the same answer from all. Asks no permission."""
+    given = _answers(session, queue_by_id(session, queue_id))
+    return share(sum(1 for unit in given if len(set(unit.values())) == 1), len(given))
+
+
+def hasty_in(session: Session, queue_id: str) -> int:
+    """How many people there show signs that are worth a look. Asks no permission."""
+    return sum(1 for one in _people(session, queue_by_id(session, queue_id)) if one.worth_a_look)
+
+
 def as_json(found: Quality) -> dict[str, Any]:
     """For programs."""
     return {

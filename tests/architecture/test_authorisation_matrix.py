@@ -35,8 +35,8 @@ from reviewqueue.accounts.sessions import open_sessions
 from reviewqueue.core.access import Scope, operator
 from reviewqueue.core.db import clock, read_session, write_session
 from reviewqueue.core.ids import new_id
-from reviewqueue.models import DatasetVersion, Notice, OutboxRow, WebhookDelivery, WebhookEndpoint
-from reviewqueue.models.states import BulkAction, DeliveryState, ExportState, NoticeKind, QueueRole
+from reviewqueue.models import Alert, DatasetVersion, Notice, OutboxRow, WebhookDelivery, WebhookEndpoint
+from reviewqueue.models.states import AlertFigure, BulkAction, DeliveryState, ExportState, NoticeKind, QueueRole
 from reviewqueue.queues.applying import apply
 from reviewqueue.review import bulk, saved_views
 from reviewqueue.review.finding import Filters
@@ -220,6 +220,16 @@ class Targets:
             values = {"person_id": owner.id, "kind": NoticeKind.MENTIONED, "item_id": item_id}
             session.execute(insert(Notice).values(id=notice_id, created_at=clock(), **values))
         return notice_id
+
+    def alert_id(self) -> str:
+        alert_id = new_id()
+        values = {
+            "queue_id": self.cast.queue_id, "name": new_id(), "figure": AlertFigure.WAITING, "config_version": 1,
+            "bar": 1.0, "above": True, "value": 2.0, "observations": 2, "done": "[]",
+        }  # fmt: skip
+        with self.app.app_context(), write_session() as session:
+            session.execute(insert(Alert).values(id=alert_id, opened_at=clock(), **values))
+        return alert_id
 
     def decision_id(self) -> str:
         claim = self._claim()

@@ -25,7 +25,7 @@ from reviewqueue.app import create_app
 from reviewqueue.core.access import Scope
 from reviewqueue.core.db import clock, write_session
 from reviewqueue.core.ids import new_id
-from reviewqueue.models import Notice, Person
+from reviewqueue.models import Alert, Notice, Person, Queue
 from reviewqueue.models.states import BulkAction, NoticeKind
 from reviewqueue.review import bulk
 from tests.fixtures import installation
@@ -35,7 +35,9 @@ from tests.fixtures.serving import serving
 pytestmark = pytest.mark.browser
 
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
-NO_PAGES = {"static", "health.healthz", "health.readyz", "feedback.download", "media.of_claim", "media.of_item"}
+NO_PAGES = {
+    "static", "health.healthz", "health.readyz", "metrics.show", "feedback.download", "media.of_claim", "media.of_item",
+}  # fmt: skip
 """What answers GET with something else than a page."""
 DESK = "/claims/<claim_id>"
 EDITOR = """async () => {
@@ -104,6 +106,15 @@ class Places:
                     item_id=self.named["item_id"], created_at=clock(),
                 )
             )  # fmt: skip
+            queue_id = session.scalars(select(Queue.id).where(Queue.slug == self.named["slug"])).one()
+            alert = {"queue_id": queue_id, "figure": "waiting", "config_version": 1, "bar": 1.0, "above": True}
+            for name, over in (("waiting", None), ("too_much", clock())):
+                session.execute(
+                    insert(Alert).values(
+                        id=new_id(), name=name, value=2.0, observations=2, done='["The queue was stopped."]',
+                        opened_at=clock(), resolved_at=over, **alert,
+                    )
+                )  # fmt: skip
 
     def _decide_and_talk(self) -> None:
         slug = self.named["slug"]

@@ -16,7 +16,7 @@ from sqlalchemy import Select, and_, delete, exists, func, insert, literal_colum
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from reviewqueue.core import outbox, trail
+from reviewqueue.core import outbox, traces, trail
 from reviewqueue.core.access import SYSTEM, Actor
 from reviewqueue.core.db import clock, on_postgresql
 from reviewqueue.core.ids import known_id, new_id
@@ -24,7 +24,7 @@ from reviewqueue.core.moments import iso
 from reviewqueue.delivery.webhooks import endpoints, events
 from reviewqueue.delivery.webhooks.sending import Outcome
 from reviewqueue.errors import Conflict, NotFound
-from reviewqueue.models import OutboxRow, Queue, Resolution, WebhookAttempt, WebhookDelivery, WebhookEndpoint
+from reviewqueue.models import Item, OutboxRow, Queue, Resolution, WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from reviewqueue.models.base import table
 from reviewqueue.models.states import DeliveryState
 from reviewqueue.queues import brakes
@@ -150,6 +150,9 @@ class Parcel:
     event_id: str
     body: bytes
     secrets: tuple[str, ...]
+    event: str
+    trace: str | None
+    """That of the request which brought the item, where requests are traced."""
 
 
 def endpoints_with_due(session: Session) -> list[str]:
@@ -177,14 +180,28 @@ def lease(session: Session, endpoint_id: str, most: int) -> list[Parcel]:
         select(WebhookEndpoint, Queue.slug).join(Queue).where(WebhookEndpoint.id == endpoint_id)
     ).one()
     secrets = tuple(endpoints.secrets_of(session, endpoint))
+    asked = _traces(session, [row.ref for row in rows]) if traces.wanted() else {}
     parcels = []
     for row in sorted(rows, key=lambda row: str(row.id)):
         body = events.body_of(session, row.event, row.ref, slug, row.created_at)
         if body is None:
             _end(session, row.id, DeliveryState.DEAD)
             continue
-        parcels.append(Parcel(row.id, endpoint_id, row.attempts, endpoint.url, row.event_id, body, secrets))
+        parcels.append(
+            Parcel(
+                row.id, endpoint_id, row.attempts, endpoint.url, row.event_id, body, secrets, row.event,
+                asked.get(row.ref),
+            )
+        )  # fmt: skip
     return parcels
+
+
+def _traces(session: Session, refs: Sequence[str]) -> dict[str, str]:
+    """By id of a resolution or an item: the trace of the request that brought the item."""
+    of_items = select(Item.id, Item.trace).where(Item.id.in_(refs), Item.trace.is_not(None))
+    ended = select(_resolution.id, Item.trace).join(Item, Item.id == _resolution.item_id)
+    of_resolutions = ended.where(_resolution.id.in_(refs), Item.trace.is_not(None))
+    return {row[0]: row[1] for query in (of_items, of_resolutions) for row in session.execute(query)}
 
 
 def record(session: Session, parcel: Parcel, outcome: Outcome) -> None:

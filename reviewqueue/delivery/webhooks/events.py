@@ -12,13 +12,14 @@ from sqlalchemy.orm import Session
 from reviewqueue.core.moments import iso
 from reviewqueue.core.strictjson import Raw, spliced
 from reviewqueue.intake.items import item_json
-from reviewqueue.models import DatasetShard, DatasetVersion, Item, Queue, Resolution
+from reviewqueue.models import Alert, DatasetShard, DatasetVersion, Item, Queue, Resolution
 from reviewqueue.models.base import table
 from reviewqueue.resolution import feed
 
 QUEUED, READY, TEST = "item.queued", "dataset.ready", "webhook.test"
 OF_RESOLUTIONS = ("item.auto_approved", "item.resolved", "item.revised", "item.expired", "item.cancelled")
-TYPES = (QUEUED, *OF_RESOLUTIONS, READY)
+ALERT_OPENED, ALERT_RESOLVED = "alert.opened", "alert.resolved"
+TYPES = (QUEUED, *OF_RESOLUTIONS, READY, ALERT_OPENED, ALERT_RESOLVED)
 """What an endpoint may ask for; `*` is all of them, those of the future, too."""
 
 
@@ -64,11 +65,23 @@ def _ready(session: Session, ref: str, slug: str) -> tuple[str | None, Mapping[s
     return iso(export.finished_at), {"queue": slug, "export": shown}
 
 
+def _alert(session: Session, ref: str, slug: str) -> tuple[str | None, Mapping[str, Any]] | None:
+    alert = session.execute(select(Alert).where(Alert.id == ref)).scalar_one_or_none()
+    if alert is None:
+        return None
+    shown = {
+        "id": alert.id, "name": alert.name, "figure": alert.figure, "bar": alert.bar,
+        "beyond": "above" if alert.above else "below", "value": alert.value, "observations": alert.observations,
+        "opened_at": iso(alert.opened_at),
+    }  # fmt: skip
+    return None, {"queue": slug, "alert": shown}
+
+
 def _test(session: Session, ref: str, slug: str) -> tuple[str | None, Mapping[str, Any]] | None:
     title = session.execute(select(Queue.title).where(Queue.slug == slug)).scalar_one()
     return None, {"queue": slug, "title": title, "endpoint": ref}
 
 
 _BODIES: dict[str, Callable[[Session, str, str], tuple[str | None, Mapping[str, Any]] | None]] = {
-    QUEUED: _queued, READY: _ready, TEST: _test,
+    QUEUED: _queued, READY: _ready, ALERT_OPENED: _alert, ALERT_RESOLVED: _alert, TEST: _test,
 }  # fmt: skip

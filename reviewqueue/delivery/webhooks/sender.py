@@ -9,6 +9,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any
 
+from reviewqueue.core import traces
 from reviewqueue.core.addresses import Allowed, target_of
 from reviewqueue.core.db import read_session, write_session
 from reviewqueue.delivery.webhooks import deliveries, endpoints, sending, signing
@@ -163,7 +164,13 @@ def send(parcel: Parcel, lets: Allowed) -> Outcome:
     except Invalid as error:
         # It was in order when the endpoint was made: the operator lets fewer through since.
         return Outcome(None, "; ".join(fault.detail for fault in error.faults), 0.0)
-    return sending.post(target, parcel.body, headers, lets)
+    facts = {"event": parcel.event, "attempt": parcel.number}
+    with traces.span(f"webhook {parcel.event}", [parcel.trace], kind="CLIENT", **facts) as span:
+        here = traces.carried()
+        outcome = sending.post(target, parcel.body, {**headers, **({traces.HEADER: here} if here else {})}, lets)
+        if span is not None and outcome.status is not None:
+            span.set_attribute("http.response.status_code", outcome.status)
+    return outcome
 
 
 def _unix_seconds() -> int:

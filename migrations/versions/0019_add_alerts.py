@@ -1,0 +1,109 @@
+"""Add alerts, notices of them, indexes for monitoring, and what keeps a trace together."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0019"
+down_revision = "0013"
+branch_labels = None
+depends_on = None
+
+ID = sa.Uuid(as_uuid=False)
+MOMENT = sa.DateTime(timezone=True)
+FAILED = sa.text("failed_at IS NOT NULL")
+NOT_READY = sa.text("state <> 'ready'")
+NOT_DONE = sa.text("state <> 'done'")
+OPEN = sa.text("resolved_at IS NULL")
+UNREAD = sa.text("read_at IS NULL")
+FIGURES = (
+    "override_rate", "confidence_drift", "waiting", "overdue", "agreement", "signs_of_haste", "webhooks_given_up",
+)  # fmt: skip
+NOTICES = ("mentioned", "replied", "assigned", "escalated", "follow_up", "reopening_asked")
+MORE_NOTICES = (*NOTICES, "alert_opened", "alert_resolved")
+
+
+def kinds(name, values):
+    return sa.Enum(*values, name=name, native_enum=False, create_constraint=True, length=24)
+
+
+def upgrade() -> None:
+    op.add_column("outbox", sa.Column("trace", sa.String(length=60), nullable=True))
+    op.add_column("item", sa.Column("trace", sa.String(length=60), nullable=True))
+    op.create_index("ix_outbox_failed", "outbox", ["rq_queue"], postgresql_where=FAILED, sqlite_where=FAILED)
+    op.create_index(
+        "ix_dataset_version_state", "dataset_version", ["state"], postgresql_where=NOT_READY, sqlite_where=NOT_READY
+    )
+    op.create_index("ix_import_state", "import", ["state"], postgresql_where=NOT_DONE, sqlite_where=NOT_DONE)
+    op.create_table(
+        "alert",
+        sa.Column("id", ID, nullable=False),
+        sa.Column("queue_id", ID, nullable=False),
+        sa.Column("name", sa.String(length=100), nullable=False),
+        sa.Column("figure", kinds("alert_figure", FIGURES), nullable=False),
+        sa.Column("config_version", sa.Integer(), nullable=False),
+        sa.Column("bar", sa.Double(), nullable=False),
+        sa.Column("above", sa.Boolean(), nullable=False),
+        sa.Column("value", sa.Double(), nullable=False),
+        sa.Column("observations", sa.Integer(), nullable=False),
+        sa.Column("done", sa.Text(), nullable=False),
+        sa.Column("opened_at", MOMENT, nullable=False),
+        sa.Column("resolved_at", MOMENT, nullable=True),
+        sa.Column("resolved_value", sa.Double(), nullable=True),
+        sa.Column("acknowledged_at", MOMENT, nullable=True),
+        sa.Column("acknowledged_by", ID, nullable=True),
+        sa.Column("note", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(["queue_id"], ["queue.id"], name=op.f("fk_alert_queue_id")),
+        sa.ForeignKeyConstraint(["acknowledged_by"], ["person.id"], name=op.f("fk_alert_acknowledged_by")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_alert")),
+    )
+    op.create_index(
+        "uq_alert_open", "alert", ["queue_id", "name"], unique=True, postgresql_where=OPEN, sqlite_where=OPEN
+    )
+    op.create_index("ix_alert_queue_id_id", "alert", ["queue_id", "id"])
+    _notices_of(MORE_NOTICES)
+
+
+def downgrade() -> None:
+    op.execute("DELETE FROM notice WHERE kind IN ('alert_opened', 'alert_resolved')")
+    _notices_of(NOTICES)
+    op.drop_index("ix_alert_queue_id_id", table_name="alert")
+    op.drop_index("uq_alert_open", table_name="alert")
+    op.drop_table("alert")
+    op.drop_index("ix_import_state", table_name="import")
+    op.drop_index("ix_dataset_version_state", table_name="dataset_version")
+    op.drop_index("ix_outbox_failed", table_name="outbox")
+    op.drop_column("item", "trace")
+    op.drop_column("outbox", "trace")
+
+
+def _notices_of(values) -> None:
+    """Let notices be of these kinds. SQLite has no way to change a constraint: the table is made anew there."""
+    if op.get_bind().dialect.name == "postgresql":
+        op.drop_constraint(op.f("ck_notice_notice_kind"), "notice", type_="check")
+        listed = ", ".join(f"'{value}'" for value in values)
+        op.create_check_constraint(op.f("ck_notice_notice_kind"), "notice", f"kind IN ({listed})")
+        return
+    op.drop_index("ix_notice_unread", table_name="notice")
+    op.drop_index("ix_notice_person_id_id", table_name="notice")
+    op.rename_table("notice", "notice_before")
+    op.create_table(
+        "notice",
+        sa.Column("id", ID, nullable=False),
+        sa.Column("person_id", ID, nullable=False),
+        sa.Column("kind", kinds("notice_kind", values), nullable=False),
+        sa.Column("item_id", ID, nullable=False),
+        sa.Column("by_person", ID, nullable=True),
+        sa.Column("words", sa.Text(), nullable=True),
+        sa.Column("created_at", MOMENT, nullable=False),
+        sa.Column("read_at", MOMENT, nullable=True),
+        sa.Column("mailed_at", MOMENT, nullable=True),
+        sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_notice_person_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_notice")),
+    )
+    columns = "id, person_id, kind, item_id, by_person, words, created_at, read_at, mailed_at"
+    op.execute(f"INSERT INTO notice ({columns}) SELECT {columns} FROM notice_before")
+    op.drop_table("notice_before")
+    op.create_index("ix_notice_person_id_id", "notice", ["person_id", "id"])
+    op.create_index("ix_notice_unread", "notice", ["person_id"], postgresql_where=UNREAD, sqlite_where=UNREAD)
