@@ -13,7 +13,7 @@ from reviewqueue.insights.rates import Rate
 from reviewqueue.insights.tabulated import Column, Table
 
 NO_VERSION = "(none)"
-WIDE = 1088.0
+WIDE = 900.0
 LOW = 240.0
 
 
@@ -150,6 +150,8 @@ def _times(found: Figures) -> Shown:
 
 def seconds(value: float) -> str:
     """`4.2 s`, `38 s`, `3 min 5 s`."""
+    if value == int(value) and value < 120:
+        return f"{value:.0f} s"
     if value < 9.95:
         return f"{value:.1f} s"
     if value < 119.5:

@@ -1,4 +1,4 @@
-"""A queue's figures: counted by day, version, rule and label, weighted where audits are in them, on a page and as CSV."""
+"""A queue's figures: by day, version, rule and label, weighted where audits are in them, on a page and as CSV."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.insights.populating import judged
 
 @pytest.fixture
 def populated(transaction, cast):
-    """Reviewed: 20 of version 7, 8 of them changed, and 10 of version 8, 1 rejected. Audited at 1 in 10: 10, 1 wrong."""
+    """Reviewed: 20 of version 7, 8 changed, and 10 of version 8, 1 rejected. Audited at 1 in 10: 10, 1 wrong."""
     with transaction() as session:
         add = lambda **given: judged(session, cast.queue_id, **given)  # noqa: E731
         add(count=12, ago=2)

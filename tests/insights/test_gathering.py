@@ -84,9 +84,8 @@ def test_the_latest_rows_are_left_for_the_next_time(client, cast, transaction):
 
 def test_gold_that_nobody_submitted_is_in_no_figure(client, cast, transaction):
     new = {key: value for key, value in item(9).items() if key != "queue"}
-    client.post(
-        "/api/v1/queues/intents/gold", json={"new": new, "answer": {"label": "refund"}}, headers=cast.bob.bearer
-    )
+    known = {"new": new, "answer": {"label": "refund"}}
+    assert client.post("/api/v1/queues/intents/gold", json=known, headers=cast.bob.bearer).status_code == 201
     with transaction() as session:
         gather(session=session, lag_seconds=0)
         assert (counted(session), facts(session)) == ({}, {})
