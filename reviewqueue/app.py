@@ -72,6 +72,7 @@ def _add_blueprints(app: Flask) -> None:
     from reviewqueue.delivery.webhooks import web as webhooks_web
     from reviewqueue.feedback import api as feedback_api
     from reviewqueue.feedback import web as feedback_web
+    from reviewqueue.insights import web as insights_web
     from reviewqueue.intake import api as intake_api
     from reviewqueue.intake import web as intake_web
     from reviewqueue.media import api as media_api
@@ -102,6 +103,7 @@ def _add_blueprints(app: Flask) -> None:
         dropping_web.blueprint,
         intake_web.blueprint,
         feedback_web.blueprint,
+        insights_web.blueprint,
         webhooks_web.blueprint,
         openapi_web.blueprint,
     ]

@@ -68,7 +68,7 @@ class Lines:
         self.rows = 0
 
     def begin(self) -> bytes:
-        return _csv_line(COLUMNS) if self._kind == CSV else b""
+        return csv_line(COLUMNS) if self._kind == CSV else b""
 
     def take(self, row: Any, decisions: Sequence[Any], _: Sequence[Any]) -> bytes:
         self.rows += 1
@@ -84,7 +84,7 @@ def line(kind: str, row: Any, decisions: Sequence[Any]) -> bytes:
         # Content may have been sent over several lines. Within its strings a line's end is always escaped.
         return record(row, decisions).replace("\n", " ").replace("\r", " ").encode() + b"\n"
     last = decisions[-1] if decisions else None
-    return _csv_line([
+    return csv_line([
         row.id, row.external_id, row.slug, row.config_version, row.model, row.model_version, row.input, row.output,
         row.confidence, row.risk, row.verdict, row.final_output, row.by, row.revision, iso(row.resolved_at),
         last and last.pseudonym, last and last.reason, last and last.comment, last and last.spent_seconds,
@@ -93,7 +93,8 @@ def line(kind: str, row: Any, decisions: Sequence[Any]) -> bytes:
     ])  # fmt: skip
 
 
-def _csv_line(cells: Sequence[Any]) -> bytes:
+def csv_line(cells: Sequence[Any]) -> bytes:
+    """A line of CSV, its end included."""
     buffer = io.StringIO()
     csv.writer(buffer, lineterminator="\r\n").writerow([_harmless(cell) for cell in cells])
     return buffer.getvalue().encode()
