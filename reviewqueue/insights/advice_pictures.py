@@ -79,8 +79,7 @@ class Drawn:
         drawn = None
         if len(edges) > 1:
             across = Axis(edges[0].point.threshold, edges[-1].point.threshold, _("Threshold"))
-            settled = [edge.high for edge in edges if edge.point.judged >= 20] or [1.0]
-            top = min(1.0, max(3 * promise.error, 1.1 * max(min(high, 8 * promise.error) for high in settled)))
+            top = min(1.0, 4 * promise.error)
             marks: list[Any] = [
                 Band([(edge.point.threshold, min(edge.low, top), min(edge.high, top)) for edge in edges]),
                 Line([(edge.point.threshold, edge.point.error) for edge in edges if edge.point.error <= top]),

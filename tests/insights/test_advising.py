@@ -138,7 +138,7 @@ def test_an_analyst_reads_the_page_and_its_tables(client, cast, judged, sign_in)
     sign_in(cast.anna)
     page = client.get("/queues/intents/advice?error=5&version=intents%097").text
     assert "Auto-approve at <b>0.31</b>" in " ".join(page.split())
-    assert "at most 5 % wrong, with 95 % confidence" in page
+    assert "at most 5\u00a0% wrong, with 95\u00a0% confidence" in page
     assert page.count("<svg") == 3
     assert "Simulate on what came" in page
     answer = client.get("/queues/intents/advice?error=5&version=intents%097&csv=error")
