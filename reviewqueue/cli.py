@@ -285,7 +285,7 @@ def duties() -> Any:
     from reviewqueue.core.relay import Duty
     from reviewqueue.delivery.webhooks import deliveries
     from reviewqueue.feedback import exports
-    from reviewqueue.insights import alerts
+    from reviewqueue.insights import alerts, gathering
     from reviewqueue.intake import idempotency, imports
     from reviewqueue.media import uploads
     from reviewqueue.resolution import endings, feed
@@ -301,6 +301,7 @@ def duties() -> Any:
         ),
         Duty("return expired claims", claims.return_expired, 1, due=claims.LEASE_OVER),
         Duty("escalate beyond the leads", escalation.escalate_due, 1, due=escalation.OVERDUE, batch=escalation.BATCH),
+        Duty("gather for insight", gathering.gather, 5, due=gathering.DUE, batch=gathering.BATCH),
         Duty("expire items", endings.expire_items, 2, due=endings.EXPIRED),
         Duty(
             "forget old idempotency keys", idempotency.purge, 600, due=idempotency.OLD, batch=idempotency.PURGED_AT_ONCE

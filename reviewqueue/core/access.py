@@ -13,6 +13,10 @@ from reviewqueue.models.states import ActorKind, QueueRole, SiteRole, Via
 
 class Action(StrEnum):
     SUBMIT_ITEMS = "items.submit"
+    PREDICT = "predictions.send"
+    """Say what another model makes of items, to be scored."""
+    REPORT_OUTCOMES = "outcomes.report"
+    """Say what an item's answer led to."""
     READ_ITEMS = "items.read"
     """Items, their input and output, and their resolution."""
     SEE_QUEUE = "queue.see"
@@ -42,6 +46,8 @@ class Action(StrEnum):
     """Let reviewers begin or go on, have them calibrated, pause them."""
     READ_QUALITY = "quality.read"
     """How people meet gold, and how they agree."""
+    READ_INSIGHTS = "insights.read"
+    """What the reviews say about models, routing and cost; nobody's own figures."""
     READ_HISTORY = "history.read"
     """The audit events of an item, with the names of those who acted."""
     EXPORT = "exports.create"
@@ -79,6 +85,7 @@ SITE: Mapping[SiteRole, frozenset[Action]] = {
             Action.READ_CONFIGURATION,
             Action.READ_HISTORY,
             Action.READ_QUALITY,
+            Action.READ_INSIGHTS,
             Action.SEE_WORKLOAD,
             Action.READ_PEOPLE,
             Action.READ_TOKENS,
@@ -112,6 +119,7 @@ QUEUE: Mapping[QueueRole, frozenset[Action]] = {
             Action.READ_QUALITY,
             Action.READ_ALERTS,
             Action.ACKNOWLEDGE_ALERTS,
+            Action.READ_INSIGHTS,
         }
     ),
     QueueRole.ANALYST: frozenset(
@@ -123,6 +131,8 @@ QUEUE: Mapping[QueueRole, frozenset[Action]] = {
             Action.READ_ITEMS,
             Action.READ_HISTORY,
             Action.EXPORT,
+            Action.READ_INSIGHTS,
+            Action.PREDICT,
             Action.READ_CONFIGURATION,
         }
     ),
@@ -130,9 +140,11 @@ QUEUE: Mapping[QueueRole, frozenset[Action]] = {
 """What a membership allows in its queue."""
 
 SCOPE: Mapping[Scope, frozenset[Action]] = {
-    Scope.ITEMS_WRITE: frozenset({Action.SUBMIT_ITEMS, Action.SEE_QUEUE, Action.RECORD_OPT_OUTS}),
+    Scope.ITEMS_WRITE: frozenset(
+        {Action.SUBMIT_ITEMS, Action.SEE_QUEUE, Action.RECORD_OPT_OUTS, Action.PREDICT, Action.REPORT_OUTCOMES}
+    ),
     Scope.ITEMS_READ: frozenset({Action.READ_ITEMS, Action.SEE_QUEUE}),
-    Scope.EXPORTS: frozenset({Action.EXPORT, Action.SEE_QUEUE}),
+    Scope.EXPORTS: frozenset({Action.EXPORT, Action.READ_INSIGHTS, Action.SEE_QUEUE}),
     Scope.QUEUES_WRITE: frozenset(
         {
             Action.CONFIGURE_QUEUES,

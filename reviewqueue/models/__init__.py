@@ -10,7 +10,8 @@ from reviewqueue.models.base import Base, UtcDateTime
 from reviewqueue.models.datasets import DatasetShard, DatasetVersion
 from reviewqueue.models.gold import Gold, Standing
 from reviewqueue.models.imports import Import, ImportChunk, ImportFault
-from reviewqueue.models.items import IdempotencyKey, Item, ItemLikeness, OptOut
+from reviewqueue.models.insights import GatheredUpTo, ItemDay, JudgedItem, Outcome, Prediction
+from reviewqueue.models.items import IdempotencyKey, Item, ItemDoubt, ItemLikeness, OptOut
 from reviewqueue.models.leading import Bulk, BulkItem, SavedView
 from reviewqueue.models.media import ItemMedia, Media
 from reviewqueue.models.notices import Comment, InstructionsRead, Notice
@@ -33,6 +34,7 @@ __all__ = [
     "DatasetVersion",
     "Decision",
     "Draft",
+    "GatheredUpTo",
     "Gold",
     "IdempotencyKey",
     "Import",
@@ -40,16 +42,21 @@ __all__ = [
     "ImportFault",
     "InstructionsRead",
     "Item",
+    "ItemDay",
+    "ItemDoubt",
     "ItemLikeness",
     "ItemMedia",
+    "JudgedItem",
     "LoginThrottle",
     "Media",
     "Membership",
     "Notice",
     "OptOut",
     "OutboxRow",
+    "Outcome",
     "PendingRelease",
     "Person",
+    "Prediction",
     "Preference",
     "Queue",
     "QueueVersion",

@@ -133,6 +133,36 @@ class Duplicates(Shape):
     within_days: Annotated[int, pydantic.Field(ge=1, le=3650)] = 30
 
 
+class Fairness(Shape):
+    """By which groups insight compares how the model is right and what it says."""
+
+    metadata: tuple[Annotated[str, pydantic.Field(min_length=1, max_length=100)], ...] = pydantic.Field(
+        strict=False, min_length=1, max_length=10
+    )
+    """Keys of the metadata's first level whose values are the groups."""
+    favourable: tuple[str, ...] = pydantic.Field(default=(), strict=False, max_length=100)
+    """In a `choice`: the labels that are good for whom they are about."""
+    smallest_group: Annotated[int, pydantic.Field(ge=5, le=10_000)] = 30
+    """Of a group with fewer judged items nothing is shown."""
+
+
+class Baseline(Shape):
+    """How it was before any AI; of what people did alone."""
+
+    minutes_per_item: Annotated[float, pydantic.Field(gt=0, le=10_000)] | None = None
+    error_rate: Annotated[float, pydantic.Field(ge=0, le=1)] | None = None
+    source: Annotated[str, pydantic.Field(max_length=500)] = ""
+    """Where the figures come from; shown beside them."""
+
+
+class Value(Shape):
+    """What a minute of review and an error cost."""
+
+    currency: Annotated[str, pydantic.Field(min_length=1, max_length=10)] = "EUR"
+    per_minute: Annotated[float, pydantic.Field(ge=0, le=1_000_000)]
+    per_error: Annotated[float, pydantic.Field(ge=0, le=1_000_000_000)] | None = None
+
+
 class Models(Shape):
     approved: tuple[str, ...] = pydantic.Field(strict=False)
     """`model@version`, or `model` for any version of it."""
@@ -205,6 +235,8 @@ class QueueConfig(Shape):
     models: Models | None = None
     on_invalid_output: Literal["refuse", "review"] = "refuse"
     reviews: Reviews = Reviews()
+    order: Literal["due", "value"] = "due"
+    """`value`: what would teach the model most comes first, among items whose rule gives no priority."""
     sla: Sla = Sla()
     escalation: Escalation | None = None
     lease_minutes: Annotated[float, pydantic.Field(gt=0, le=480)] = 10
@@ -223,6 +255,9 @@ class QueueConfig(Shape):
     """Figures that people are to hear of when they pass a bar."""
     content_warning: Annotated[str, pydantic.Field(max_length=200)] = ""
     """What may be hard to see in its items, in plain words: `Violence, injuries`. Shown before one begins."""
+    fairness: Fairness | None = None
+    baseline: Baseline | None = None
+    value: Value | None = None
     doubtful_below: Annotated[float, pydantic.Field(ge=0, le=1)] = 0.5
     """Parts with a confidence under this are doubtful: the desk asks before they go unseen."""
 

@@ -26,13 +26,17 @@ class Share:
 
 
 def share(met: int, of: int) -> Share:
-    """With Wilson's score interval (Wilson 1927), which holds for few observations and shares near 0 and 1, too."""
-    if of == 0:
-        return Share(0, 0, 0.0, 1.0)
-    rate, spread = met / of, Z * Z / of
+    """With Wilson's score interval."""
+    return Share(met, of, *wilson(met / of, of)) if of else Share(0, 0, 0.0, 1.0)
+
+
+def wilson(rate: float, of: float) -> tuple[float, float]:
+    """The score interval of a share seen in `of` observations (Wilson 1927), which holds for few observations and
+    shares near 0 and 1, too. Precondition: of > 0; it need not be whole, as where observations have weights."""
+    spread = Z * Z / of
     middle = (rate + spread / 2) / (1 + spread)
     half = Z * math.sqrt(rate * (1 - rate) / of + spread / (4 * of)) / (1 + spread)
-    return Share(met, of, max(0.0, middle - half), min(1.0, middle + half))
+    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def surely_below(met: int, of: int, bar: float, *, doubt: float = 0.05) -> bool:

@@ -24,6 +24,8 @@ from reviewqueue.review.standings import Stands
 
 LOOKED_AT = 5000
 """Latest reviews of items with several, of which agreement is told."""
+LOOKED_THROUGH = 50_000
+"""Latest decisions among which those are looked for."""
 ENOUGH = 50
 """Gold before a person is judged by it."""
 READ = frozenset({"choice", "multi_choice", "text", "chat", "compare", "spans"})
@@ -67,18 +69,25 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Quality:
-    """A queue's figures."""
+class Agreement:
+    """Of the latest items that several people judged."""
 
-    queue: QueueHead
-    people: list[Measured]
     alpha: float | None
-    """Krippendorff's, over the latest items that several people judged."""
+    """Krippendorff's."""
     agreed: Share
     """Of those items, how many had the same answer from all."""
     fleiss: float | None
     """Fleiss' kappa, over those of them that `each` people judged."""
     each: int
+
+
+@dataclass(frozen=True)
+class Quality:
+    """A queue's figures."""
+
+    queue: QueueHead
+    people: list[Measured]
+    agreement: Agreement
     pairs: list[Pair]
     """Of people who both judged enough of them, those who agree least first."""
 
@@ -87,13 +96,19 @@ def quality_of(*, session: Session, actor: Actor, slug: str) -> Quality:
     """How people meet the queue's gold, and how they agree. Raises `NotFound`, `Forbidden`."""
     head = find_queue(session=session, actor=actor, slug=slug, action=Action.READ_QUALITY)
     given = _answers(session, head)
+    return Quality(head, _people(session, head), _agreement(given), _pairs(session, given))
+
+
+def agreement_of(session: Session, head: QueueHead) -> Agreement:
+    """How the people of a queue agree, whoever they are. Asks no permission."""
+    return _agreement(_answers(session, head))
+
+
+def _agreement(given: list[dict[str, str]]) -> Agreement:
     units = [list(unit.values()) for unit in given]
     same = sum(1 for unit in units if len(set(unit)) == 1)
     each = Counter(map(len, units)).most_common(1)[0][0] if units else 0
-    return Quality(
-        head, _people(session, head), alpha(units), share(same, len(units)),
-        fleiss([unit for unit in units if len(unit) == each]), each, _pairs(session, given),
-    )  # fmt: skip
+    return Agreement(alpha(units), share(same, len(units)), fleiss([unit for unit in units if len(unit) == each]), each)
 
 
 def _pairs(session: Session, given: list[dict[str, str]]) -> list[Pair]:
@@ -217,17 +232,23 @@ def _answers(session: Session, head: QueueHead) -> list[dict[str, str]]:
     """What each person said of the latest items with several reviews, those alone that have two or more, as words that
     are equal where the answers are, by person."""
     agree_on = configuration(session, head.id, head.version).config.reviews.agree_on
+    # Index ix_decision_made: however many items have one review alone, no more than so many decisions are read.
+    latest = (
+        select(Decision.id)
+        .where(Decision.queue_id == head.id, text("withdrawn_at IS NULL AND NOT late AND correct IS NULL"))
+        .order_by(Decision.decided_at.desc())
+        .limit(LOOKED_THROUGH)
+        .subquery()
+    )
     rows = session.execute(
         select(Decision.item_id, Decision.person_id, Decision.verdict, Decision.output)
+        .join(latest, latest.c.id == Decision.id)
         .join(Item, Item.id == Decision.item_id)
         .join(Task, Task.id == Decision.task_id)
-        .where(
-            Decision.queue_id == head.id, Item.reviews > 1, Task.kind == TaskKind.REVIEW,
-            Decision.withdrawn_at.is_(None), ~Decision.late,
-        )
+        .where(Item.reviews > 1, Task.kind == TaskKind.REVIEW)
         .order_by(Decision.id.desc())
         .limit(LOOKED_AT)
-    ).all()  # fmt: skip
+    ).all()
     given = [Given(row.verdict is Verdict.REJECT, json.loads(row.output)) for row in rows]
     word: dict[int, str] = {}
     for number, places in enumerate(alike(given, agree_on)):
@@ -252,8 +273,8 @@ def hasty_in(session: Session, queue_id: str) -> int:
 def as_json(found: Quality) -> dict[str, Any]:
     """For programs."""
     return {
-        "queue": found.queue.slug, "alpha": found.alpha, "agreed": share_json(found.agreed),
-        "fleiss": {"kappa": found.fleiss, "each": found.each},
+        "queue": found.queue.slug, "alpha": found.agreement.alpha, "agreed": share_json(found.agreement.agreed),
+        "fleiss": {"kappa": found.agreement.fleiss, "each": found.agreement.each},
         "pairs": [
             {"names": list(pair.names), "agreed": share_json(pair.agreed), "kappa": pair.kappa} for pair in found.pairs
         ],

@@ -183,8 +183,8 @@ def test_agreement_is_over_items_that_several_judged(client, cast, app):
         decide(client, cast.carol, output={"label": "refund" if number else "card_arrival"})
     with app.app_context(), read_session() as session:
         found = quality.quality_of(session=session, actor=cast.bob.actor, slug="intents")
-    assert (found.agreed.met, found.agreed.of) == (1, 2)
-    assert found.alpha == pytest.approx(0.0)
+    assert (found.agreement.agreed.met, found.agreement.agreed.of) == (1, 2)
+    assert found.agreement.alpha == pytest.approx(0.0)
 
 
 def test_a_check_that_was_lost_comes_back_to_its_person_alone(client, cast, app, checking):

@@ -1,0 +1,282 @@
+"""Queries of a queue's figures: how often people change what the model said, what passes, how long it takes.
+
+Of narrow rows (`models.insights`), by day and summed up in SQL.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Float, Integer, and_, case, func, or_, select, text
+from sqlalchemy.orm import Session
+
+from reviewqueue.core.access import Action, Actor
+from reviewqueue.core.db import database_now
+from reviewqueue.insights.rates import Rate, Sums, plain, quantile, weighted
+from reviewqueue.models import Decision, ItemDay, JudgedItem
+from reviewqueue.models.states import RoutingAction, Verdict
+from reviewqueue.queues.catalog import QueueHead, configuration, find_queue
+from reviewqueue.review.quality import Agreement, agreement_of
+
+PERIODS = (7, 30, 90, 365)
+MOST_GROUPS = 40
+"""Versions, rules or labels that are listed, those with the most judged items first."""
+MOST_CLASSES = 12
+"""Labels of the confusion; the others stand together."""
+TIMED = 20_000
+"""Latest decisions of which times are told."""
+OTHERS = "…"
+REJECTED = "rejected"
+
+# Index ix_judged_item_queue_id_day carries all of these.
+_J = JudgedItem
+_WEIGHT = 1.0 / _J.probability
+CHANGED = case((_J.verdict != Verdict.APPROVE, 1), else_=0)
+
+
+@dataclass(frozen=True)
+class Lens:
+    """What a page is narrowed to; each a parameter of its address."""
+
+    days: int = 30
+    version: str = ""
+    rule: str = ""
+    label: str = ""
+
+    @property
+    def query(self) -> dict[str, Any]:
+        found = {"days": self.days, "version": self.version, "rule": self.rule, "label": self.label}
+        return {name: value for name, value in found.items() if value}
+
+
+@dataclass(frozen=True)
+class Group:
+    """Of one day, version, rule or label."""
+
+    name: str
+    changed: Rate
+    """Among the items that people judged."""
+    of_all: Rate
+    """Estimated for all items, also those that passed."""
+
+
+@dataclass(frozen=True)
+class Day:
+    day: datetime.date
+    changed: Rate
+    in_time: Rate
+    passed: int
+    came: int
+    decisions: int
+    median: float | None
+    """Seconds a decision."""
+    p90: float | None
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """What the model said (rows) against what people said (columns)."""
+
+    labels: list[str]
+    answers: list[str]
+    counts: dict[tuple[str, str], int]
+
+    def row(self, label: str) -> int:
+        return sum(self.counts.get((label, answer), 0) for answer in self.answers)
+
+    @property
+    def most(self) -> int:
+        return max(self.counts.values(), default=0)
+
+
+@dataclass(frozen=True)
+class Figures:
+    queue: QueueHead
+    lens: Lens
+    since: datetime.date
+    until: datetime.date
+    changed: Rate
+    of_all: Rate
+    rejected: Rate
+    passed_wrong: Rate
+    """Of what passed, told from audits."""
+    passed: int
+    came: int
+    in_time: Rate
+    median: float | None
+    p90: float | None
+    timed: int
+    days: list[Day]
+    versions: list[Group]
+    rules: list[Group]
+    labels: list[Group]
+    confusion: Confusion | None
+    agreement: Agreement | None
+    """None where nothing is judged twice."""
+
+
+def since_of(session: Session, days: int) -> tuple[datetime.date, datetime.date]:
+    """The first and the last day, UTC, of so many that end today."""
+    today = database_now(session).date()
+    return today - datetime.timedelta(days=days - 1), today
+
+
+def figures(*, session: Session, actor: Actor, slug: str, lens: Lens) -> Figures:
+    """Raises `NotFound`, `Forbidden`."""
+    head = find_queue(session=session, actor=actor, slug=slug, action=Action.READ_INSIGHTS)
+    since, until = since_of(session, lens.days)
+    within = _within(head.id, since, lens)
+    total = sums(session, within)
+    rejected = session.execute(
+        select(func.count()).select_from(_J).where(*within, _J.verdict == Verdict.REJECT)
+    ).scalar_one()
+    audited = sums(session, [*within, _J.audit_sample])
+    routed, times = _routed(session, head.id, since, lens), _times(session, head.id, since)
+    days = _days(session, within, since, until, routed, times)
+    everything = [second for seconds in times.values() for second in seconds]
+    in_time = sum(day.in_time.met for day in days)
+    return Figures(
+        head, lens, since, until, plain(total.met, total.items), weighted(total), plain(rejected, total.items),
+        weighted(audited), sum(day.passed for day in days), sum(day.came for day in days),
+        plain(in_time, total.items), quantile(everything, 0.5), quantile(everything, 0.9), len(everything), days,
+        groups(session, within, _J.model_version), groups(session, within, _J.rule_title),
+        groups(session, [*within, _J.label.is_not(None)], _J.label), _confusion(session, within),
+        _agreement(session, head),
+    )  # fmt: skip
+
+
+def _within(queue_id: str, since: datetime.date, lens: Lens) -> list[Any]:
+    found = [_J.queue_id == queue_id, _J.day >= since]
+    if lens.version:
+        found.append(_J.model_version == lens.version)
+    if lens.rule:
+        found.append(_J.rule_title == lens.rule)
+    if lens.label:
+        found.append(_J.label == lens.label)
+    return found
+
+
+_SUMS = (
+    func.count().label("items"),
+    func.coalesce(func.sum(CHANGED), 0, type_=Integer).label("met"),
+    func.coalesce(func.sum(_WEIGHT), 0.0, type_=Float).label("weight"),
+    func.coalesce(func.sum(_WEIGHT * _WEIGHT), 0.0, type_=Float).label("weight_squared"),
+    func.coalesce(func.sum(_WEIGHT * CHANGED), 0.0, type_=Float).label("weight_met"),
+)
+# What somebody asked to have reopened was not drawn, and stands for nothing but itself.
+_LIKELY = or_(_J.probability >= 1, and_(_J.audit_sample, _J.probability > 0))
+
+
+def _sums_of(row: Any) -> Sums:
+    return Sums(row.items, int(row.met), row.weight, row.weight_squared, row.weight_met)
+
+
+def sums(session: Session, within: Iterable[Any]) -> Sums:
+    return _sums_of(session.execute(select(*_SUMS).where(*within, _LIKELY)).one())
+
+
+def groups(session: Session, within: Iterable[Any], by: Any) -> list[Group]:
+    """By one column, those with the most judged items first."""
+    rows = session.execute(
+        select(by.label("name"), *_SUMS).where(*within, _LIKELY).group_by(by).order_by(func.count().desc(), by)
+        .limit(MOST_GROUPS)
+    )  # fmt: skip
+    found = [(row.name, _sums_of(row)) for row in rows]
+    return [Group(name, plain(total.met, total.items), weighted(total)) for name, total in found]
+
+
+def _days(
+    session: Session, within: list[Any], since: datetime.date, until: datetime.date,
+    routed: dict[datetime.date, tuple[int, int]], times: dict[datetime.date, list[float]],
+) -> list[Day]:  # fmt: skip
+    """Every day of the period, also those on which nothing happened."""
+    in_time = func.coalesce(func.sum(case((_J.in_time, 1), else_=0)), 0, type_=Integer).label("in_time")
+    rows = {
+        row.day: row
+        for row in session.execute(select(_J.day, *_SUMS, in_time).where(*within, _LIKELY).group_by(_J.day))
+    }
+    found = []
+    for number in range((until - since).days + 1):
+        day = since + datetime.timedelta(days=number)
+        row, seconds = rows.get(day), times.get(day, [])
+        passed, came = routed.get(day, (0, 0))
+        found.append(
+            Day(
+                day, plain(row.met, row.items) if row else plain(0, 0),
+                plain(row.in_time, row.items) if row else plain(0, 0), passed, came, len(seconds),
+                quantile(seconds, 0.5), quantile(seconds, 0.9),
+            )
+        )  # fmt: skip
+    return found
+
+
+def _routed(session: Session, queue_id: str, since: datetime.date, lens: Lens) -> dict[datetime.date, tuple[int, int]]:
+    """By day: how many items passed, of how many. Of all rules and labels."""
+    passed = func.sum(case((ItemDay.value == RoutingAction.AUTO_APPROVE.value, ItemDay.items), else_=0))
+    # The primary key carries it.
+    within = [ItemDay.queue_id == queue_id, ItemDay.measure == "action", ItemDay.day >= since]
+    if lens.version:
+        within.append(ItemDay.model_version == lens.version)
+    rows = session.execute(
+        select(ItemDay.day, passed.label("passed"), func.sum(ItemDay.items).label("came"))
+        .where(and_(*within))
+        .group_by(ItemDay.day)
+    )
+    return {row.day: (int(row.passed), int(row.came)) for row in rows}
+
+
+def _times(session: Session, queue_id: str, since: datetime.date) -> dict[datetime.date, list[float]]:
+    """Seconds that the latest decisions took, by day. Index ix_decision_made."""
+    start = datetime.datetime.combine(since, datetime.time(), datetime.UTC)
+    rows = session.execute(
+        select(Decision.decided_at, Decision.spent_seconds)
+        .where(
+            Decision.queue_id == queue_id, text("withdrawn_at IS NULL AND NOT late AND correct IS NULL"),
+            Decision.decided_at >= start,
+        )
+        .order_by(Decision.decided_at.desc())
+        .limit(TIMED)
+    )  # fmt: skip
+    found: dict[datetime.date, list[float]] = defaultdict(list)
+    for row in rows:
+        if row.spent_seconds is not None:
+            found[row.decided_at.astimezone(datetime.UTC).date()].append(row.spent_seconds)
+    return found
+
+
+def _confusion(session: Session, within: list[Any]) -> Confusion | None:
+    """None where there are no labels."""
+    rows = session.execute(
+        select(_J.label, _J.answer, func.count()).where(*within, _J.label.is_not(None)).group_by(_J.label, _J.answer)
+    ).all()
+    if not rows:
+        return None
+    totals: dict[str, int] = defaultdict(int)
+    for label, answer, count in rows:
+        for name in (label, answer):
+            if name is not None:
+                totals[name] += count
+    kept = sorted(totals, key=lambda name: (-totals[name], name))[:MOST_CLASSES]
+    counts: dict[tuple[str, str], int] = defaultdict(int)
+    for label, answer, count in rows:
+        said = REJECTED if answer is None else answer if answer in kept else OTHERS
+        counts[label if label is not None and label in kept else OTHERS, said] += count
+    columns = _ordered(kept, [answer for _, answer in counts], last=(OTHERS, REJECTED))
+    return Confusion(_ordered(kept, [label for label, _ in counts], last=(OTHERS,)), columns, dict(counts))
+
+
+def _ordered(kept: Sequence[str], present: Sequence[str], *, last: tuple[str, ...]) -> list[str]:
+    return [*sorted(kept), *(name for name in last if name in present and name not in kept)]
+
+
+def _agreement(session: Session, head: QueueHead) -> Agreement | None:
+    config = configuration(session, head.id, head.version).config
+    rules = config.reviews
+    twice = rules.required > 1 or rules.second_look > 0 or rules.newcomers is not None
+    if not twice and not any(rule.extra_reviews for rule in config.routing.rules):
+        return None
+    return agreement_of(session, head)

@@ -1,0 +1,159 @@
+"""Figures as charts and tables. Pure."""
+
+from __future__ import annotations
+
+import datetime
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from reviewqueue.insights.charts import Axis, Band, Chart, Dots, Line, Mark, chart, percent
+from reviewqueue.insights.figures import Confusion, Day, Figures, Group
+from reviewqueue.insights.rates import Rate
+from reviewqueue.insights.tabulated import Column, Table
+
+NO_VERSION = "(none)"
+WIDE = 900.0
+LOW = 240.0
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A chart, where there is something to draw, above its table."""
+
+    table: Table
+    chart: Chart | None = None
+
+
+def day_axis(days: Sequence[datetime.date]) -> Axis:
+    """Numbers of days, with a date at up to six places."""
+    numbers = [float(day.toordinal()) for day in days]
+    step = max(1, math.ceil(len(numbers) / 6))
+    return Axis(
+        numbers[0] - 0.5, numbers[-1] + 0.5, show=lambda at: f"{datetime.date.fromordinal(int(at)):%-d %b}",
+        ticks=tuple(numbers[step // 2 :: step]),
+    )  # fmt: skip
+
+
+def rate_chart(
+    title: str, days: Sequence[datetime.date], rates: Sequence[Rate], extra: Sequence[Mark] = ()
+) -> Chart | None:
+    """A share by day: a dot with its interval where there is one. None of nothing."""
+    told = [(float(day.toordinal()), rate) for day, rate in zip(days, rates, strict=True) if rate.value is not None]
+    if not told:
+        return None
+    highest = max(rate.value or 0.0 for _, rate in told)
+    top = _rounded_up(max(highest, sorted(rate.high for _, rate in told)[len(told) // 2]) * 1.15)
+    dots = Dots(
+        [(at, rate.value or 0.0) for at, rate in told], radius=3.0,
+        whiskers=[(rate.low, min(rate.high, top)) for _, rate in told],
+    )  # fmt: skip
+    axis = Axis(0.0, top, show=percent)
+    return chart(title, day_axis(days), axis, [*extra, dots], width=WIDE, height=LOW)
+
+
+def _rounded_up(share: float) -> float:
+    return next((top for top in (0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8) if share <= top), 1.0)
+
+
+def line_chart(
+    title: str, days: Sequence[datetime.date], values: Sequence[tuple[float | None, float | None]],
+    show: Callable[[float], str],
+) -> Chart | None:  # fmt: skip
+    """A value by day, with an upper edge beside it. None of nothing."""
+    told = [
+        (float(day.toordinal()), value, edge or value)
+        for day, (value, edge) in zip(days, values, strict=True)
+        if value is not None
+    ]
+    if not told:
+        return None
+    top = 1.1 * max(edge for _, _, edge in told) or 1.0
+    marks: list[Mark] = [
+        Band([(at, value, edge) for at, value, edge in told]), Line([(at, value) for at, value, _ in told]),
+        Dots([(at, value) for at, value, _ in told], radius=2.5),
+    ]  # fmt: skip
+    return chart(title, day_axis(days), Axis(0.0, top, show=show), marks, width=WIDE, height=LOW)
+
+
+# -- the overview of a queue ------------------------------------------------------------------------------------------
+
+
+def overview(found: Figures) -> list[Shown]:
+    dates = [day.day for day in found.days]
+    shown = [
+        Shown(_days_table(found.days), rate_chart("Changed by people, by day", dates, [d.changed for d in found.days])),
+        Shown(_groups_table("versions", "By model version", "Version", found.versions)),
+        Shown(_groups_table("rules", "By the rule that sent it to people", "Rule", found.rules)),
+    ]
+    if found.labels:
+        shown.append(Shown(_groups_table("labels", "By the label that the model gave", "Label", found.labels)))
+    if found.confusion is not None:
+        shown.append(Shown(_confusion_table(found.confusion)))
+    return [*shown, _passed(found), _times(found)]
+
+
+def _days_table(days: Sequence[Day]) -> Table:
+    columns = [Column("Day", "day"), Column("Changed", "rate"), Column("In time", "rate")]
+    return Table(
+        "days", "Changed by people, by day", columns,
+        [[day.day, day.changed, day.in_time] for day in reversed(days) if day.changed.of],
+    )  # fmt: skip
+
+
+def _groups_table(key: str, title: str, name: str, groups: Sequence[Group]) -> Table:
+    columns = [
+        Column(name), Column("Judged", "count"), Column("Changed", "rate"), Column("Of all items", "rate", "of_all"),
+    ]  # fmt: skip
+    rows = [[group.name or NO_VERSION, group.changed.of, group.changed, group.of_all] for group in groups]
+    return Table(key, title, columns, rows)
+
+
+def _confusion_table(found: Confusion) -> Table:
+    columns = [Column("The model said"), *(Column(answer, "heat") for answer in found.answers)]
+    rows = [
+        [label, *(found.counts.get((label, answer), 0) for answer in found.answers)] for label in found.labels
+    ]  # fmt: skip
+    return Table("confusion", "What the model said, and what people said", columns, rows)
+
+
+def _passed(found: Figures) -> Shown:
+    dates = [day.day for day in found.days]
+    rates = [_share(day.passed, day.came) for day in found.days]
+    columns = [
+        Column("Day", "day"), Column("Came", "count"), Column("Passed", "count"),
+        Column("Passed, share", "share", "passed_share"),
+    ]  # fmt: skip
+    rows = [[day.day, day.came, day.passed, day.passed / day.came] for day in reversed(found.days) if day.came]
+    return Shown(
+        Table("passed", "Passed without a person, by day", columns, rows),
+        line_chart("Passed without a person, by day", dates, [(rate, None) for rate in rates], percent),
+    )
+
+
+def _share(met: int, of: int) -> float | None:
+    return met / of if of else None
+
+
+def _times(found: Figures) -> Shown:
+    dates = [day.day for day in found.days]
+    columns = [
+        Column("Day", "day"), Column("Decisions", "count"), Column("Median", "seconds", "median_seconds"),
+        Column("9 of 10 within", "seconds", "p90_seconds"),
+    ]  # fmt: skip
+    rows = [[day.day, day.decisions, day.median, day.p90] for day in reversed(found.days) if day.decisions]
+    return Shown(
+        Table("times", "Time a decision, by day", columns, rows),
+        line_chart("Time a decision, by day", dates, [(day.median, day.p90) for day in found.days], seconds),
+    )
+
+
+def seconds(value: float) -> str:
+    """`4.2 s`, `38 s`, `3 min 5 s`."""
+    if value == int(value) and value < 120:
+        return f"{value:.0f} s"
+    if value < 9.95:
+        return f"{value:.1f} s"
+    if value < 119.5:
+        return f"{value:.0f} s"
+    return f"{value / 60:.0f} min"

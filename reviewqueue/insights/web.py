@@ -1,0 +1,60 @@
+"""HTML routes of insight: what a queue's reviews say, other models against it, drift, fairness, value; all queues."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from flask import Blueprint, Response, render_template, request, url_for
+
+from reviewqueue.core.db import read_session
+from reviewqueue.core.http import actor, signed_in
+from reviewqueue.errors import Invalid
+from reviewqueue.insights import figures, pictures
+from reviewqueue.insights.pictures import Shown
+from reviewqueue.insights.tabulated import as_csv
+
+blueprint = Blueprint("insights", __name__)
+
+
+@blueprint.record_once
+def _filters(state: Any) -> None:
+    state.app.jinja_env.filters["seconds_short"] = pictures.seconds
+
+
+def _days() -> int:
+    given = request.args.get("days", "30")
+    if given not in {str(days) for days in figures.PERIODS}:
+        raise Invalid(f"days must be one of {', '.join(map(str, figures.PERIODS))}.", code="bad_parameter")
+    return int(given)
+
+
+def lens() -> figures.Lens:
+    """As the address narrows the page. Raises `Invalid`."""
+    text = {name: request.args.get(name, "").strip()[:300] for name in ("version", "rule", "label")}
+    return figures.Lens(_days(), **text)
+
+
+def page(template: str, shown: Sequence[Shown], slug: str, **values: Any) -> Any:
+    """The page; with `?csv=` the table of that name. Raises `Invalid` for one that the page does not have."""
+    wanted = request.args.get("csv")
+    if wanted is None:
+        return render_template(template, shown={one.table.key: one for one in shown}, **values)
+    found = next((one.table for one in shown if one.table.key == wanted), None)
+    if found is None:
+        names = ", ".join(one.table.key for one in shown)
+        raise Invalid(f"csv must be one of {names}." if names else "There is no table here.", code="bad_parameter")
+    headers = {"Content-Disposition": f'attachment; filename="{slug}-{found.key}.csv"'}
+    return Response(as_csv(found), mimetype="text/csv", headers=headers)
+
+
+@blueprint.get("/queues/<slug>/insights")
+@signed_in
+def show(slug: str) -> Any:
+    """How often people change what the model said, by day, version, rule and label; what passes; how long it takes."""
+    with read_session() as session:
+        found = figures.figures(session=session, actor=actor(), slug=slug, lens=lens())
+    return page(
+        "insights/show.html", pictures.overview(found), slug, found=found, queue=found.queue,
+        periods=figures.PERIODS, here=lambda **changes: url_for(".show", slug=slug, **{**found.lens.query, **changes}),
+    )  # fmt: skip
