@@ -49,6 +49,14 @@ class OutboxRow(Base):
             postgresql_where=text("failed_at IS NULL"),
             sqlite_where=text("failed_at IS NULL"),
         ),
+        # What was given up, by what it is.
+        Index(
+            "ix_outbox_failed",
+            "topic",
+            "ref",
+            postgresql_where=text("failed_at IS NOT NULL"),
+            sqlite_where=text("failed_at IS NOT NULL"),
+        ),
     )
 
 

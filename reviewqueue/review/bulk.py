@@ -1,4 +1,4 @@
-"""Operations on many items at once: prepare, which keeps exactly what would be hit; confirm; and work off.
+"""Operations on many items at once: look at what would be hit, keep exactly that, confirm it, and work it off.
 
 Each item is changed by the operation that changes one, as the person who confirmed, in the transaction that notes what
 came of it: a job that is killed loses nothing and does nothing twice.
@@ -7,7 +7,7 @@ came of it: a job that is killed loses nothing and does nothing twice.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -18,12 +18,13 @@ from sqlalchemy.orm import Session
 from reviewqueue.accounts.identity import actor_of_person
 from reviewqueue.core import outbox, trail
 from reviewqueue.core.access import SYSTEM, Action, Actor, may, require
+from reviewqueue.core.background import KILLED
 from reviewqueue.core.bulk import insert_rows
 from reviewqueue.core.db import clock, on_postgresql
 from reviewqueue.core.ids import known_id, new_id
 from reviewqueue.core.strictjson import dumps
 from reviewqueue.errors import Conflict, Error, Fault, Invalid, ItemEnded, NotFound
-from reviewqueue.models import Bulk, BulkItem, Item, Person, Task
+from reviewqueue.models import Bulk, BulkItem, Item, OutboxRow, Person, Task
 from reviewqueue.models.base import table
 from reviewqueue.models.states import (
     ENDED,
@@ -88,33 +89,58 @@ def open_to(actor: Actor, queue_id: str) -> list[BulkAction]:
 # -- before -----------------------------------------------------------------------------------------------------------
 
 
-def prepare(
-    *, session: Session, actor: Actor, slug: str, wanted: Wanted, chosen: Iterable[str] | finding.Filters
-) -> str:
-    """Keep which items the action would hit, and which not and why: those chosen by id, or all that match the filters,
-    the newest `MOST` at most. Returns the id of its preview; nothing is changed.
+class Look:
+    """What an action would hit, looked for in steps, each of which reads little: those chosen by id, or all that match
+    the filters, the newest `MOST` at most.
 
-    Raises `NotFound`, `Forbidden`, and `Invalid` for an argument that cannot be, or when there is no item.
+    Raises `NotFound`, `Forbidden`, and `Invalid` for an argument that cannot be.
     """
-    head = find_queue(session=session, actor=actor, slug=slug, action=NEEDS[wanted.action])
-    wanted = _checked(session, head, wanted)
-    by_filter = isinstance(chosen, finding.Filters)
-    ids = (
-        list(islice(finding.matching(session=session, head=head, filters=chosen), MOST + 1))
-        if isinstance(chosen, finding.Filters)
-        else _of_queue(session, head, chosen)
-    )
-    if not ids:
+
+    def __init__(
+        self, *, session: Session, actor: Actor, slug: str, wanted: Wanted, chosen: Iterable[str] | finding.Filters
+    ) -> None:
+        self.head = find_queue(session=session, actor=actor, slug=slug, action=NEEDS[wanted.action])
+        self.wanted = _checked(session, self.head, wanted)
+        self.filters = chosen if isinstance(chosen, finding.Filters) else None
+        self.rows: list[tuple[str, str | None]] = []
+        """Each item, and why it would be skipped; None: it would be changed."""
+        self._actor = actor
+        self._before: str | None = None
+        self._ids = [] if isinstance(chosen, finding.Filters) else _of_queue(session, self.head, chosen)
+        self._found = self.filters is None
+
+    @property
+    def more(self) -> bool:
+        """More match than one action takes."""
+        return len(self._ids) > MOST
+
+    def go_on(self, session: Session) -> bool:
+        """Look at the next; whether there are more to look at."""
+        if self.filters is not None and not self._found:
+            step = finding.step(session=session, head=self.head, filters=self.filters, before=self._before)
+            self._ids += step.ids
+            self._before, self._found = step.before, step.before is None or len(self._ids) > MOST
+            return True
+        start = len(self.rows)
+        self.rows += _assessed(session, self._actor, self.wanted, self._ids[:MOST][start : start + CHUNK])
+        return len(self.rows) < len(self._ids[:MOST])
+
+
+def prepare(*, session: Session, actor: Actor, look: Look) -> str:
+    """Keep which items the action would hit, and which not and why, as they were seen. Returns the id of its preview;
+    nothing is changed. Raises `Forbidden`, and `Invalid` when there is no item."""
+    wanted, head = look.wanted, look.head
+    require(actor, NEEDS[wanted.action], head.id)
+    if not look.rows:
         raise Invalid("No item is chosen.", [Fault("/items", "has none of this queue")])
     bulk_id = new_id()
     session.execute(
         insert(Bulk).values(
             id=bulk_id, queue_id=head.id, person_id=actor.id, action=wanted.action, argument=dumps(wanted.argument),
-            query=chosen.address if isinstance(chosen, finding.Filters) else None,
-            more=len(ids) > MOST, state=BulkState.PREVIEW, created_at=clock(),
+            query=None if look.filters is None else look.filters.address, more=look.more, state=BulkState.PREVIEW,
+            created_at=clock(),
         )
     )  # fmt: skip
-    rows = list(_assessed(session, actor, wanted, ids[:MOST]))
     insert_rows(
         session, table(BulkItem),
         [
@@ -122,12 +148,12 @@ def prepare(
                 "bulk_id": bulk_id, "item_id": item_id, "why": why,
                 "outcome": BulkOutcome.SKIPPED if why else BulkOutcome.PENDING,
             }
-            for item_id, why in rows
+            for item_id, why in look.rows
         ],
     )  # fmt: skip
     trail.record(
         session, actor, "bulk.prepared", queue_id=head.id, subject=bulk_id,
-        facts={"action": wanted.action, "items": len(rows), "by_filter": by_filter},
+        facts={"action": wanted.action, "items": len(look.rows), "by_filter": look.filters is not None},
     )  # fmt: skip
     return bulk_id
 
@@ -155,20 +181,17 @@ def _of_queue(session: Session, head: QueueHead, ids: Iterable[str]) -> list[str
     return [item_id for item_id in wanted if item_id in found]
 
 
-def _assessed(session: Session, actor: Actor, wanted: Wanted, ids: Sequence[str]) -> Iterator[tuple[str, str | None]]:
-    """Each item, and why it would be skipped; None: it would be changed."""
-    for start in range(0, len(ids), CHUNK):
-        some = list(ids[start : start + CHUNK])
-        items = {
-            row.id: row for row in session.execute(select(Item.id, Item.state, Item.revision).where(Item.id.in_(some)))
-        }
-        work = finding.tasks_of(session, some)
-        known = golden.known_among(session, some) if wanted.action is BulkAction.REOPEN else frozenset()
-        for item_id in some:
-            if item_id in known:
-                yield item_id, "is a check, whose answer is known"
-            else:
-                yield item_id, _why_not(actor, wanted, items[item_id], work.get(item_id, []))
+def _assessed(session: Session, actor: Actor, wanted: Wanted, ids: list[str]) -> Iterator[tuple[str, str | None]]:
+    items = {row.id: row for row in session.execute(select(Item.id, Item.state, Item.revision).where(Item.id.in_(ids)))}
+    work = finding.tasks_of(session, ids)
+    known = golden.known_among(session, ids) if wanted.action is BulkAction.REOPEN else frozenset()
+    for item_id in ids:
+        if item_id not in items:
+            yield item_id, "is there no more"
+        elif item_id in known:
+            yield item_id, "is a check, whose answer is known"
+        else:
+            yield item_id, _why_not(actor, wanted, items[item_id], work.get(item_id, []))
 
 
 def _why_not(actor: Actor, wanted: Wanted, item: Any, tasks: list[Any]) -> str | None:
@@ -217,20 +240,12 @@ _WHY_NOT_TASKS: dict[BulkAction, Callable[[Wanted, list[Any]], str | None]] = {
 def confirm(*, session: Session, actor: Actor, bulk_id: str) -> None:
     """Do what was prepared: a few items at once, many by a job. Again changes nothing. Raises `NotFound` for what
     somebody else prepared, and `Forbidden`."""
-    run = session.execute(
-        select(Bulk.queue_id, Bulk.action).where(Bulk.id == bulk_id, Bulk.person_id == actor.id)
-    ).one_or_none()
-    if run is None:
-        raise NotFound
-    require(actor, NEEDS[run.action], run.queue_id)
-    taken = session.execute(
-        update(Bulk)
-        .where(Bulk.id == bulk_id, Bulk.state == BulkState.PREVIEW)
-        .values(state=BulkState.RUNNING, confirmed_at=clock())
-        .returning(Bulk.id)
-        .execution_options(synchronize_session=False)
-    ).one_or_none()
-    if taken is None:
+    run = _own(session, actor, bulk_id)
+    # Not what may be forgotten just now, see `forget_unconfirmed`.
+    fresh = Bulk.state == BulkState.PREVIEW, Bulk.created_at >= clock(-FORGOTTEN_SECONDS)
+    if not _begin(session, bulk_id, *fresh, confirmed_at=clock()):
+        if run.state is BulkState.PREVIEW:
+            raise Conflict("This preview is more than a day old: prepare it anew.", code="preview_over")
         return
     pending = session.execute(select(func.count()).where(_row.bulk_id == bulk_id, *_PENDING)).scalar_one()
     trail.record(
@@ -247,13 +262,43 @@ def confirm(*, session: Session, actor: Actor, bulk_id: str) -> None:
 _PENDING = (_row.outcome == BulkOutcome.PENDING,)
 
 
+def resume(*, session: Session, actor: Actor, bulk_id: str) -> None:
+    """Go on, by a job, with what an action that failed has not tried. Again changes nothing. Raises `NotFound` for what
+    somebody else prepared, and `Forbidden`."""
+    run = _own(session, actor, bulk_id)
+    if _begin(session, bulk_id, Bulk.state == BulkState.FAILED, error=None, finished_at=None):
+        trail.record(session, actor, "bulk.resumed", queue_id=run.queue_id, subject=bulk_id)
+        call(session, bulk_id, run.queue_id)
+
+
+def _own(session: Session, actor: Actor, bulk_id: str) -> Any:
+    columns = Bulk.queue_id, Bulk.action, Bulk.state
+    run = session.execute(select(*columns).where(Bulk.id == bulk_id, Bulk.person_id == actor.id)).one_or_none()
+    if run is None:
+        raise NotFound
+    require(actor, NEEDS[run.action], run.queue_id)
+    return run
+
+
+def _begin(session: Session, bulk_id: str, *conditions: Any, **values: Any) -> bool:
+    """Whether it runs from now on."""
+    begun = session.execute(
+        update(Bulk)
+        .where(Bulk.id == bulk_id, *conditions)
+        .values(state=BulkState.RUNNING, **values)
+        .returning(Bulk.id)
+        .execution_options(synchronize_session=False)
+    )
+    return begun.one_or_none() is not None
+
+
 def call(session: Session, bulk_id: str, queue_id: str) -> None:
     """Have a job work it off."""
     outbox.append(session, RUN, rq_queue=outbox.review_queue(queue_by_id(session, queue_id).slug), ref=bulk_id)
 
 
-def work_off(*, session: Session, bulk_id: str) -> bool:
-    """Change the next items of a bulk action that runs; whether there are more."""
+def work_off(*, session: Session, bulk_id: str, most: int = BATCH) -> bool:
+    """Change the next items of a bulk action that runs; whether there may be more."""
     query = select(Bulk).where(Bulk.id == bulk_id, Bulk.state == BulkState.RUNNING)
     # Two jobs of one action follow each other.
     run = session.scalars(query.with_for_update() if on_postgresql(session) else query).one_or_none()
@@ -266,7 +311,7 @@ def work_off(*, session: Session, bulk_id: str) -> bool:
     wanted = Wanted(run.action, **json.loads(run.argument))
     ids = session.scalars(
         # In the order in which all lock several items.
-        select(_row.item_id).where(_row.bulk_id == bulk_id, *_PENDING).order_by(_row.item_id).limit(BATCH)
+        select(_row.item_id).where(_row.bulk_id == bulk_id, *_PENDING).order_by(_row.item_id).limit(most)
     ).all()
     work = finding.tasks_of(session, list(ids))
     for item_id in ids:
@@ -277,7 +322,7 @@ def work_off(*, session: Session, bulk_id: str) -> bool:
             .where(_row.bulk_id == bulk_id, _row.item_id == item_id)
             .values(outcome=outcome, why=why)
         )
-    if len(ids) == BATCH:
+    if len(ids) == most:
         return True
     _end(session, run, BulkState.DONE)
     _tell(session, actor, run, wanted)
@@ -363,16 +408,67 @@ def _tell(session: Session, actor: Actor, run: Bulk, wanted: Wanted) -> None:
         inbox.tell(session, actor, [wanted.person], NoticeKind.ASSIGNED, item_id=first)
 
 
+# -- what broke off, and what nobody confirmed ------------------------------------------------------------------------
+
+# Index ix_outbox_failed: of all work there is, that which was given up.
+_GIVEN_UP = OutboxRow.topic == RUN, OutboxRow.failed_at.is_not(None)
+GIVEN_UP = select(OutboxRow.id).where(*_GIVEN_UP).limit(1)
+
+
+def fail_given_up(*, session: Session) -> int:
+    """End the actions whose job was given up; returns how many. A duty of the relay.
+
+    What has to be done about it stands on the action's own page, so its row leaves the outbox. The item at which the
+    job failed ten times is marked as failed: whoever goes on gets past it.
+    """
+    rows = session.execute(
+        delete(OutboxRow).where(*_GIVEN_UP).returning(OutboxRow.ref, OutboxRow.error)
+        .execution_options(synchronize_session=False)
+    ).all()  # fmt: skip
+    for row in rows:
+        query = select(Bulk).where(Bulk.id == row.ref, Bulk.state == BulkState.RUNNING)
+        run = session.scalars(query.with_for_update() if on_postgresql(session) else query).one_or_none()
+        if run is None:
+            continue
+        if row.error == KILLED:
+            _end(session, run, BulkState.FAILED, KILLED)
+            continue
+        why = f"failed ten times ({(row.error or '').partition(':')[0]})"
+        at = select(_row.item_id).where(_row.bulk_id == run.id, *_PENDING).order_by(_row.item_id).limit(1)
+        session.execute(
+            update(table(BulkItem))
+            .where(_row.bulk_id == run.id, _row.item_id == at.scalar_subquery())
+            .values(outcome=BulkOutcome.FAILED, why=f"{why[:1].upper()}{why[1:]}: see the log of the worker.")
+        )
+        _end(session, run, BulkState.FAILED, f"The work {why}.")
+    return len(rows)
+
+
 # Index ix_bulk_unconfirmed: its condition must stand here in the same words.
 UNCONFIRMED = select(_bulk.id).where(text("bulk.state = 'preview'"), _bulk.created_at < clock(-FORGOTTEN_SECONDS))
+FORGOTTEN_AT_ONCE = 2_000
+"""Items."""
 
 
 def forget_unconfirmed(*, session: Session) -> int:
-    """Delete previews that nobody confirmed in a day; returns how many. A duty of the relay."""
-    ids = session.scalars(UNCONFIRMED.limit(CHUNK)).all()
-    session.execute(delete(table(BulkItem)).where(_row.bulk_id.in_(ids)))
-    session.execute(delete(table(Bulk)).where(_bulk.id.in_(ids)))
-    return len(ids)
+    """Delete the oldest preview that nobody confirmed in a day, or so much of it as may be at once; returns 0 where
+    there is none. A duty of the relay.
+
+    Whoever confirms it in this moment comes first, and is left alone; after a day nobody can.
+    """
+    query = UNCONFIRMED.order_by(_bulk.created_at).limit(1)
+    bulk_id = session.scalars(
+        query.with_for_update(skip_locked=True) if on_postgresql(session) else query
+    ).one_or_none()
+    if bulk_id is None:
+        return 0
+    some = select(_row.item_id).where(_row.bulk_id == bulk_id).limit(FORGOTTEN_AT_ONCE)
+    gone = session.execute(
+        delete(table(BulkItem)).where(_row.bulk_id == bulk_id, _row.item_id.in_(some)).returning(_row.item_id)
+    ).all()
+    if len(gone) < FORGOTTEN_AT_ONCE:
+        session.execute(delete(table(Bulk)).where(_bulk.id == bulk_id))
+    return 1
 
 
 # -- reading ----------------------------------------------------------------------------------------------------------

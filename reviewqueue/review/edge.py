@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from reviewqueue.core.access import Actor
-from reviewqueue.core.db import write_session
+from reviewqueue.core.db import read_session, write_session
 from reviewqueue.errors import Conflict
+from reviewqueue.review import bulk
 from reviewqueue.review.claims import Held, claim_next
 from reviewqueue.review.decisions import Decided, Lost, Submission, decide
+from reviewqueue.review.finding import Filters
 
 Result = TypeVar("Result")
 
@@ -56,3 +58,19 @@ def decide_now(actor: Actor, claim_id: str, submission: Submission) -> Decided:
     if isinstance(result, Lost):
         raise result.error
     return result
+
+
+def prepare_bulk(actor: Actor, slug: str, wanted: bulk.Wanted, chosen: Iterable[str] | Filters) -> str:
+    """Keep what an action would hit; the id of its preview.
+
+    Each step of the search reads in a session of its own, and only what was found is written: on SQLite everybody else
+    who writes would wait for a search within the transaction.
+    """
+    with read_session() as session:
+        look = bulk.Look(session=session, actor=actor, slug=slug, wanted=wanted, chosen=chosen)
+    more = True
+    while more:
+        with read_session() as session:
+            more = look.go_on(session)
+    with write_session() as session:
+        return bulk.prepare(session=session, actor=actor, look=look)

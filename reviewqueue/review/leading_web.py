@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from urllib.parse import parse_qsl
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
@@ -13,7 +14,7 @@ from reviewqueue.core.http import actor, signed_in
 from reviewqueue.core.ids import known_id
 from reviewqueue.errors import Conflict, Invalid
 from reviewqueue.models.states import BulkAction
-from reviewqueue.review import bulk, saved_views
+from reviewqueue.review import bulk, edge, saved_views
 from reviewqueue.review.board import MOST_ARRIVALS, board
 from reviewqueue.review.finding import Filters, filters_of
 
@@ -84,11 +85,9 @@ def prepare(slug: str) -> Response:
     filters, form = _filters(), request.form
     try:
         wanted = _wanted()
-        with write_session() as session:
-            bulk_id = bulk.prepare(
-                session=session, actor=actor(), slug=slug, wanted=wanted,
-                chosen=filters if form.get("which") == "all" else form.getlist("item"),
-            )  # fmt: skip
+        bulk_id = edge.prepare_bulk(
+            actor(), slug, wanted, filters if form.get("which") == "all" else form.getlist("item")
+        )
     except Invalid as error:
         flash(error.message, "warning")
         return _to_list(slug, filters)
@@ -127,7 +126,21 @@ def _filters_of(query: str | None) -> dict[str, list[str]]:
 @signed_in
 def confirm(bulk_id: str) -> Response:
     """Do it. Sent twice, it is done once."""
+    return _to_progress(bulk_id, bulk.confirm)
+
+
+@blueprint.post("/bulk/<bulk_id>/resumption")
+@signed_in
+def resume(bulk_id: str) -> Response:
+    """Go on with what an action that failed has not tried."""
+    return _to_progress(bulk_id, bulk.resume)
+
+
+def _to_progress(bulk_id: str, operation: Callable[..., None]) -> Response:
     wanted = known_id(bulk_id)
-    with write_session() as session:
-        bulk.confirm(session=session, actor=actor(), bulk_id=wanted)
+    try:
+        with write_session() as session:
+            operation(session=session, actor=actor(), bulk_id=wanted)
+    except Conflict as error:
+        flash(error.message, "warning")
     return redirect(url_for("leading.show_bulk", bulk_id=wanted), 303)

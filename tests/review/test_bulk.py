@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 from sqlalchemy import func, select, update
+from sqlalchemy import text as sql
 
 from reviewqueue.core import background
 from reviewqueue.core.db import clock, read_session
 from reviewqueue.errors import Conflict, Forbidden
 from reviewqueue.models import AuditEvent, Bulk, BulkItem, Item, Notice, OutboxRow, Resolution, Task
-from reviewqueue.models.states import BulkOutcome, BulkState, ItemState, TaskState
-from reviewqueue.review import bulk
+from reviewqueue.models.states import BulkAction, BulkOutcome, BulkState, ItemState, TaskState
+from reviewqueue.review import bulk, finding
 from reviewqueue.review.assigning import assign, prioritise
 from reviewqueue.review.claims import take_back
 from reviewqueue.review.jobs import run_bulk
@@ -209,3 +210,79 @@ def test_it_takes_so_many_and_says_that_there_are_more(many, monkeypatch):
     many.confirm()
     assert [task.priority for task in many.tasks(*items)] == [0, 5, 5]
     assert many.outcomes() == {str(BulkOutcome.DONE): 2}
+
+
+def test_nobody_waits_for_the_search_of_all_that_match(many, monkeypatch):
+    items = many.submit(3)
+    monkeypatch.setattr(finding, "LOOKED_AT", 1)
+    searched = finding._Look.rows
+
+    def rows(*arguments: Any) -> Any:
+        # Another writer, while the search is under way.
+        with many.transaction() as session:
+            session.execute(update(Task).where(Task.item_id == items[0]).values(priority=Task.priority + 1))
+        return searched(*arguments)
+
+    monkeypatch.setattr(finding._Look, "rows", rows)
+    many.preview("release")
+    assert many.outcomes() == {"skipped": 3}
+    assert many.tasks(items[0])[0].priority >= 3
+
+
+def test_an_action_whose_job_was_given_up_fails_and_goes_on_past_what_broke_it(many, monkeypatch):
+    monkeypatch.setattr(bulk, "AT_ONCE", 0)
+    items = sorted(many.submit(4))
+    many.preview("prioritise", priority="5")
+    many.confirm()
+    change = bulk._ACTS[BulkAction.PRIORITISE]
+
+    def breaks(session: Any, actor: Any, wanted: Any, item_id: str, tasks: list[Any]) -> None:
+        if item_id == items[1]:
+            raise RuntimeError("broken")
+        change(session, actor, wanted, item_id, tasks)
+
+    monkeypatch.setitem(bulk._ACTS, BulkAction.PRIORITISE, breaks)
+    waiting = select(OutboxRow.id).where(OutboxRow.topic == bulk.RUN)
+    [[row_id]] = many.read(waiting)
+    with many.app.app_context():
+        for _ in range(background.MOST_ATTEMPTS):
+            background.run("reviewqueue.review.jobs.run_bulk", [row_id], long=True)
+    assert many.outcomes() == {"done": 1, "pending": 3}
+    for _ in range(2):
+        with many.transaction() as session:
+            bulk.fail_given_up(session=session)
+    page = text(many.bob.get(f"/bulk/{many.id}").text)
+    assert "The work failed ten times (RuntimeError). What was changed stays." in page
+    assert "2 items were not tried." in page
+    assert many.outcomes() == {"done": 1, "failed": 1, "pending": 2}
+    assert many.read(waiting) == []
+    assert Desk(many.app, many.cast.admin).post(f"/bulk/{many.id}/resumption").status_code == 404
+    for _ in range(2):
+        many.bob.post(f"/bulk/{many.id}/resumption")
+    assert many.events("bulk.resumed") == 1
+    [[row_id]] = many.read(waiting)
+    with many.app.app_context():
+        background.run("reviewqueue.review.jobs.run_bulk", [row_id], long=True)
+    assert [task.priority for task in many.tasks(*items)] == [5, 0, 5, 5]
+    assert [row[0] for row in many.read(select(Bulk.state))] == [BulkState.DONE]
+
+
+def test_old_previews_go_little_by_little_and_cannot_be_confirmed_meanwhile(many, monkeypatch, database):
+    monkeypatch.setattr(bulk, "FORGOTTEN_AT_ONCE", 2)
+    many.submit(3)
+    many.preview("prioritise", priority="5")
+    with many.transaction() as session:
+        session.execute(update(Bulk).values(created_at=clock(-90_000)))
+    if database == "postgresql":
+        with many.transaction() as confirming, many.transaction() as session:
+            confirming.execute(update(Bulk).values(confirmed_at=clock()))
+            session.execute(sql("SET LOCAL lock_timeout = '1s'"))
+            assert bulk.forget_unconfirmed(session=session) == 0
+    with many.transaction() as session:
+        assert bulk.forget_unconfirmed(session=session) == 1
+    assert many.outcomes() == {"pending": 1}
+    assert "more than a day old" in many.confirm()
+    assert many.outcomes() == {"pending": 1}
+    with many.transaction() as session:
+        assert [bulk.forget_unconfirmed(session=session) for _ in range(2)] == [1, 0]
+    assert many.read(select(Bulk.id)) == []
