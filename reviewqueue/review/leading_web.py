@@ -10,7 +10,7 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
 from reviewqueue.core.db import read_session, write_session
-from reviewqueue.core.http import actor, signed_in
+from reviewqueue.core.http import actor, page_number, signed_in
 from reviewqueue.core.ids import known_id
 from reviewqueue.errors import Conflict, Invalid
 from reviewqueue.models.states import BulkAction
@@ -26,16 +26,9 @@ blueprint = Blueprint("leading", __name__)
 def show_board() -> str:
     """My queues now. The page asks for `?part=board` again and again, while it is in sight."""
     with read_session() as session:
-        found = board(session=session, actor=actor(), page=_page())
+        found = board(session=session, actor=actor(), page=page_number("page"))
     template = "review/_board.html" if request.args.get("part") == "board" else "review/board.html"
     return render_template(template, board=found, most_arrivals=MOST_ARRIVALS)
-
-
-def _page() -> int:
-    given = request.args.get("page", "1")
-    if not given.isascii() or not given.isdigit() or len(given) > 4 or int(given) < 1:
-        raise Invalid("page must be a whole number from 1.", code="bad_parameter")
-    return int(given)
 
 
 def _filters() -> Filters:

@@ -19,7 +19,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from reviewqueue.core.access import Actor
 from reviewqueue.core.db import database_now, read_session, write_session
-from reviewqueue.core.http import actor, is_from_desk, signed_in, status_of
+from reviewqueue.core.http import actor, is_from_desk, page_number, signed_in, status_of
 from reviewqueue.core.ids import known_id
 from reviewqueue.errors import AlreadyDecided, Conflict, Fault, GraceOver, Invalid, LeaseLost, NotAdmitted
 from reviewqueue.models.states import ItemState, Verdict
@@ -462,7 +462,7 @@ def items(slug: str) -> str:
             session=session, actor=who, slug=slug, filters=filters, cursor=request.args.get("cursor")
         )
         shape = configuration(session, found.queue.id, found.queue.version).config
-        views = saved_views.views_of(session=session, actor=who, queue_id=found.queue.id)
+        views = saved_views.views_of(session=session, actor=who, queue_id=found.queue.id, page=page_number("views"))
         people = assigning.everybody(session=session, queue_id=found.queue.id)
         latest = bulk.latest(session=session, actor=who, queue_id=found.queue.id)
     return render_template(
