@@ -107,21 +107,18 @@ def claim_next(*, session: Session, actor: Actor, slug: str | None = None, seat:
     """
     require_person(actor)
     for attempt in range(ATTEMPTS):
-        heads, lanes = lanes_for(session, actor, slug)
-        lanes, new_to = standings.sift(session, actor, heads, lanes, named=slug is not None)
+        sight = lanes_for(session, actor, slug)
+        lanes, new_to = standings.sift(session, actor, sight.heads, sight.lanes, named=slug is not None)
         if new_to is not None:
             return _calibrate(session, actor, new_to, seat)
-        place = _best_lane(session, actor, lanes)
+        place = _best_lane(session, actor, lanes, apart=sight.holds)
         if place is not None:
-            queue_id, lane = place
-            held = _take_gold(session, actor, heads, queue_id, lane, seat) or _take(
-                session, actor, heads, queue_id, lane, seat
-            )
+            held = _take_gold(session, actor, sight, *place, seat) or _take(session, actor, sight, *place, seat)
             if held is not None:
                 return held
         if attempt == 0:
             # Nothing taken: a claim is held already, others were quicker, or nothing waits.
-            held = _held_by(session, actor, heads, seat)
+            held = _held_by(session, actor, sight.heads, seat)
             if held is not None:
                 return held
         if place is None:
@@ -134,32 +131,44 @@ def require_person(actor: Actor) -> None:
         raise Forbidden("Only people decide: use a personal token with the scope review.")
 
 
-def lanes_for(
-    session: Session, actor: Actor, slug: str | None = None
-) -> tuple[dict[str, QueueHead], list[tuple[str, str]]]:
-    """The queues by id, and of each the lanes that `actor` may take from. Raises `NotFound`, `Forbidden`."""
+@dataclass(frozen=True)
+class Sight:
+    """Where somebody may take tasks from."""
+
+    heads: dict[str, QueueHead]
+    """The queues by id."""
+    lanes: list[tuple[str, str]]
+    """Queue and lane."""
+    holds: bool
+    """Whether they hold any claim: whoever holds several holds no two of one item, which they may judge but once."""
+
+
+def lanes_for(session: Session, actor: Actor, slug: str | None = None) -> Sight:
+    """The lanes that `actor` may take from, in queue `slug` or in all of theirs. Raises `NotFound`, `Forbidden`."""
     if slug is not None:
-        rows = session.execute(_LANES_OF_SLUG, {"slug": slug}).all()
+        rows = session.execute(_LANES_OF_SLUG, {"slug": slug, "by_person": actor.id}).all()
         if not rows:
             raise no_queue()
         require(actor, Action.REVIEW, rows[0].id, by_name=True)
     else:
         mine = [queue_id for queue_id in actor.memberships if may(actor, Action.REVIEW, queue_id)]
-        rows = session.execute(_LANES_OF_IDS, {"ids": mine}).all() if mine else []
+        rows = session.execute(_LANES_OF_IDS, {"ids": mine, "by_person": actor.id}).all() if mine else []
     lanes = [
         (row.id, row.lane)
         for row in rows
         if row.lane is not None
         and may_take(row.lane, person_id=actor.id, is_lead=may(actor, Action.TAKE_ESCALATIONS, row.id))
     ]
-    return {row.id: head_of(row) for row in rows}, lanes
+    return Sight({row.id: head_of(row) for row in rows}, lanes, any(row.holds for row in rows))
 
 
-def _best_lane(session: Session, actor: Actor, lanes: list[tuple[str, str]]) -> tuple[str, str] | None:
+def _best_lane(
+    session: Session, actor: Actor, lanes: list[tuple[str, str]], *, apart: bool
+) -> tuple[str, str] | None:  # fmt: skip
     """Queue and lane whose head is the most urgent that `actor` may take; None when there is none."""
     if len(lanes) < 2:
         return lanes[0] if lanes else None
-    best = min(_tops(session, actor, lanes), key=_urgency, default=None)
+    best = min(_tops(session, actor, lanes, apart=apart), key=_urgency, default=None)
     return None if best is None else (best.queue_id, best.lane)
 
 
@@ -167,19 +176,19 @@ def _urgency(row: Any) -> tuple[Any, ...]:
     return -row.priority, row.due, row.id
 
 
-def most_urgent(session: Session, actor: Actor, lanes: list[tuple[str, str]]) -> dict[str, Any]:
+def most_urgent(session: Session, actor: Actor, sight: Sight) -> dict[str, Any]:
     """By queue, the task that `actor` would be given of these lanes: `priority`, `due`, `id`."""
-    tops = _tops(session, actor, lanes)
+    tops = _tops(session, actor, sight.lanes, apart=sight.holds)
     return {row.queue_id: row for row in sorted(tops, key=_urgency, reverse=True)}
 
 
-def _tops(session: Session, actor: Actor, lanes: list[tuple[str, str]]) -> list[Any]:
+def _tops(session: Session, actor: Actor, lanes: list[tuple[str, str]], *, apart: bool) -> list[Any]:
     """The most urgent task of each lane that `actor` may take."""
     tops = [
         select(subquery.c.queue_id, subquery.c.lane, subquery.c.priority, subquery.c.due, subquery.c.id)
         for subquery in (
             _claimable(
-                queue_id, lane, actor.id, _task.queue_id, _task.lane, _task.priority, _task.due, _task.id
+                queue_id, lane, actor.id, _task.queue_id, _task.lane, _task.priority, _task.due, _task.id, apart=apart
             ).subquery()
             for queue_id, lane in lanes
         )
@@ -193,14 +202,20 @@ def _tops(session: Session, actor: Actor, lanes: list[tuple[str, str]]) -> list[
 
 def _lanes_query(*which: Any) -> Select[Any]:
     """The queues with each lane that has open tasks (null where none has), found by hopping along index ix_task_open
-    instead of reading it."""
+    instead of reading it; `holds`: whether the person has any claim, by index uq_task_held."""
     task, queue = table(Task), table(Queue)
     first = select(func.min(task.c.lane)).where(task.c.queue_id == queue.c.id, OPEN).scalar_subquery()
     hop = select(queue.c.id.label("queue_id"), first.label("lane")).where(*which).cte("hop", recursive=True)
     following = select(func.min(task.c.lane)).where(task.c.queue_id == hop.c.queue_id, OPEN, task.c.lane > hop.c.lane)
     hop = hop.union_all(select(hop.c.queue_id, following.scalar_subquery()).where(hop.c.lane.is_not(None)))
+    mine = table(Task).alias("mine")
+    holds = (
+        exists(text("1"))
+        .select_from(mine)
+        .where(mine.c.holder == bindparam("by_person"), text("mine.state = 'claimed'"))
+    )
     return (
-        select(*HEAD, hop.c.lane)
+        select(*HEAD, hop.c.lane, holds.label("holds"))
         .join_from(queue, hop, (hop.c.queue_id == queue.c.id) & hop.c.lane.is_not(None), isouter=True)
         .where(*which)
     )
@@ -220,19 +235,22 @@ _QUEUE_OF = (
 )
 
 
-def _claimable(queue_id: Any, lane: Any, person_id: Any, *columns: Any) -> Select[Any]:
+def _claimable(queue_id: Any, lane: Any, person_id: Any, *columns: Any, apart: bool) -> Select[Any]:
     """The most urgent task of a lane, which index ix_task_open gives first. That the person has neither decided nor
-    skipped it is a second lock on the door, for a task whose lane was not brought up to date."""
+    skipped it is a second lock on the door, for a task whose lane was not brought up to date. `apart`: none of an item
+    of which they hold another."""
     decided = _found(
         _decision.item_id == _task.item_id, _decision.round == _task.round,
         _decision.person_id == person_id, text("decision.withdrawn_at IS NULL AND NOT decision.late"),
     )  # fmt: skip
     skipped = _found(_skip.task_id == _task.id, _skip.person_id == person_id)
+    mine = table(Task).alias("mine").c
+    beside = _found(mine.item_id == _task.item_id, mine.holder == person_id, text("mine.state = 'claimed'"))
     return (
         select(*columns)
         .where(
             _task.queue_id == queue_id, OPEN, _task.lane == lane, _task.available_at <= clock(),
-            ~decided, ~skipped,
+            ~decided, ~skipped, *([~beside] if apart else []),
         )
         .order_by(_task.priority.desc(), _task.due, _task.id)
         .limit(ONE)
@@ -262,16 +280,8 @@ def _lease_update(*conditions: Any) -> Any:
     )  # fmt: skip
 
 
-def _take_statement(*, locks: bool, one_queue: bool, rows: bool) -> Any:
-    candidate = _claimable(bindparam("in_queue"), bindparam("in_lane"), bindparam("by_person"), _task.id)
-    if rows:
-        # Who holds several holds no two of one item: they may judge it but once.
-        mine = table(Task).alias("mine").c
-        candidate = candidate.where(
-            ~_found(
-                mine.item_id == _task.item_id, mine.holder == bindparam("by_person"), text("mine.state = 'claimed'")
-            )
-        )
+def _take_statement(*, locks: bool, one_queue: bool, apart: bool) -> Any:
+    candidate = _claimable(bindparam("in_queue"), bindparam("in_lane"), bindparam("by_person"), _task.id, apart=apart)
     if locks:
         candidate = candidate.with_for_update(skip_locked=True, of=table(Task))
     other = table(Task).alias("other")
@@ -288,7 +298,7 @@ def _take_statement(*, locks: bool, one_queue: bool, rows: bool) -> Any:
 
 # Built once, for PostgreSQL and for SQLite: building them anew costs more than running them.
 _TAKE = {
-    which: _take_statement(locks=which[0], one_queue=which[1], rows=which[2])
+    which: _take_statement(locks=which[0], one_queue=which[1], apart=which[2])
     for which in product((True, False), repeat=3)
 }
 _TAKE_ONE = _lease_update(_task.id == bindparam("task_id"), OPEN, _task.lane == bindparam("in_lane"))
@@ -298,30 +308,25 @@ _TAKE_AGAIN = _lease_update(
 )  # fmt: skip
 
 
-def _take(
-    session: Session, actor: Actor, heads: dict[str, QueueHead], queue_id: str, lane: str, seat: int
-) -> Held | None:
+def _take(session: Session, actor: Actor, sight: Sight, queue_id: str, lane: str, seat: int) -> Held | None:
     """The most urgent of the lane, for somebody who holds nothing in any of these queues, in that seat."""
     place: dict[str, Any] = {"in_queue": queue_id, "in_lane": lane}
-    one_queue = len(heads) == 1
+    one_queue = len(sight.heads) == 1
     if not one_queue:
-        place["in_queues"] = list(heads)
-    statement = _TAKE[on_postgresql(session), one_queue, seat != DESK]
-    return _lease(session, actor, heads[queue_id], statement, place, seat)
+        place["in_queues"] = list(sight.heads)
+    statement = _TAKE[on_postgresql(session), one_queue, sight.holds]
+    return _lease(session, actor, sight.heads[queue_id], statement, place, seat)
 
 
-def _take_gold(
-    session: Session, actor: Actor, heads: dict[str, QueueHead], queue_id: str, lane: str, seat: int
-) -> Held | None:
+def _take_gold(session: Session, actor: Actor, sight: Sight, queue_id: str, lane: str, seat: int) -> Held | None:
     """Now and then an item whose answer is known, where there is work of the kind that it looks like."""
-    head = heads[queue_id]
+    head = sight.heads[queue_id]
     if not golden.is_drawn(configuration(session, head.id, head.version).config.reviews.gold):
         return None
-    mine = _task.holder == actor.id, CLAIMED, _task.queue_id.in_(heads), _task.seat == seat
+    mine = _task.holder == actor.id, CLAIMED, _task.queue_id.in_(sight.heads), _task.seat == seat
     holds_one = select(ONE).where(*mine).limit(ONE)
-    near = session.execute(
-        _claimable(queue_id, lane, actor.id, _task.kind, _task.priority, _task.due, _task.created_at)
-    ).one_or_none()
+    columns = _task.kind, _task.priority, _task.due, _task.created_at
+    near = session.execute(_claimable(queue_id, lane, actor.id, *columns, apart=sight.holds)).one_or_none()
     if near is None or near.kind is not TaskKind.REVIEW or session.execute(holds_one).first() is not None:
         return None
     made = golden.make_task(session, actor, head, near)
@@ -332,10 +337,11 @@ def _take_gold(
 
 def _calibrate(session: Session, actor: Actor, head: QueueHead, seat: int) -> Held:
     """An item whose answer is known, for somebody who is to judge some before any work. Raises `NotAdmitted` when there
-    is none left for them."""
+    is none left for them, and when they hold as many in other seats as they are to judge."""
     held = _held_by(session, actor, [head.id], seat)
     if held is not None:
         return held
+    standings.require_checks_left(session, actor, head)
     mine = select(Task.id, Task.lane).where(
         Task.assignee == actor.id, Task.queue_id == head.id, Task.kind == TaskKind.GOLD, OPEN
     )
@@ -415,7 +421,8 @@ def claim_task(*, session: Session, actor: Actor, task_id: str, seat: int = DESK
     Raises `NotFound`, `Forbidden`, `NotAdmitted` where they get no work, and `Conflict` when it is not open to them.
     """
     require_person(actor)
-    row = session.execute(select(Task.queue_id, Task.lane, Task.kind).where(Task.id == task_id)).one_or_none()
+    columns = Task.queue_id, Task.item_id, Task.lane, Task.kind
+    row = session.execute(select(*columns).where(Task.id == task_id)).one_or_none()
     if row is None:
         raise NotFound
     require(actor, Action.REVIEW, row.queue_id)
@@ -427,6 +434,9 @@ def claim_task(*, session: Session, actor: Actor, task_id: str, seat: int = DESK
         raise Conflict("This task is for somebody else.", code="not_yours")
     there = Task.holder == actor.id, Task.queue_id == row.queue_id, Task.seat == seat
     _hand_back(session, actor, "task.released", *there)
+    beside = select(Task.id).where(Task.holder == actor.id, CLAIMED, Task.item_id == row.item_id, Task.id != task_id)
+    if session.execute(beside.limit(1)).first() is not None:
+        raise Conflict("You have another review of this item in hand: somebody else is to do this.", code="not_yours")
     held = _lease(session, actor, head, _TAKE_ONE, {"task_id": task_id, "in_lane": row.lane}, seat)
     if held is None:
         raise Conflict("Somebody else took this task a moment ago.", code="taken")

@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 from reviewqueue.core.access import Actor
 from reviewqueue.core.db import read_session, write_session
 from reviewqueue.errors import Conflict
-from reviewqueue.review import bulk
-from reviewqueue.review.claims import Held, claim_next
+from reviewqueue.review import bulk, drafts
+from reviewqueue.review.claims import Held, claim_next, parse_claim_id
 from reviewqueue.review.decisions import Decided, Lost, Submission, decide
 from reviewqueue.review.finding import Filters
 
@@ -54,7 +54,12 @@ def decide_now(actor: Actor, claim_id: str, submission: Submission) -> Decided:
         # Index uq_decision_standing_person, the last lock on this door.
         if "uq_decision_standing_person" not in str(error.orig) and "decision.person_id" not in str(error.orig):
             raise
-        raise Conflict("You have judged this item already: somebody else is to do this.", code="four_eyes") from None
+        # That transaction is gone, and what was typed with it.
+        with write_session() as session:
+            drafts.save(session=session, actor=actor, task_id=parse_claim_id(claim_id)[0], body=submission.draft)
+        raise Conflict(
+            "You have judged this item already: somebody else is to do this. Your draft is kept.", code="four_eyes"
+        ) from None
     if isinstance(result, Lost):
         raise result.error
     return result

@@ -371,8 +371,8 @@ def home(*, session: Session, actor: Actor) -> list[QueueCard]:
     heads = session.execute(
         select(Queue.id, Queue.slug, Queue.title, Queue.version).where(Queue.id.in_(mine), Queue.archived_at.is_(None))
     ).all()
-    _, open_to_me = claims.lanes_for(session, actor)
-    tops = claims.most_urgent(session, actor, open_to_me)
+    sight = claims.lanes_for(session, actor)
+    tops = claims.most_urgent(session, actor, sight)
     never = datetime.max.replace(tzinfo=UTC)
 
     def urgency(head: Any) -> tuple[Any, ...]:
@@ -380,7 +380,7 @@ def home(*, session: Session, actor: Actor) -> list[QueueCard]:
         return (-top.priority, top.due, top.id) if top else (-LOWEST, never, head.title.casefold())
 
     return [
-        _card(session, actor, head, [lane for queue_id, lane in open_to_me if queue_id == head.id])
+        _card(session, actor, head, [lane for queue_id, lane in sight.lanes if queue_id == head.id])
         for head in sorted(heads, key=urgency)
     ]
 

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import select, update
 
-from reviewqueue.core.db import read_session, write_session
+from reviewqueue.core.db import clock, read_session, write_session
 from reviewqueue.errors import Conflict
 from reviewqueue.models import AuditEvent, Decision, Draft, Task
-from reviewqueue.models.states import TaskState
+from reviewqueue.models.lanes import lane_of
+from reviewqueue.models.states import Audience, TaskState
 from reviewqueue.queues.applying import apply
 from reviewqueue.queues.configuration import parse
 from reviewqueue.review import claims, edge, grid
@@ -151,6 +152,70 @@ def test_of_an_item_with_two_reviews_one_person_has_one_row(app: Flask, cast: Ca
     signed_in(app, cast.alice).post("/queues/intents/grid")
     items = [task.item_id for task in rows_of(Task, app, Task.holder == cast.alice.id)]
     assert len(items) == len(set(items)) == 3
+
+
+def test_the_desk_gives_no_review_of_an_item_of_which_another_is_in_the_grid(
+    app: Flask, cast: Cast, client: Any
+) -> None:
+    with app.app_context(), write_session() as session:
+        apply(session=session, actor=OPERATOR, document={**INTENTS, "reviews": {"required": 2}})
+    first = submit(client, cast)["id"]
+    with app.app_context():
+        edge.claiming(lambda session: grid.take(session=session, actor=cast.alice.actor, slug="intents", most=1))
+    assert claim(client, cast.alice) is None
+    other = [task.id for task in rows_of(Task, app, Task.state == TaskState.OPEN)]
+    page = signed_in(app, cast.alice)
+    answer = page.post("/queues/intents/claims", data={"task": other[0]}, follow_redirects=True)
+    assert "another review of this item in hand" in answer.text
+    # Also where another lane has work that is less urgent.
+    second = submit(client, cast, input={"text": "Another"})["id"]
+    with app.app_context(), write_session() as session:
+        lane = lane_of(audience=Audience.REVIEWER, assignee=None, excluded=[cast.carol.id])
+        session.execute(update(Task).where(Task.item_id == second).values(lane=lane, priority=-1))
+    assert page.get("/").status_code == 200
+    held = client.post("/api/v1/claims", headers=cast.alice.bearer)
+    assert held.json["item"]["id"] == second
+    assert {task.item_id for task in rows_of(Task, app, Task.holder == cast.alice.id)} == {first, second}
+
+
+def test_what_was_typed_into_a_second_review_of_an_item_is_kept(app: Flask, cast: Cast, client: Any) -> None:
+    with app.app_context(), write_session() as session:
+        apply(session=session, actor=OPERATOR, document={**INTENTS, "reviews": {"required": 2}})
+    submit(client, cast)
+    page = signed_in(app, cast.alice)
+    page.post("/queues/intents/grid")
+    with app.app_context(), write_session() as session:
+        # As a claim that was taken before this was looked at.
+        values = {"state": "claimed", "holder": cast.alice.id, "seat": 2, "lease_until": clock(60)}
+        session.execute(update(Task).where(Task.state == TaskState.OPEN).values(**values))
+    mine = held(app, cast.alice)
+    refund = {"do": "decide", "choice": '"refund"'}
+    answer = page.post("/queues/intents/grid/decisions", data=form_of(mine, row1=refund, row2=refund))
+    assert re.findall(r'class="grid-row (\w+)', answer.text) == ["saved", "lost"]
+    assert "Your draft is kept." in answer.text
+    with app.app_context(), read_session() as session:
+        kept = {row.task_id: json.loads(row.body)["output"] for row in session.scalars(select(Draft))}
+    assert kept == {mine[2].partition(".")[0]: {"label": "refund"}}
+
+
+def test_a_grid_holds_no_more_checks_than_a_calibration_has(app: Flask, cast: Cast, client: Any) -> None:
+    with app.app_context(), write_session() as session:
+        reviews = {"calibration": {"gold": 2, "correct": 0.5}}
+        apply(session=session, actor=OPERATOR, document={**INTENTS, "reviews": reviews})
+    for number in range(4):
+        new = {"input": {"text": f"Known {number}"}, "output": {"label": "lost_card"}, "confidence": 0.4}
+        body = {"new": new, "answer": {"label": "lost_card"}}
+        client.post("/api/v1/queues/intents/gold", json=body, headers=cast.bob.bearer)
+    submit(client, cast)
+    page = signed_in(app, cast.alice)
+    page.post("/queues/intents/grid")
+    mine = held(app, cast.alice)
+    assert len(mine) == 2
+    refused = client.post("/api/v1/queues/intents/claims", headers=cast.alice.bearer)
+    assert (refused.status_code, refused.json["code"]) == (403, "calibration_in_hand")
+    page.post("/queues/intents/grid/decisions", data=form_of(mine, row1={"do": "decide"}, row2={"do": "decide"}))
+    page.post("/queues/intents/grid")
+    assert [task.kind for task in rows_of(Task, app, Task.holder == cast.alice.id)] == ["review"]
 
 
 @pytest.mark.parametrize(
