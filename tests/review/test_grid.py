@@ -124,6 +124,56 @@ def test_without_a_script_each_row_is_decided_or_left_and_nothing_typed_is_lost(
     assert len(rows_of(Decision, app)) == 2
 
 
+def test_what_is_typed_is_kept_whichever_button_sends_the_form(app: Flask, cast: Cast, client: Any) -> None:
+    for number in range(3):
+        submit(client, cast, input={"text": f"Question {number}"})
+    page = signed_in(app, cast.alice)
+    page.post("/queues/intents/grid")
+    mine = held(app, cast.alice)
+    tasks = {seat: claim_id.partition(".")[0] for seat, claim_id in mine.items()}
+
+    def kept() -> dict[str, str]:
+        with app.app_context(), read_session() as session:
+            return {row.task_id: json.loads(row.body)["output"]["label"] for row in session.scalars(select(Draft))}
+
+    # A row that is refused, and one that waits for its button.
+    refused = {"do": "reject", "choice": '"refund"'}
+    shown = page.post("/queues/intents/grid/decisions", data=form_of(mine, row1=refused))
+    assert kept() == {tasks[1]: "refund"}
+    more, back = (
+        re.search(rf'formaction="([^"]+)"[^>]*>{name}', shown.text) for name in ("Next rows", "Hand the rest")
+    )
+    assert more
+    assert back
+    marked = {"do": "decide", "choice": '"refund"'}
+    after = page.post(more[1], data=form_of(mine, row1={"choice": '"lost_card"'}, row2=marked), follow_redirects=True)
+    assert kept() == {tasks[1]: "lost_card", tasks[2]: "refund"}, "what was taken back is not typed any more"
+    assert "Marked rows are decided by" in after.text
+    assert rows_of(Decision, app) == []
+    page.post(back[1], data=form_of(mine, row3={"choice": '"refund"'}))
+    assert held(app, cast.alice) == {}
+    assert kept() == {tasks[1]: "lost_card", tasks[2]: "refund", tasks[3]: "refund"}
+
+
+def test_a_row_that_cannot_be_shown_ends_no_other(app: Flask, cast: Cast, client: Any) -> None:
+    for number in range(3):
+        submit(client, cast, input={"text": f"Question {number}"})
+    page = signed_in(app, cast.alice)
+    page.post("/queues/intents/grid")
+    mine = held(app, cast.alice)
+    with app.app_context(), write_session() as session:
+        given = {"state": "open", "holder": None, "lease_until": None, "audience": "lead", "lane": "lead||"}
+        session.execute(update(Task).where(Task.id == mine[2].partition(".")[0]).values(**given))
+    typed = {"do": "decide", "choice": '"refund"', "comment": "It is a refund"}
+    answer = page.post(
+        "/queues/intents/grid/decisions", data=form_of(mine, row1={"do": "decide"}, row2=typed, row3=typed)
+    )
+    assert re.findall(r'class="grid-row (\w+)', answer.text) == ["saved", "gone", "saved"]
+    assert "It is a refund" in answer.text.partition('class="grid-row gone')[2].partition("</tbody>")[0]
+    assert answer.status_code == 409
+    assert len(rows_of(Decision, app)) == 2
+
+
 def test_a_row_is_undone_into_a_free_seat(app: Flask, cast: Cast, client: Any) -> None:
     submit(client, cast)
     page = signed_in(app, cast.alice)
