@@ -16,7 +16,7 @@ from reviewqueue.core.access import Action, Actor, may, require
 from reviewqueue.core.db import clock, on_postgresql
 from reviewqueue.errors import Fault, Invalid, ItemEnded, NotFound
 from reviewqueue.models import Item, Membership, Person, Queue, Task
-from reviewqueue.models.lanes import lane_of
+from reviewqueue.models.lanes import restrictions
 from reviewqueue.models.states import UNFINISHED, Audience, NoticeKind, QueueRole, TaskKind, TaskState
 from reviewqueue.notices import inbox
 from reviewqueue.review import claims, golden
@@ -74,10 +74,8 @@ def assign(*, session: Session, actor: Actor, task_id: str, person: str | None, 
     hands = {}
     if task.state is TaskState.CLAIMED and task.holder != chosen and chosen is not None:
         hands = {"state": TaskState.OPEN, "last_holder": task.holder, "holder": None, "lease_until": None}
-    lane = lane_of(audience=task.audience, assignee=chosen, excluded=json.loads(task.excluded))
-    session.execute(
-        update(Task).where(Task.id == task_id).values(assignee=chosen, lane=lane, available_at=clock(), **hands)
-    )
+    theirs = restrictions(audience=task.audience, assignee=chosen, excluded=json.loads(task.excluded))
+    session.execute(update(Task).where(Task.id == task_id).values(**theirs, available_at=clock(), **hands))
     trail.record(
         session, actor, "task.assigned" if chosen else "task.unassigned", queue_id=task.queue_id,
         item_id=task.item_id, subject=task_id, facts={"to": chosen, "was": task.assignee, "taken_from": task.holder},

@@ -42,7 +42,7 @@ from reviewqueue.core.ids import known_id
 from reviewqueue.errors import Conflict, Forbidden, LeaseLost, NotFound
 from reviewqueue.models import Decision, Item, Queue, Skip, Task
 from reviewqueue.models.base import table
-from reviewqueue.models.lanes import lane_of, may_take
+from reviewqueue.models.lanes import may_take, restrictions
 from reviewqueue.models.states import Audience, QueueRole, TaskKind, TaskState
 from reviewqueue.queues import routing
 from reviewqueue.queues.applying import fits
@@ -678,9 +678,8 @@ def hand_on(
         update(Task)
         .where(Task.id == task.id)
         .values(
-            state=TaskState.OPEN, last_holder=Task.holder, holder=None, lease_until=None, audience=audience,
-            assignee=assignee, excluded=json.dumps(excluded),
-            lane=lane_of(audience=audience, assignee=assignee, excluded=excluded),
+            state=TaskState.OPEN, last_holder=Task.holder, holder=None, lease_until=None,
+            **restrictions(audience=audience, assignee=assignee, excluded=excluded),
             **{"available_at": clock(), **values},
         )
     )  # fmt: skip

@@ -217,13 +217,8 @@ def _stand(
     grace: float,
 ) -> Decided:  # fmt: skip
     row = _append(session, actor, task, fence, submission, judged, now, grace=grace)
-    if task.has_draft:
-        drafts.drop(session, task_id=task.id, person_id=actor.id)
-    trail.record(
-        session, actor, "task.decided", queue_id=task.queue_id, item_id=task.item_id, subject=task.id,
-        facts={"fence": fence, "verdict": judged.verdict, "decision": row.id, "reason": submission.reason},
-        content={"comment": submission.comment} if submission.comment else None,
-    )  # fmt: skip
+    content = {"comment": submission.comment} if submission.comment else None
+    _note(session, actor, task, row, "task.decided", {"reason": submission.reason}, content)
     resolution = None
     if task.has_siblings:
         rounds.exclude(session, item_id=task.item_id, task_id=task.id, person_id=actor.id)
@@ -243,14 +238,22 @@ def _measure(
     rejects = judged.verdict is Verdict.REJECT
     correct = golden.is_met(known, rejects=rejects, output=judged.output, agree_on=agree_on)
     row = _append(session, actor, task, fence, submission, judged, now, correct=correct)
+    _note(session, actor, task, row, "gold.decided", {"correct": correct})
+    standing = standings.note_check(session=session, actor=actor, queue_id=task.queue_id)
+    return _decided(row, None, 0, replayed=False, gold=golden.Feedback(correct, known, standing))
+
+
+def _note(
+    session: Session, actor: Actor, task: Any, row: Any, event: str, facts: dict[str, Any],
+    content: dict[str, Any] | None = None,
+) -> None:  # fmt: skip
+    """The decision stands: its event, and no draft any more."""
     if task.has_draft:
         drafts.drop(session, task_id=task.id, person_id=actor.id)
     trail.record(
-        session, actor, "gold.decided", queue_id=task.queue_id, item_id=task.item_id, subject=task.id,
-        facts={"fence": fence, "verdict": judged.verdict, "decision": row.id, "correct": correct},
+        session, actor, event, queue_id=task.queue_id, item_id=task.item_id, subject=task.id,
+        facts={"fence": row.fence, "verdict": row.verdict, "decision": row.id, **facts}, content=content,
     )  # fmt: skip
-    standing = standings.note_check(session=session, actor=actor, queue_id=task.queue_id)
-    return _decided(row, None, 0, replayed=False, gold=golden.Feedback(correct, known, standing))
 
 
 _SHOWN = (

@@ -16,7 +16,7 @@ from reviewqueue.core.db import clock, database_now, on_postgresql
 from reviewqueue.core.moments import iso
 from reviewqueue.errors import Conflict, Fault, GraceOver, Invalid, NotFound
 from reviewqueue.models import Item, Queue, Skip, Task
-from reviewqueue.models.lanes import lane_of
+from reviewqueue.models.lanes import restrictions
 from reviewqueue.models.states import Audience, Intake, NoticeKind, TaskKind, TaskState
 from reviewqueue.notices import inbox
 from reviewqueue.queues.catalog import HEAD, QueueHead, configuration, head_of
@@ -241,9 +241,10 @@ def take_back_skip(*, session: Session, actor: Actor, task_id: str) -> claims.He
     if last is None or last.task_id != task_id:
         raise GraceOver("The time to undo this skip is over, or somebody else has the task.")
     session.execute(delete(Skip).where(*mine))
-    excluded = sorted(set(json.loads(task.excluded)) - {actor.id})
-    lane = lane_of(audience=task.audience, assignee=task.assignee, excluded=excluded)
-    session.execute(update(Task).where(Task.id == task_id).values(excluded=json.dumps(excluded), lane=lane))
+    again = restrictions(
+        audience=task.audience, assignee=task.assignee, excluded=set(json.loads(task.excluded)) - {actor.id}
+    )
+    session.execute(update(Task).where(Task.id == task_id).values(**again))
     if task.kind is TaskKind.GOLD:
         session.execute(update(Task).where(Task.id == task_id).values(state=TaskState.OPEN))
     else:
