@@ -272,7 +272,8 @@ def duties() -> Any:
     from reviewqueue.intake import idempotency, imports
     from reviewqueue.media import uploads
     from reviewqueue.resolution import endings, feed
-    from reviewqueue.review import bulk, claims, escalation, settling
+    from reviewqueue.review import bulk, escalation, settling
+    from reviewqueue.review.claims import returning
 
     return (
         Duty("settle decisions whose grace is over", settling.settle_due, 0.4, due=settling.GRACE_OVER),
@@ -282,7 +283,7 @@ def duties() -> Any:
         Duty(
             "forget old webhook deliveries", deliveries.sweep, 600, due=deliveries.OLD, batch=deliveries.SWEPT_AT_ONCE
         ),
-        Duty("return expired claims", claims.return_expired, 1, due=claims.LEASE_OVER),
+        Duty("return expired claims", returning.return_expired, 1, due=returning.LEASE_OVER),
         Duty("escalate beyond the leads", escalation.escalate_due, 1, due=escalation.OVERDUE, batch=escalation.BATCH),
         Duty("expire items", endings.expire_items, 2, due=endings.EXPIRED),
         Duty(

@@ -19,7 +19,8 @@ from reviewqueue.models import Item, Membership, Person, Queue, Task
 from reviewqueue.models.lanes import restrictions
 from reviewqueue.models.states import UNFINISHED, Audience, NoticeKind, QueueRole, TaskKind, TaskState
 from reviewqueue.notices import inbox
-from reviewqueue.review import claims, golden
+from reviewqueue.review import golden
+from reviewqueue.review.claims import leases, passing_on
 
 MOST_LISTED = 200
 MOST_PRIORITY = 1000
@@ -69,7 +70,7 @@ def assign(*, session: Session, actor: Actor, task_id: str, person: str | None, 
         raise ItemEnded("This task needs nobody any more.")
     chosen = None if person is None else _chosen(session, task, person).id
     if task.kind is TaskKind.GOLD:
-        claims.put_aside(session, actor, task, "task.assigned", facts={"to": chosen, "fence": task.fence})
+        passing_on.put_aside(session, actor, task, "task.assigned", facts={"to": chosen, "fence": task.fence})
         return
     hands = {}
     if task.state is TaskState.CLAIMED and task.holder != chosen and chosen is not None:
@@ -113,9 +114,9 @@ def prioritise(*, session: Session, actor: Actor, task_id: str, priority: int) -
 
 def give(*, session: Session, actor: Actor, claim_id: str, person: str) -> None:
     """As `assign`, of the task that `actor` holds. Raises `LeaseLost`, too."""
-    task_id, fence = claims.parse_claim_id(claim_id)
-    if not claims.is_live(session, actor, task_id, fence):
-        raise claims.lost_lease(session, actor, task_id)
+    task_id, fence = leases.parse_claim_id(claim_id)
+    if not leases.is_live(session, actor, task_id, fence):
+        raise leases.lost_lease(session, actor, task_id)
     assign(session=session, actor=actor, task_id=task_id, person=person)
 
 

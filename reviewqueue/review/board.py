@@ -19,7 +19,7 @@ from reviewqueue.core.ids import first_id_at
 from reviewqueue.models import AuditEvent, Decision, Item, Person, Task
 from reviewqueue.models.states import Audience, ItemState, RoutingAction, TaskKind
 from reviewqueue.queues.catalog import QueueHead, queues_or_refusal
-from reviewqueue.review.claims import CLAIMED
+from reviewqueue.review.claims.leases import CLAIMED
 from reviewqueue.review.forecast import Forecast, forecast
 
 MOST_COUNTED = 100_000

@@ -40,7 +40,8 @@ from reviewqueue.models.states import (
 from reviewqueue.notices import inbox
 from reviewqueue.queues.catalog import QueueHead, find_queue, queue_by_id
 from reviewqueue.resolution.endings import cancel_item
-from reviewqueue.review import assigning, claims, finding, golden, reopening
+from reviewqueue.review import assigning, finding, golden, reopening
+from reviewqueue.review.claims import leases, returning
 
 RUN = "bulk.run"
 MOST = 10_000
@@ -367,7 +368,7 @@ def _release(session: Session, actor: Actor, _: Wanted, __: str, tasks: list[Any
     if not held:
         raise Conflict("Nobody holds it any more.", code="not_held")
     for task in held:
-        claims.take_back(session=session, actor=actor, task_id=task.id)
+        returning.take_back(session=session, actor=actor, task_id=task.id)
 
 
 def _close(session: Session, actor: Actor, wanted: Wanted, item_id: str, _: list[Any]) -> None:
@@ -577,7 +578,7 @@ def _in_hand(session: Session, bulk_id: str) -> int:
         .select_from(table(BulkItem))
         .join(table(Task), task.item_id == _row.item_id)
         .where(
-            _row.bulk_id == bulk_id, _row.outcome == BulkOutcome.PENDING, claims.CLAIMED, task.lease_until > clock(),
+            _row.bulk_id == bulk_id, _row.outcome == BulkOutcome.PENDING, leases.CLAIMED, task.lease_until > clock(),
             task.kind != TaskKind.GOLD,
         )
     ).scalar_one()  # fmt: skip

@@ -28,7 +28,8 @@ from reviewqueue.queues.catalog import Compiled, configuration
 from reviewqueue.queues.configuration import offered_reasons
 from reviewqueue.resolution import reading
 from reviewqueue.resolution.verdicts import MISSING, Judged, judge, same
-from reviewqueue.review import claims, drafts, golden, rounds, standings
+from reviewqueue.review import drafts, golden, rounds, standings
+from reviewqueue.review.claims import leases, taking
 from reviewqueue.review.settling import mark_in_review, put_into_effect
 
 
@@ -108,7 +109,7 @@ def _locked_statement(*, locks: bool) -> Any:
 _LOCKED = {True: _locked_statement(locks=True), False: _locked_statement(locks=False)}
 _TAKE_DOWN = (
     update(table(Task))
-    .where(*claims.LIVE_CLAIM)
+    .where(*leases.LIVE_CLAIM)
     .values(state=TaskState.DONE, last_holder=_task.holder, holder=None, lease_until=None)
     .returning(clock().label("now"))
 )
@@ -120,8 +121,8 @@ def decide(*, session: Session, actor: Actor, claim_id: str, submission: Submiss
     The same decision again returns the first one. A lost lease is returned, not raised, so that the draft is
     committed with it. Raises `Invalid` with pointers, `NotFound`, `Forbidden`.
     """
-    task_id, fence = claims.parse_claim_id(claim_id)
-    claims.require_person(actor)
+    task_id, fence = leases.parse_claim_id(claim_id)
+    leases.require_person(actor)
     task = _locked_task(session, task_id, actor)
     require(actor, Action.REVIEW, task.queue_id)
     compiled = configuration(session, task.queue_id, task.config_version)
@@ -137,10 +138,10 @@ def decide(*, session: Session, actor: Actor, claim_id: str, submission: Submiss
         _check_at_home(session, task, judged)
     except Invalid:
         # Of somebody who has lost the task, what they typed is kept first; the rules may have changed meanwhile, too.
-        if claims.is_live(session, actor, task_id, fence):
+        if leases.is_live(session, actor, task_id, fence):
             raise
         return _lost(session, actor, task, fence, submission, None)
-    now = session.execute(_TAKE_DOWN, claims.claim_parameters(task_id, fence, actor)).scalar_one_or_none()
+    now = session.execute(_TAKE_DOWN, leases.claim_parameters(task_id, fence, actor)).scalar_one_or_none()
     if now is None:
         # Whoever held the item's lock may have moved the task after it was read. Now the lock is ours.
         task = _locked_task(session, task_id, actor)
@@ -389,7 +390,7 @@ def _lost(session: Session, actor: Actor, task: Any, fence: int, submission: Sub
     (`judged`)."""
     drafts.keep(session, task_id=task.id, person_id=actor.id, body=submission.draft)
     if task.state is not TaskState.CANCELLED or task.item_state not in ENDED or task.kind is TaskKind.GOLD:
-        return Lost(claims.lost_lease(session, actor, task.id))
+        return Lost(leases.lost_lease(session, actor, task.id))
     if task.item_state is ItemState.CANCELLED:
         return Lost(ItemEnded("Withdrawn by the program. Nothing needed.", code="item_cancelled"))
     is_holder = task.last_holder == actor.id and task.fence == fence + 1
@@ -413,7 +414,7 @@ def _lost(session: Session, actor: Actor, task: Any, fence: int, submission: Sub
 # -- undo -------------------------------------------------------------------------------------------------------------
 
 
-def withdraw(*, session: Session, actor: Actor, decision_id: str, seat: int = claims.DESK) -> claims.Held:
+def withdraw(*, session: Session, actor: Actor, decision_id: str, seat: int = leases.DESK) -> leases.Held:
     """Take back one's own decision within its grace time: the task reopens and is claimed again by its author.
 
     What they hold in that queue, in that seat, is handed back. Raises `GraceOver`, and `NotFound` for other people's
@@ -455,7 +456,7 @@ def withdraw(*, session: Session, actor: Actor, decision_id: str, seat: int = cl
         session, actor, "decision.withdrawn", queue_id=row.queue_id, item_id=row.item_id, subject=row.task_id,
         facts={"decision": row.id},
     )  # fmt: skip
-    return claims.claim_task(session=session, actor=actor, task_id=row.task_id, seat=seat, again=True)
+    return taking.claim_task(session=session, actor=actor, task_id=row.task_id, seat=seat, again=True)
 
 
 def _as_draft(session: Session, actor: Actor, row: Any) -> None:

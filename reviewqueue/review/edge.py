@@ -12,7 +12,8 @@ from reviewqueue.core.access import Actor
 from reviewqueue.core.db import read_session, write_session
 from reviewqueue.errors import Conflict
 from reviewqueue.review import bulk, drafts
-from reviewqueue.review.claims import Held, claim_next, parse_claim_id
+from reviewqueue.review.claims.leases import Held, parse_claim_id
+from reviewqueue.review.claims.taking import claim_next
 from reviewqueue.review.decisions import Decided, Lost, Submission, decide
 from reviewqueue.review.finding import Filters
 

@@ -23,7 +23,8 @@ from reviewqueue.errors import Conflict, Forbidden, GraceOver, Invalid, NotAdmit
 from reviewqueue.models.states import TaskKind, Verdict
 from reviewqueue.queues.catalog import QueueHead, configuration
 from reviewqueue.queues.configuration import QueueConfig
-from reviewqueue.review import claims, drafts, edge, grid, instructions, workpiece
+from reviewqueue.review import drafts, edge, grid, instructions, workpiece
+from reviewqueue.review.claims import leases
 from reviewqueue.review.decisions import Decided
 from reviewqueue.review.desk import Desk, desk_of, draft_of, explain, submission_of
 from reviewqueue.review.golden import told_in_words
@@ -205,7 +206,7 @@ def _row(who: Actor, head: QueueHead, claim_id: str, data: MultiDict[str, str], 
         _keep(who, desk)
         if not desk.work.live:
             with read_session() as session:
-                row.state, row.words = "lost", claims.lost_lease(session, who, desk.work.task_id).message
+                row.state, row.words = "lost", leases.lost_lease(session, who, desk.work.task_id).message
     return row
 
 

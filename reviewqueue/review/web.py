@@ -28,7 +28,6 @@ from reviewqueue.queues.references import without
 from reviewqueue.review import (
     assigning,
     bulk,
-    claims,
     comments,
     drafts,
     edge,
@@ -44,6 +43,7 @@ from reviewqueue.review import (
     workpiece,
 )
 from reviewqueue.review.boxing import drawn_over
+from reviewqueue.review.claims import leases, passing_on, returning, taking
 from reviewqueue.review.decisions import withdraw
 from reviewqueue.review.desk import Desk, desk_of, draft_of, explain, submission_of, taken
 from reviewqueue.review.golden import told_in_words
@@ -123,7 +123,7 @@ def claim(slug: str) -> AnyResponse:
     if task:
         who, wanted = actor(), known_id(task)
         try:
-            held = edge.claiming(lambda session: claims.claim_task(session=session, actor=who, task_id=wanted))
+            held = edge.claiming(lambda session: taking.claim_task(session=session, actor=who, task_id=wanted))
         except (Conflict, NotAdmitted) as error:
             flash(error.message, "warning")
             return _away(url_for("review.queue", slug=slug))
@@ -181,7 +181,7 @@ def _read(session: Session, who: Actor, claim_id: str, data: MultiDict[str, str]
 def _why_lost(session: Session, desk: Desk) -> Conflict:
     if histories.decided_by(session=session, actor=actor(), task_id=desk.work.task_id):
         return AlreadyDecided("You have decided this item. Under “My decisions” it can be undone while its time runs.")
-    return claims.lost_lease(session, actor(), desk.work.task_id)
+    return leases.lost_lease(session, actor(), desk.work.task_id)
 
 
 def _page(session: Session, who: Actor, desk: Desk, *, lost: Conflict | None = None, status: int = 200) -> Response:
@@ -258,7 +258,7 @@ def preview(claim_id: str) -> AnyResponse:
 def renew(claim_id: str) -> AnyResponse:
     """Extend the lease; `X-Lease-Seconds` says by how much."""
     with write_session() as session:
-        claims.renew(session=session, actor=actor(), claim_id=claim_id)
+        leases.renew(session=session, actor=actor(), claim_id=claim_id)
         work = workpiece.workpiece(session=session, actor=actor(), claim_id=claim_id, drawn=False)
     return Response(status=204, headers={"X-Lease-Seconds": str(int(work.seconds_left))})
 
@@ -267,8 +267,8 @@ def renew(claim_id: str) -> AnyResponse:
 @signed_in
 def release(claim_id: str) -> AnyResponse:
     with write_session() as session:
-        slug = claims.queue_of_claim(session=session, actor=actor(), claim_id=claim_id).slug
-        claims.release(session=session, actor=actor(), claim_id=claim_id)
+        slug = leases.queue_of_claim(session=session, actor=actor(), claim_id=claim_id).slug
+        returning.release(session=session, actor=actor(), claim_id=claim_id)
     return _away(url_for("review.queue", slug=slug))
 
 
@@ -276,7 +276,7 @@ def release(claim_id: str) -> AnyResponse:
 @signed_in
 def skip(claim_id: str) -> AnyResponse:
     """Not me, and why: to somebody else, and on to the next."""
-    return _hand_on(claim_id, claims.skip, comment=_note(_typed().get("skip_note")))
+    return _hand_on(claim_id, passing_on.skip, comment=_note(_typed().get("skip_note")))
 
 
 @blueprint.post("/claims/<claim_id>/escalation")
@@ -360,7 +360,7 @@ def _hand_on(claim_id: str, operation: Callable[..., None], **arguments: Any) ->
     who = actor()
     try:
         with write_session() as session:
-            slug = claims.queue_of_claim(session=session, actor=who, claim_id=claim_id).slug
+            slug = leases.queue_of_claim(session=session, actor=who, claim_id=claim_id).slug
             operation(session=session, actor=who, claim_id=claim_id, **arguments)
     except LeaseLost:
         return _away(url_for("review.show", claim_id=claim_id))
@@ -390,7 +390,7 @@ def read_instructions(slug: str) -> AnyResponse:
 def pause() -> AnyResponse:
     """Everything held goes back; drafts stay."""
     with write_session() as session:
-        count = claims.release_all(session=session, actor=actor())
+        count = returning.release_all(session=session, actor=actor())
     flash("Paused. Nothing is held." if not count else f"Paused. {count} held {_items(count)} went back to the queue.")
     return _away(url_for("review.home"))
 

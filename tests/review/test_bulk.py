@@ -16,7 +16,7 @@ from reviewqueue.models import AuditEvent, Bulk, BulkItem, Item, Notice, OutboxR
 from reviewqueue.models.states import BulkAction, BulkOutcome, BulkState, ItemState, TaskState
 from reviewqueue.review import bulk, finding
 from reviewqueue.review.assigning import assign, prioritise
-from reviewqueue.review.claims import take_back
+from reviewqueue.review.claims.returning import take_back
 from reviewqueue.review.jobs import run_bulk
 from tests.fixtures.noscript import Desk
 from tests.fixtures.people import item

@@ -9,7 +9,8 @@ from reviewqueue.core.db import clock, write_session
 from reviewqueue.errors import GraceOver
 from reviewqueue.intake import expectation
 from reviewqueue.models import Decision, PendingRelease, Task
-from reviewqueue.review import claims, decisions, settling
+from reviewqueue.review import decisions, settling
+from reviewqueue.review.claims import taking
 from tests.desk_steps import act, claim, decide, read, submit
 
 
@@ -144,11 +145,11 @@ def test_undo_hands_back_what_is_held_meanwhile(client, cast, app):
     with app.app_context():
         decided = _decide_in_grace(cast, claim_id)
         with write_session() as session:
-            following = claims.claim_next(session=session, actor=cast.alice.actor)
+            following = taking.claim_next(session=session, actor=cast.alice.actor)
         with write_session() as session:
             decisions.withdraw(session=session, actor=cast.alice.actor, decision_id=decided.decision_id)
         with write_session() as session:
-            assert claims.claim_next(session=session, actor=cast.carol.actor).task_id == following.task_id
+            assert taking.claim_next(session=session, actor=cast.carol.actor).task_id == following.task_id
 
 
 def test_the_answer_says_when_a_decision_can_be_expected(client, cast):

@@ -17,8 +17,10 @@ from reviewqueue.models import AuditEvent, Decision, Draft, Task
 from reviewqueue.models.lanes import lane_of
 from reviewqueue.models.states import Audience, TaskState
 from reviewqueue.queues.applying import apply
+from reviewqueue.queues.catalog import queue_by_id
 from reviewqueue.queues.configuration import parse
-from reviewqueue.review import claims, edge, grid
+from reviewqueue.review import edge, grid
+from reviewqueue.review.claims import returning, taking
 from tests.desk_steps import claim, submit
 from tests.fixtures.people import INTENTS, OPERATOR, PASSWORD, Cast, Member
 
@@ -80,8 +82,8 @@ def test_two_requests_at_once_cannot_take_one_seat_twice(app: Flask, cast: Cast,
         edge.claiming(lambda session: grid.take(session=session, actor=cast.alice.actor, slug="intents", most=1))
         with pytest.raises(Conflict, match="same moment"):
             edge.claiming(
-                lambda session: claims._lease(
-                    session, cast.alice.actor, claims.queue_by_id(session, cast.queue_id), claims._TAKE_ONE,
+                lambda session: taking._lease(
+                    session, cast.alice.actor, queue_by_id(session, cast.queue_id), taking._TAKE_ONE,
                     {"task_id": _open(session), "in_lane": ""}, 1,
                 )
             )  # fmt: skip
@@ -102,7 +104,7 @@ def test_without_a_script_each_row_is_decided_or_left_and_nothing_typed_is_lost(
     tasks = {seat: claim_id.partition(".")[0] for seat, claim_id in mine.items()}
     refund = {"choice": '"refund"'}
     with app.app_context(), write_session() as session:
-        claims.release(session=session, actor=cast.alice.actor, claim_id=mine[4])
+        returning.release(session=session, actor=cast.alice.actor, claim_id=mine[4])
     answer = page.post("/queues/intents/grid/decisions", data=form_of(
         mine, row1={"do": "decide", "choice": '"lost_card"'}, row2={"do": "decide", **refund}, row3={"do": "reject"},
         row4={"do": "decide", **refund}, row5={"do": "leave", **refund},

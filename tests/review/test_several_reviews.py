@@ -17,7 +17,8 @@ from reviewqueue.models.lanes import lane_of
 from reviewqueue.models.states import Audience, QueueRole
 from reviewqueue.queues.applying import apply
 from reviewqueue.resolution import endings
-from reviewqueue.review import claims, decisions, edge, escalation, handing, settling
+from reviewqueue.review import decisions, edge, escalation, handing, settling
+from reviewqueue.review.claims import taking
 from tests.desk_steps import act, claim, decide, read, submit
 from tests.fixtures.people import INTENTS, OPERATOR, PASSWORD, item
 
@@ -242,7 +243,7 @@ def test_a_claim_does_not_read_the_second_reviews_that_this_person_may_not_take(
         wanted = submit(client, cast, number=2)["id"]
         read_before = _rows_read(database)
         with write_session() as session:
-            held = claims.claim_next(session=session, actor=cast.alice.actor, slug="intents")
+            held = taking.claim_next(session=session, actor=cast.alice.actor, slug="intents")
         assert held is not None
         assert held.item_id == wanted
         if database == "postgresql":
@@ -328,7 +329,7 @@ def test_one_of_several_reviews_is_handed_on_and_the_item_still_gets_both(client
     second = cast.carol if what == "assignment" else cast.bob
     with app.app_context(), write_session() as session:
         other = session.scalars(select(Task.id).where(Task.state == "open", Task.id != task_id)).one()
-        held = claims.claim_task(session=session, actor=second.actor, task_id=other)
+        held = taking.claim_task(session=session, actor=second.actor, task_id=other)
     assert act(client, second, held.claim_id, "decision", **REFUND).json["resolution"] is None
     first, queue = {
         "transfer": (cast.olga, "beyond"), "postponement": (cast.alice, "intents"),
@@ -349,6 +350,6 @@ def test_a_review_given_to_somebody_who_judges_the_other_one_is_left_to_everybod
     client.put(f"/api/v1/tasks/{held['task']['id']}/assignee", json={"person": cast.alice.id}, headers=cast.bob.bearer)
     with app.app_context(), write_session() as session:
         other = session.scalars(select(Task.id).where(Task.id != held["task"]["id"])).one()
-        another = claims.claim_task(session=session, actor=cast.alice.actor, task_id=other)
+        another = taking.claim_task(session=session, actor=cast.alice.actor, task_id=other)
     act(client, cast.alice, another.claim_id, "decision", **REFUND)
     assert claim(client, cast.carol)["task"]["id"] == held["task"]["id"]
