@@ -272,7 +272,8 @@ def duties() -> Any:
     from reviewqueue.intake import idempotency, imports
     from reviewqueue.media import uploads
     from reviewqueue.resolution import endings, feed
-    from reviewqueue.review import bulk, escalation, settling
+    from reviewqueue.review import escalation, settling
+    from reviewqueue.review.bulk import previewing, running
     from reviewqueue.review.claims import returning
 
     return (
@@ -293,12 +294,12 @@ def duties() -> Any:
         Duty("delete media that no item refers to", uploads.sweep, 600, due=uploads.OLD, batch=uploads.SWEPT_AT_ONCE),
         Duty(
             "forget previews that nobody confirmed",
-            bulk.forget_unconfirmed,
+            previewing.forget_unconfirmed,
             600,
-            due=bulk.UNCONFIRMED,
+            due=previewing.UNCONFIRMED,
             batch=1,
         ),
-        Duty("end actions on many items that broke off", bulk.fail_given_up, 5, due=bulk.GIVEN_UP),
+        Duty("end actions on many items that broke off", running.fail_given_up, 5, due=running.GIVEN_UP),
         Duty("forget ended sessions", sessions.sweep, 600, due=sessions.ENDED),
         Duty("forget old failed logins", throttle.sweep, 600, due=throttle.OLD),
         Duty("delete what exports left", exports.sweep, 600, writes=False),

@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 from reviewqueue.core.access import Actor
 from reviewqueue.core.db import read_session, write_session
 from reviewqueue.errors import Conflict
-from reviewqueue.review import bulk, drafts
+from reviewqueue.review import drafts
+from reviewqueue.review.bulk import actions, previewing
 from reviewqueue.review.claims.leases import Held, parse_claim_id
 from reviewqueue.review.claims.taking import claim_next
 from reviewqueue.review.decisions import Decided, Lost, Submission, decide
@@ -66,17 +67,17 @@ def decide_now(actor: Actor, claim_id: str, submission: Submission) -> Decided:
     return result
 
 
-def prepare_bulk(actor: Actor, slug: str, wanted: bulk.Wanted, chosen: Iterable[str] | Filters) -> str:
+def prepare_bulk(actor: Actor, slug: str, wanted: actions.Wanted, chosen: Iterable[str] | Filters) -> str:
     """Keep what an action would hit; the id of its preview.
 
     Each step of the search reads in a session of its own, and only what was found is written: on SQLite everybody else
     who writes would wait for a search within the transaction.
     """
     with read_session() as session:
-        look = bulk.Look(session=session, actor=actor, slug=slug, wanted=wanted, chosen=chosen)
+        look = previewing.Look(session=session, actor=actor, slug=slug, wanted=wanted, chosen=chosen)
     more = True
     while more:
         with read_session() as session:
             more = look.go_on(session)
     with write_session() as session:
-        return bulk.prepare(session=session, actor=actor, look=look)
+        return previewing.prepare(session=session, actor=actor, look=look)

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from reviewqueue.core.db import write_session
 from reviewqueue.models import Bulk
-from reviewqueue.review import bulk
+from reviewqueue.review.bulk import running
 from reviewqueue.review.handing import remind_of
 
 log = logging.getLogger(__name__)
@@ -42,15 +42,15 @@ def run_bulk(*, ref: str, renew: Callable[[], Any]) -> None:
             time.sleep(GAP)
     with write_session() as session:
         queue_id = session.scalars(select(Bulk.queue_id).where(Bulk.id == ref)).one()
-        bulk.call(session, ref, queue_id)
+        running.call(session, ref, queue_id)
 
 
 def _next_items(bulk_id: str) -> bool:
     """Change the next; whether there are more. One that cannot be changed at all undoes none but itself."""
     try:
         with write_session() as session:
-            return bulk.work_off(session=session, bulk_id=bulk_id)
+            return running.work_off(session=session, bulk_id=bulk_id)
     except Exception:
         log.exception("items of the action %s failed; trying one by one", bulk_id)
     with write_session() as session:
-        return bulk.work_off(session=session, bulk_id=bulk_id, most=1)
+        return running.work_off(session=session, bulk_id=bulk_id, most=1)

@@ -14,8 +14,9 @@ from reviewqueue.core.http import actor, page_number, signed_in
 from reviewqueue.core.ids import known_id
 from reviewqueue.errors import Conflict, Invalid
 from reviewqueue.models.states import BulkAction
-from reviewqueue.review import bulk, edge, saved_views
+from reviewqueue.review import edge, saved_views
 from reviewqueue.review.board import MOST_ARRIVALS, board
+from reviewqueue.review.bulk import actions, previewing, progress, running
 from reviewqueue.review.finding import Filters, filters_of
 
 blueprint = Blueprint("leading", __name__)
@@ -87,14 +88,14 @@ def prepare(slug: str) -> Response:
     return redirect(url_for("leading.show_bulk", bulk_id=bulk_id), 303)
 
 
-def _wanted() -> bulk.Wanted:
+def _wanted() -> actions.Wanted:
     form = request.form
     action, priority = form.get("action", ""), form.get("priority", "").strip() or "0"
     if action not in list(BulkAction):
         raise Invalid("Choose what to do with them.")
     if not priority.removeprefix("-").isdecimal() or not priority.isascii() or len(priority) > 5:
         raise Invalid("A priority is a whole number from -1,000 to 1,000.")
-    return bulk.Wanted(
+    return actions.Wanted(
         BulkAction(action), person=form.get("person") or None, priority=int(priority),
         reason=form.get("reason", "").strip()[:2000],
     )  # fmt: skip
@@ -105,9 +106,9 @@ def _wanted() -> bulk.Wanted:
 def show_bulk(bulk_id: str) -> str:
     """What it would hit; once it is confirmed, how far it is and what came of it."""
     with read_session() as session:
-        found = bulk.progress(session=session, actor=actor(), bulk_id=known_id(bulk_id))
+        found = progress.progress_of(session=session, actor=actor(), bulk_id=known_id(bulk_id))
     template = "review/_bulk.html" if request.args.get("part") == "progress" else "review/bulk.html"
-    return render_template(template, bulk=found, most=bulk.MOST, back=_filters_of(found.run.query))
+    return render_template(template, bulk=found, most=previewing.MOST, back=_filters_of(found.run.query))
 
 
 def _filters_of(query: str | None) -> dict[str, list[str]]:
@@ -119,14 +120,14 @@ def _filters_of(query: str | None) -> dict[str, list[str]]:
 @signed_in
 def confirm(bulk_id: str) -> Response:
     """Do it. Sent twice, it is done once."""
-    return _to_progress(bulk_id, bulk.confirm)
+    return _to_progress(bulk_id, running.confirm)
 
 
 @blueprint.post("/bulk/<bulk_id>/resumption")
 @signed_in
 def resume(bulk_id: str) -> Response:
     """Go on with what an action that failed has not tried."""
-    return _to_progress(bulk_id, bulk.resume)
+    return _to_progress(bulk_id, running.resume)
 
 
 def _to_progress(bulk_id: str, operation: Callable[..., None]) -> Response:

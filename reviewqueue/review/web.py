@@ -27,7 +27,6 @@ from reviewqueue.queues.catalog import configuration, find_queue
 from reviewqueue.queues.references import without
 from reviewqueue.review import (
     assigning,
-    bulk,
     comments,
     drafts,
     edge,
@@ -43,6 +42,7 @@ from reviewqueue.review import (
     workpiece,
 )
 from reviewqueue.review.boxing import drawn_over
+from reviewqueue.review.bulk import actions, previewing, progress
 from reviewqueue.review.claims import leases, passing_on, returning, taking
 from reviewqueue.review.decisions import withdraw
 from reviewqueue.review.desk import Desk, desk_of, draft_of, explain, submission_of, taken
@@ -464,12 +464,12 @@ def items(slug: str) -> str:
         shape = configuration(session, found.queue.id, found.queue.version).config
         views = saved_views.views_of(session=session, actor=who, queue_id=found.queue.id, page=page_number("views"))
         people = assigning.everybody(session=session, queue_id=found.queue.id)
-        latest = bulk.latest(session=session, actor=who, queue_id=found.queue.id)
+        latest = progress.latest(session=session, actor=who, queue_id=found.queue.id)
     return render_template(
         "review/items.html", queue=found.queue, page=found, filters=filters, states=list(ItemState), views=views,
         people=people, labels=shape.labels if shape.view.type == "choice" else [], verdicts=list(Verdict),
-        looked_at=finding.LOOKED_AT, paged="cursor" in request.args, actions=bulk.open_to(who, found.queue.id),
-        most=bulk.MOST, latest=latest,
+        looked_at=finding.LOOKED_AT, paged="cursor" in request.args, actions=actions.open_to(who, found.queue.id),
+        most=previewing.MOST, latest=latest,
     )  # fmt: skip
 
 
