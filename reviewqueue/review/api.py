@@ -41,7 +41,8 @@ from reviewqueue.review import (
     workpiece,
 )
 from reviewqueue.review.claims import leases, passing_on, returning
-from reviewqueue.review.decisions import Submission, withdraw
+from reviewqueue.review.decisions.recording import Submission
+from reviewqueue.review.decisions.withdrawing import withdraw
 from reviewqueue.review.reopening import reopen
 from reviewqueue.review.shapes import (
     AssigneeShape,

@@ -23,7 +23,7 @@ from reviewqueue.review import fields, shown
 from reviewqueue.review.boxing import Boxing, boxing
 from reviewqueue.review.chat import Chat, chat_of, check_arguments, schemas_of_arguments, widen
 from reviewqueue.review.comparing import Row, side_by_side
-from reviewqueue.review.decisions import Submission
+from reviewqueue.review.decisions.recording import Submission
 from reviewqueue.review.editors import Editor
 from reviewqueue.review.editors.compare import Compare
 from reviewqueue.review.editors.multi_choice import MultiChoice

@@ -15,7 +15,8 @@ from reviewqueue.review import drafts
 from reviewqueue.review.bulk import actions, previewing
 from reviewqueue.review.claims.leases import Held, parse_claim_id
 from reviewqueue.review.claims.taking import claim_next
-from reviewqueue.review.decisions import Decided, Lost, Submission, decide
+from reviewqueue.review.decisions.deciding import decide
+from reviewqueue.review.decisions.recording import Decided, Lost, Submission
 from reviewqueue.review.finding import Filters
 
 Result = TypeVar("Result")

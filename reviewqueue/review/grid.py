@@ -20,7 +20,7 @@ from reviewqueue.resolution.verdicts import MISSING
 from reviewqueue.review import fields
 from reviewqueue.review.claims import leases, returning, taking
 from reviewqueue.review.claims.leases import Held
-from reviewqueue.review.decisions import withdraw
+from reviewqueue.review.decisions.withdrawing import withdraw
 
 ROWS = 20
 MOST_FIELDS = 6

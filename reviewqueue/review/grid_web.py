@@ -25,7 +25,7 @@ from reviewqueue.queues.catalog import QueueHead, configuration
 from reviewqueue.queues.configuration import QueueConfig
 from reviewqueue.review import drafts, edge, grid, instructions, workpiece
 from reviewqueue.review.claims import leases
-from reviewqueue.review.decisions import Decided
+from reviewqueue.review.decisions.recording import Decided
 from reviewqueue.review.desk import Desk, desk_of, draft_of, explain, submission_of
 from reviewqueue.review.golden import told_in_words
 

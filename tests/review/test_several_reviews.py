@@ -17,8 +17,9 @@ from reviewqueue.models.lanes import lane_of
 from reviewqueue.models.states import Audience, QueueRole
 from reviewqueue.queues.applying import apply
 from reviewqueue.resolution import endings
-from reviewqueue.review import decisions, edge, escalation, handing, settling
+from reviewqueue.review import edge, escalation, handing, settling
 from reviewqueue.review.claims import taking
+from reviewqueue.review.decisions import recording, withdrawing
 from tests.desk_steps import act, claim, decide, read, submit
 from tests.fixtures.people import INTENTS, OPERATOR, PASSWORD, item
 
@@ -41,7 +42,7 @@ def ask_for(app: Any, cast: Any) -> Any:
 
 def in_grace(app: Any, who: Any, claim_id: str, label: str) -> Any:
     with app.app_context():
-        submission = decisions.Submission(verdict=None, output={"label": label}, grace=True)
+        submission = recording.Submission(verdict=None, output={"label": label}, grace=True)
         return edge.decide_now(who.actor, claim_id, submission)
 
 
@@ -142,7 +143,7 @@ def test_a_review_in_grace_counts_when_that_is_over_and_not_before(client, cast,
     undoable = in_grace(app, cast.alice, held, "refund")
     assert decide(client, cast.carol, **REFUND)["resolution"] is None
     with app.app_context(), write_session() as session:
-        again = decisions.withdraw(session=session, actor=cast.alice.actor, decision_id=undoable.decision_id)
+        again = withdrawing.withdraw(session=session, actor=cast.alice.actor, decision_id=undoable.decision_id)
     assert read(client, cast, item_id)["state"] == "in_review", "Carol's stands"
     in_grace(app, cast.alice, again.claim_id, "refund")
     settle(app)
@@ -167,7 +168,7 @@ def test_once_the_others_have_settled_it_a_review_in_grace_stands_and_cannot_be_
     decide(client, cast.bob, **REFUND)
     assert decide(client, cast.carol, **REFUND)["resolution"]["output"] == {"label": "refund"}
     with app.app_context(), pytest.raises(GraceOver), write_session() as session:
-        decisions.withdraw(session=session, actor=cast.alice.actor, decision_id=undoable.decision_id)
+        withdrawing.withdraw(session=session, actor=cast.alice.actor, decision_id=undoable.decision_id)
     settle(app)
     with app.app_context(), read_session() as session:
         assert not session.scalar(select(Decision.late).where(Decision.id == undoable.decision_id))

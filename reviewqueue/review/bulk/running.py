@@ -33,7 +33,7 @@ AT_ONCE = 100
 """As many are done with the confirmation; more by a job."""
 BATCH = 20
 """Items of one transaction."""
-_bulk, _row = table(Bulk).c, table(BulkItem).c
+_row = table(BulkItem).c
 
 
 def confirm(*, session: Session, actor: Actor, bulk_id: str) -> None:
