@@ -26,7 +26,9 @@ from reviewqueue.queues.configuration import QueueConfig
 from reviewqueue.review import drafts, edge, grid, instructions, workpiece
 from reviewqueue.review.claims import leases
 from reviewqueue.review.decisions.recording import Decided
-from reviewqueue.review.desk import Desk, desk_of, draft_of, explain, submission_of
+from reviewqueue.review.desk.filling import desk_of
+from reviewqueue.review.desk.page import Desk
+from reviewqueue.review.desk.sending import draft_of, explain, submission_of
 from reviewqueue.review.golden import told_in_words
 
 blueprint = Blueprint("grid", __name__, url_prefix="/queues/<slug>/grid")

@@ -45,7 +45,9 @@ from reviewqueue.review.boxing import drawn_over
 from reviewqueue.review.bulk import actions, previewing, progress
 from reviewqueue.review.claims import leases, passing_on, returning, taking
 from reviewqueue.review.decisions.withdrawing import withdraw
-from reviewqueue.review.desk import Desk, desk_of, draft_of, explain, submission_of, taken
+from reviewqueue.review.desk.filling import desk_of, taken
+from reviewqueue.review.desk.page import Desk
+from reviewqueue.review.desk.sending import draft_of, explain, submission_of
 from reviewqueue.review.golden import told_in_words
 from reviewqueue.review.shown import (
     as_it_reads,
