@@ -153,7 +153,7 @@ def _row_of_many(who: Actor, head: QueueHead, claim_id: str, only: str | None) -
     except (NotFound, Forbidden):
         return _gone(claim_id, data)
     done_with = row.desk is not None and not row.desk.work.live and row.state == "open"
-    return None if done_with and not data else row
+    return None if done_with and not data.keys() - {"do"} else row
 
 
 def _keep_typed(who: Actor, head: QueueHead) -> list[Row]:
@@ -192,8 +192,8 @@ def _typed(claim_id: str) -> MultiDict[str, str]:
 
 
 def _row(who: Actor, head: QueueHead, claim_id: str, data: MultiDict[str, str], only: str | None) -> Row:
-    any_typed = bool(data)
     wanted = data.pop("do", "leave")
+    any_typed = bool(data)
     if only == claim_id and wanted == "leave":
         wanted = "decide"
     data["verdict"] = Verdict.REJECT.value if wanted == "reject" else ""

@@ -14,21 +14,10 @@ from reviewqueue.errors import Conflict, Invalid
 from reviewqueue.models.states import ItemState, Verdict
 from reviewqueue.queues.catalog import configuration
 from reviewqueue.queues.references import without
-from reviewqueue.review import (
-    assigning,
-    comments,
-    finding,
-    histories,
-    quality,
-    reopening,
-    saved_views,
-)
+from reviewqueue.review import assigning, comments, finding, histories, quality, reopening, saved_views
 from reviewqueue.review.boxing import drawn_over
 from reviewqueue.review.bulk import actions, previewing, progress
-from reviewqueue.review.shown import (
-    input_shown,
-    lines,
-)
+from reviewqueue.review.shown import input_shown, lines
 from reviewqueue.review.web.filters import blueprint
 from reviewqueue.review.web.going_on import away, typed
 

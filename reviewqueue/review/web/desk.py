@@ -11,13 +11,7 @@ from reviewqueue.core.db import read_session, write_session
 from reviewqueue.core.http import actor, is_from_desk, signed_in, status_of
 from reviewqueue.core.ids import known_id
 from reviewqueue.errors import AlreadyDecided, Conflict, GraceOver, Invalid, NotAdmitted
-from reviewqueue.review import (
-    drafts,
-    edge,
-    histories,
-    instructions,
-    workpiece,
-)
+from reviewqueue.review import drafts, edge, histories, instructions, workpiece
 from reviewqueue.review.claims import leases, returning, taking
 from reviewqueue.review.decisions.withdrawing import withdraw
 from reviewqueue.review.desk.filling import taken

@@ -7,15 +7,7 @@ from typing import Any
 
 from flask import Blueprint
 
-from reviewqueue.review.shown import (
-    as_it_reads,
-    hidden_in,
-    markdown,
-    pieces,
-    reads_otherwise,
-    scalar,
-    words,
-)
+from reviewqueue.review.shown import as_it_reads, hidden_in, markdown, pieces, reads_otherwise, scalar, words
 
 blueprint = Blueprint("review", __name__)
 

@@ -11,11 +11,7 @@ from reviewqueue.core.access import Actor
 from reviewqueue.core.db import read_session
 from reviewqueue.core.http import actor, is_from_desk
 from reviewqueue.errors import Conflict, NotAdmitted
-from reviewqueue.review import (
-    edge,
-    histories,
-    workpiece,
-)
+from reviewqueue.review import edge, histories, workpiece
 from reviewqueue.review.desk.filling import desk_of
 from reviewqueue.review.desk.page import Desk
 

@@ -13,13 +13,7 @@ from reviewqueue.core.db import database_now, read_session, write_session
 from reviewqueue.core.http import actor, signed_in
 from reviewqueue.core.ids import known_id
 from reviewqueue.errors import Conflict, Fault, Invalid, LeaseLost
-from reviewqueue.review import (
-    assigning,
-    edge,
-    escalation,
-    handing,
-    workpiece,
-)
+from reviewqueue.review import assigning, edge, escalation, handing, workpiece
 from reviewqueue.review.claims import leases, passing_on
 from reviewqueue.review.web.filters import blueprint
 from reviewqueue.review.web.going_on import away, go_to, next_claim, note_of, typed

@@ -7,12 +7,7 @@ from flask import render_template
 from reviewqueue.core.db import read_session
 from reviewqueue.core.http import actor, signed_in
 from reviewqueue.queues.catalog import configuration, find_queue
-from reviewqueue.review import (
-    assigning,
-    grid,
-    histories,
-    workpiece,
-)
+from reviewqueue.review import assigning, grid, histories, workpiece
 from reviewqueue.review.web.filters import blueprint
 
 
