@@ -6,13 +6,14 @@ BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest -n logical
 ARGS ?=
 
-.PHONY: help demo up test check format lint types imports wheel-smoke bench soak clean
+.PHONY: help demo up test check format lint types imports messages wheel-smoke bench soak clean
 
 help:
 	@echo "make demo    run the product with sample queues, people and items"
 	@echo "make up      run the product, empty"
 	@echo "make test    run all tests"
 	@echo "make check   what CI runs: format, lint, types, imports, tests, and the wheel in an empty environment"
+	@echo "make messages collect the texts to translate, and compile the catalogues"
 	@echo "make bench   measure against the floor; make soak: the long tests"
 
 demo: .venv/.runtime
@@ -41,6 +42,10 @@ imports: .venv/.dev
 
 wheel-smoke: .venv/.dev
 	$(BIN)/python scripts/wheel_smoke.py
+
+# With LANGUAGE=de, a catalogue for German is begun.
+messages: .venv/.dev
+	$(BIN)/python scripts/messages.py $(LANGUAGE)
 
 bench: .venv/.dev
 	$(BIN)/python -m bench $(ARGS)

@@ -334,16 +334,17 @@ class Bench:
                     for number in range(start, min(lines, start + 500))
                 )
 
-        started = time.perf_counter()
-        status, answer = client.stream("/api/v1/imports", stream(), "application/x-ndjson")
-        assert status == 202, answer
-        import_id, peak = json.loads(answer)["id"], 0.0
-        while (found := client.get(f"/api/v1/imports/{import_id}"))["state"] != "done":
-            assert found["state"] in {"running", "receiving"}, found
-            peak = max(peak, sum(server.memory_mib() for server in [self.product, *background]))
-            time.sleep(0.5)
+        with servers.watching([self.product, *background]) as peak:
+            started = time.perf_counter()
+            status, answer = client.stream("/api/v1/imports", stream(), "application/x-ndjson")
+            assert status == 202, answer
+            import_id = json.loads(answer)["id"]
+            while (found := client.get(f"/api/v1/imports/{import_id}"))["state"] != "done":
+                assert found["state"] in {"running", "receiving"}, found
+                time.sleep(0.1)
+            took = time.perf_counter() - started
         assert found["stored"] == lines, found
-        return peak, lines / (time.perf_counter() - started)
+        return peak.mib, lines / took
 
     def export(self) -> None:
         rows = self.options.export_rows

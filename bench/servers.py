@@ -11,9 +11,11 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -108,6 +110,31 @@ class Server:
             self._process.wait(10)
         except subprocess.TimeoutExpired:
             self._process.kill()
+
+
+@dataclass
+class Peak:
+    """The most memory that servers held together, in MiB."""
+
+    mib: float = 0.0
+
+
+@contextlib.contextmanager
+def watching(servers: list[Server]) -> Iterator[Peak]:
+    """Looks ten times a second, from the first request on: the process of a job lives for a second or two."""
+    peak, over = Peak(), threading.Event()
+
+    def look() -> None:
+        while not over.wait(0.1):
+            peak.mib = max(peak.mib, sum(server.memory_mib() for server in servers))
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield peak
+    finally:
+        over.set()
+        thread.join()
 
 
 def product(environment: dict[str, str], workers: int) -> Server:

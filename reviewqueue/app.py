@@ -46,6 +46,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
     db.init_app(app, settings)
+    language.init_app(app)
     app.before_request(http.refuse_nul)
     identity.init_app(app)  # before CSRF, so that its error page knows who reads it
     csrf.init_app(app)
@@ -57,7 +58,6 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     app.register_error_handler(Exception, answer_error)
     app.jinja_env.globals["static_url"] = assets.static_url
     pages.init_app(app)
-    language.init_app(app)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     return app
 

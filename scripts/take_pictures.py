@@ -4,7 +4,7 @@
     python scripts/take_pictures.py http://127.0.0.1:8000
 
 Needs the extra `e2e` and a Chromium (named in CHROMIUM, or on the PATH). Take them from a fresh demo: a few items are
-skipped, and nothing is decided.
+skipped and decided, and a queue is made from a table.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-FOLDER = Path(__file__).resolve().parent.parent / "docs" / "pictures"
+FOLDER = Path(os.environ.get("PICTURES") or Path(__file__).resolve().parent.parent / "docs" / "pictures")
 PASSWORD = "demo-password"  # noqa: S105 - printed by the demo
 DESK = {"width": 1440, "height": 900}
 PHONE = {"width": 390, "height": 844}
@@ -77,6 +77,8 @@ def main(address: str) -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
         desk(browser, address)
+        people(browser, address)
+        table(browser, address)
         site(browser, address)
         browser.close()
 
@@ -108,7 +110,7 @@ def desk(browser: Browser, address: str) -> None:
     everywhere(browser, page, "json-draft")
     page.keyboard.press("?")
     take(page, "keys")
-    begin(page, "delivery-notes", "svg.over .word")
+    begin(page, "delivery-notes", "#pages[data-words*='Coastline']")
     words = page.evaluate("JSON.parse(document.querySelector('#pages').dataset.words).map((word) => word[5])")
     page.locator(".word").nth(words.index("Coastline")).click()
     page.locator(".word").nth(words.index("Freight")).click(modifiers=["Shift"])
@@ -125,7 +127,65 @@ PAGES = {
     "queues": ("admin", "/admin/queues"), "queue": ("admin", "/admin/queues/support-intents"),
     "members": ("admin", "/admin/queues/support-intents/members"), "background": ("admin", "/admin/background"),
     "account": ("alice", "/account"), "items": ("bob", "/queues/support-intents/items"),
+    "board": ("bob", "/board"), "quality": ("bob", "/queues/support-intents/quality"),
+    "decisions": ("carol", "/decisions"),
+    "tasks": ("carol", "/tasks"), "notices": ("alice", "/notices"), "events": ("admin", "/admin/events"),
+    "webhooks": ("admin", "/admin/queues/support-intents/webhooks"), "first-run": ("admin", "/start"),
+    "gallery": ("admin", "/start/templates"), "template": ("admin", "/start/templates/reply-drafts"),
+    "imports": ("admin", "/admin/imports"), "api": ("admin", "/docs"),
 }  # fmt: skip
+TABLE = """text,label,confidence
+My card never came,card_arrival,0.42
+I was charged twice for one coffee,charge_twice,0.58
+How do I change the PIN?,change_pin,0.97
+The app shows a payment I did not make,unknown_payment,0.31
+"""
+
+
+def people(browser: Browser, address: str) -> None:
+    """Handing on, what people say to each other, and decisions."""
+    page = signed_in(browser, address, "carol")
+    begin(page, "reply-drafts")
+    page.keyboard.press("h")
+    page.wait_for_selector("#handing-ways")
+    take(page, "hand-on")
+    page.goto(page.url)
+    claim = page.url
+    page.goto(f"{claim}/handing")
+    everywhere(browser, page, "hand-on-page")
+    begin(page, "support-intents")
+    for _ in range(3):
+        before = page.get_attribute("main", "data-task")
+        page.keyboard.press("Enter")
+        page.wait_for_function("before => document.querySelector('main').dataset.task !== before", arg=before)
+    page = signed_in(browser, address, "alice")
+    page.goto("/queues/support-intents/grid")
+    page.click("text=Take up to")
+    page.wait_for_selector("main table tbody tr")
+    everywhere(browser, page, "grid")
+    page = signed_in(browser, address, "bob")
+    page.goto("/queues/reply-drafts/items")
+    page.click("tbody a")
+    page.click("a.button:text('Comment')")
+    page.fill("#body", "@alice, is this the tone that we agreed on?")
+    take(page, "conversation")
+    page.keyboard.press("Control+Enter")
+    page.wait_for_load_state()
+    page.goto("/queues/support-intents/items")
+    page.click("tbody a")
+    everywhere(browser, page, "item")
+
+
+def table(browser: Browser, address: str) -> None:
+    """A table becomes a queue."""
+    page = signed_in(browser, address, "admin")
+    page.goto("/start/table")
+    take(page, "table")
+    page.set_input_files("#file", {"name": "cards.csv", "mimeType": "text/csv", "buffer": TABLE.encode()})
+    page.wait_for_selector("#trial")
+    page.screenshot(path=FOLDER / "table-proposal.png", full_page=True)
+    page.click("text=Make the queue and fill it")
+    page.wait_for_load_state()
 
 
 def site(browser: Browser, address: str) -> None:
@@ -140,10 +200,6 @@ def site(browser: Browser, address: str) -> None:
         take(narrow, f"{name}-390-dark")
         page.context.close()
         narrow.context.close()
-    page = signed_in(browser, address, "bob")
-    page.goto("/queues/invoices/items")
-    page.click("tbody a")
-    take(page, "item")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext
 from flask_wtf import FlaskForm
 from wtforms import (
     BooleanField,
@@ -25,42 +27,49 @@ from reviewqueue.accounts.passwords import LONGEST, SHORTEST
 from reviewqueue.accounts.preferences import BREAKS, Preferences
 from reviewqueue.accounts.tokens import LONGEST_DAYS, MOST_REQUESTS
 from reviewqueue.core.access import Scope
+from reviewqueue.core.language import choices, gettext, spoken
+from reviewqueue.core.vocabulary import word
 from reviewqueue.core.writing import STYLES
 from reviewqueue.errors import Conflict, Error, Invalid
 from reviewqueue.models.states import Images, QueueRole, SiteRole
 
 SITE_ROLES = {
-    SiteRole.MEMBER.value: "Member: does what their queues say",
-    SiteRole.AUDITOR.value: "Auditor: reads everything, changes nothing",
-    SiteRole.ADMIN.value: "Administrator: people, tokens, queues",
+    SiteRole.MEMBER.value: word("Member: does what their queues say"),
+    SiteRole.AUDITOR.value: word("Auditor: reads everything, changes nothing"),
+    SiteRole.ADMIN.value: word("Administrator: people, tokens, queues"),
 }
 QUEUE_ROLES = {
-    QueueRole.REVIEWER.value: "Reviewer: claims and decides",
-    QueueRole.LEAD.value: "Lead: also takes escalations, sees the history",
-    QueueRole.ANALYST.value: "Analyst: exports, sees the history",
+    QueueRole.REVIEWER.value: word("Reviewer: claims and decides"),
+    QueueRole.LEAD.value: word("Lead: also takes escalations, sees the history"),
+    QueueRole.ANALYST.value: word("Analyst: exports, sees the history"),
 }
 SCOPES = {
-    Scope.ITEMS_WRITE: "Submit items",
-    Scope.ITEMS_READ: "Read items and their resolutions",
-    Scope.EXPORTS: "Make and download exports",
-    Scope.QUEUES_WRITE: "Configure queues",
-    Scope.METRICS: "Read metrics",
-    Scope.REVIEW: "Review: claim and decide",
+    Scope.ITEMS_WRITE: word("Submit items"),
+    Scope.ITEMS_READ: word("Read items and their resolutions"),
+    Scope.EXPORTS: word("Make and download exports"),
+    Scope.QUEUES_WRITE: word("Configure queues"),
+    Scope.METRICS: word("Read metrics"),
+    Scope.REVIEW: word("Review: claim and decide"),
 }
 
 IMAGES = {
-    Images.SHOWN.value: "Shown as they are",
-    Images.GREY.value: "Without colour, until I ask",
-    Images.HIDDEN.value: "Hidden, until I ask",
+    Images.SHOWN.value: word("Shown as they are"),
+    Images.GREY.value: word("Without colour, until I ask"),
+    Images.HIDDEN.value: word("Hidden, until I ask"),
 }
-BREAK_CHOICES = {"": "Never"} | {str(minutes): f"After {minutes} minutes at the desk" for minutes in BREAKS}
-STYLE_CHOICES = {"": "As this browser asks"} | {name: style.title for name, style in STYLES.items()}
+STYLE_CHOICES = {"": word("As this browser asks")} | {name: style.title for name, style in STYLES.items()}
+
+
+def _breaks() -> dict[str, str]:
+    return {"": gettext("Never")} | {
+        str(minutes): gettext("After %(minutes)s minutes at the desk", minutes=minutes) for minutes in BREAKS
+    }
 
 
 def printable(_form: Form, field: Field) -> None:
     """Nothing that no keyboard types: control characters, NUL."""
     if field.data and not str(field.data).isprintable():
-        raise ValidationError("Remove the characters that cannot be shown.")
+        raise ValidationError(_("Remove the characters that cannot be shown."))
 
 
 def stripped(text: str | None) -> str | None:
@@ -71,7 +80,7 @@ def stripped(text: str | None) -> str | None:
 def some_chosen(_form: Form, field: Field) -> None:
     """At least one. Unlike `InputRequired` it does not ask the browser for each single box."""
     if not field.data:
-        raise ValidationError("Choose at least one.")
+        raise ValidationError(_("Choose at least one."))
 
 
 def _checkboxes(label: str, **options: Any) -> SelectMultipleField:
@@ -80,14 +89,17 @@ def _checkboxes(label: str, **options: Any) -> SelectMultipleField:
 
 class LoginForm(FlaskForm):  # type: ignore[misc]
     email = EmailField(
-        "E-mail",
+        lazy_gettext("E-mail"),
         filters=[stripped],
-        validators=[InputRequired("Type your e-mail."), Length(max=254), printable],
+        validators=[InputRequired(lazy_gettext("Type your e-mail.")), Length(max=254), printable],
         render_kw={"autocomplete": "username", "autofocus": True},
     )
     password = PasswordField(
-        "Password",
-        validators=[InputRequired("Type your password."), Length(max=LONGEST, message="The password is too long.")],
+        lazy_gettext("Password"),
+        validators=[
+            InputRequired(lazy_gettext("Type your password.")),
+            Length(max=LONGEST, message=lazy_gettext("The password is too long.")),
+        ],
         render_kw={"autocomplete": "current-password"},
     )
     next = HiddenField()
@@ -95,48 +107,55 @@ class LoginForm(FlaskForm):  # type: ignore[misc]
 
 class PasswordForm(FlaskForm):  # type: ignore[misc]
     current = PasswordField(
-        "Current password",
-        validators=[InputRequired("Type your current password."), Length(max=LONGEST)],
+        lazy_gettext("Current password"),
+        validators=[InputRequired(lazy_gettext("Type your current password.")), Length(max=LONGEST)],
         render_kw={"autocomplete": "current-password"},
     )
     password = PasswordField(
-        "New password",
-        description=f"At least {SHORTEST} characters. A few words in a row are easy to keep in mind.",
-        validators=[InputRequired("Type the new password."), Length(max=LONGEST)],
+        lazy_gettext("New password"),
+        description=lazy_gettext(
+            "At least %(shortest)s characters. A few words in a row are easy to keep in mind.", shortest=SHORTEST
+        ),
+        validators=[InputRequired(lazy_gettext("Type the new password.")), Length(max=LONGEST)],
         render_kw={"autocomplete": "new-password", "minlength": SHORTEST},
     )
     repeat = PasswordField(
-        "New password again",
-        validators=[InputRequired("Type it again."), EqualTo("password", "The two new passwords differ.")],
+        lazy_gettext("New password again"),
+        validators=[
+            InputRequired(lazy_gettext("Type it again.")),
+            EqualTo("password", lazy_gettext("The two new passwords differ.")),
+        ],
         render_kw={"autocomplete": "new-password"},
     )
 
 
 class PersonForm(FlaskForm):  # type: ignore[misc]
     email = EmailField(
-        "E-mail", filters=[stripped], validators=[InputRequired("Type an e-mail."), Length(max=254), printable]
+        lazy_gettext("E-mail"),
+        filters=[stripped],
+        validators=[InputRequired(lazy_gettext("Type an e-mail.")), Length(max=254), printable],
     )
     name = StringField(
-        "Name",
+        lazy_gettext("Name"),
         filters=[stripped],
-        description="Shown to colleagues. Without one, the part of the e-mail before the @.",
+        description=lazy_gettext("Shown to colleagues. Without one, the part of the e-mail before the @."),
         validators=[Optional(), Length(max=200), printable],
     )
-    role = SelectField("Role on the site", choices=SITE_ROLES, default=SiteRole.MEMBER.value)
+    role = SelectField(lazy_gettext("Role on the site"), choices=choices(SITE_ROLES), default=SiteRole.MEMBER.value)
 
 
 class PreferencesForm(FlaskForm):  # type: ignore[misc]
-    images = RadioField("Images in items", choices=IMAGES, default=Images.SHOWN.value)
-    covers_warned = BooleanField("Cover the items of queues with a content warning until I ask for each")
-    break_minutes = SelectField("Propose a break", choices=BREAK_CHOICES, default="")
+    images = RadioField(lazy_gettext("Images in items"), choices=choices(IMAGES), default=Images.SHOWN.value)
+    covers_warned = BooleanField(lazy_gettext("Cover the items of queues with a content warning until I ask for each"))
+    break_minutes = SelectField(lazy_gettext("Propose a break"), choices=_breaks, default="")
     time_zone = StringField(
-        "Time zone",
+        lazy_gettext("Time zone"),
         filters=[stripped],
-        description="As in Europe/Berlin. Left empty: UTC.",
+        description=lazy_gettext("As in Europe/Berlin. Left empty: UTC."),
         validators=[Optional(), Length(max=64)],
         render_kw={"list": "zones", "autocomplete": "off"},
     )
-    style = SelectField("Dates and numbers", choices=STYLE_CHOICES, default="")
+    style = SelectField(lazy_gettext("Dates and numbers"), choices=choices(STYLE_CHOICES), default="")
 
     def wanted(self) -> Preferences:
         minutes = self.break_minutes.data
@@ -148,31 +167,37 @@ class PreferencesForm(FlaskForm):  # type: ignore[misc]
 
 
 class RoleForm(FlaskForm):  # type: ignore[misc]
-    role = SelectField("Role on the site", choices=SITE_ROLES)
+    role = SelectField(lazy_gettext("Role on the site"), choices=choices(SITE_ROLES))
 
 
 class TokenForm(FlaskForm):  # type: ignore[misc]
     """`review` is offered on personal tokens alone."""
 
     name = StringField(
-        "Name",
+        lazy_gettext("Name"),
         filters=[stripped],
-        description="What it is for, so that it can be told from others.",
-        validators=[InputRequired("Give the token a name."), Length(max=200), printable],
+        description=lazy_gettext("What it is for, so that it can be told from others."),
+        validators=[InputRequired(lazy_gettext("Give the token a name.")), Length(max=200), printable],
     )
-    scopes = _checkboxes("May", validators=[some_chosen])
-    queues = _checkboxes("Only in these queues", description="None chosen: in all queues.")
+    scopes = _checkboxes(lazy_gettext("May"), validators=[some_chosen])
+    queues = _checkboxes(lazy_gettext("Only in these queues"), description=lazy_gettext("None chosen: in all queues."))
     expires_days = IntegerField(
-        "Ends after days",
-        description="Empty: never.",
-        validators=[Optional(), NumberRange(1, LONGEST_DAYS, f"Between 1 and {LONGEST_DAYS} days.")],
+        lazy_gettext("Ends after days"),
+        description=lazy_gettext("Empty: never."),
+        validators=[
+            Optional(),
+            NumberRange(1, LONGEST_DAYS, lazy_gettext("Between 1 and %(longest)s days.", longest=LONGEST_DAYS)),
+        ],
         render_kw={"inputmode": "numeric", "min": 1, "max": LONGEST_DAYS},
     )
 
     requests_per_second = IntegerField(
-        "Requests a second",
-        description="In each web process; more are told to wait. Empty: as many as the site lets.",
-        validators=[Optional(), NumberRange(1, MOST_REQUESTS, f"Between 1 and {MOST_REQUESTS:,}.")],
+        lazy_gettext("Requests a second"),
+        description=lazy_gettext("In each web process; more are told to wait. Empty: as many as the site lets."),
+        validators=[
+            Optional(),
+            NumberRange(1, MOST_REQUESTS, lazy_gettext("Between 1 and %(most)s.", most=f"{MOST_REQUESTS:,}")),
+        ],
         render_kw={"inputmode": "numeric", "min": 1, "max": MOST_REQUESTS},
     )
 
@@ -181,7 +206,7 @@ class TokenForm(FlaskForm):  # type: ignore[misc]
         if personal:
             del self.requests_per_second
         self.scopes.choices = {
-            scope.value: words for scope, words in SCOPES.items() if personal or scope is not Scope.REVIEW
+            scope.value: spoken(words) for scope, words in SCOPES.items() if personal or scope is not Scope.REVIEW
         }
         self.queues.choices = queues
         return self
@@ -189,9 +214,13 @@ class TokenForm(FlaskForm):  # type: ignore[misc]
 
 class MemberForm(FlaskForm):  # type: ignore[misc]
     email = EmailField(
-        "E-mail", filters=[stripped], validators=[InputRequired("Type an e-mail."), Length(max=254), printable]
+        lazy_gettext("E-mail"),
+        filters=[stripped],
+        validators=[InputRequired(lazy_gettext("Type an e-mail.")), Length(max=254), printable],
     )
-    role = SelectField("Role in this queue", choices=QUEUE_ROLES, default=QueueRole.REVIEWER.value)
+    role = SelectField(
+        lazy_gettext("Role in this queue"), choices=choices(QUEUE_ROLES), default=QueueRole.REVIEWER.value
+    )
 
 
 class PlainForm(FlaskForm):  # type: ignore[misc]

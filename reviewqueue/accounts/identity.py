@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from flask import Flask, current_app, flash, g, redirect, request, session, url_for
+from flask_babel import gettext as _
 from flask_login import LoginManager, UserMixin, current_user, login_user
 from sqlalchemy import bindparam, or_, select, update
 from sqlalchemy.orm import Session
@@ -82,7 +83,7 @@ def _identify() -> AnyResponse | None:
     if user.rotate or user.stale:
         _keep(user)
     if user.must_change_password and request.endpoint not in _WITH_OLD_PASSWORD:
-        flash("Choose a password of your own first.", "warning")
+        flash(_("Choose a password of your own first."), "warning")
         return redirect(url_for("accounts.account"), 303)
     return None
 

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from reviewqueue.core import trail
 from reviewqueue.core.access import Actor
 from reviewqueue.core.db import clock
+from reviewqueue.core.language import gettext
 from reviewqueue.errors import NotFound
 from reviewqueue.models import WebSession
 
@@ -33,9 +34,9 @@ class OpenSession:
     @property
     def browser(self) -> str:
         """Browser and system in words, as far as the user agent tells."""
-        browser = next((name for sign, name in _BROWSERS if sign in self.user_agent), "A browser")
+        browser = next((name for sign, name in _BROWSERS if sign in self.user_agent), gettext("A browser"))
         system = next((name for sign, name in _SYSTEMS if sign in self.user_agent), None)
-        return f"{browser} on {system}" if system else browser
+        return gettext("%(browser)s on %(system)s", browser=browser, system=system) if system else browser
 
 
 # In this order: each browser also claims to be those after it.

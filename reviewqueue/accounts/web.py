@@ -6,6 +6,8 @@ from dataclasses import asdict
 from typing import Any
 
 from flask import Blueprint, current_app, flash, g, make_response, redirect, render_template, request, session, url_for
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext, ngettext
 from werkzeug.wrappers import Response
 
 from reviewqueue.accounts import devices, forms, identity, logins, memberships, people, preferences, sessions, tokens
@@ -15,13 +17,14 @@ from reviewqueue.core.access import Action, Actor, may, require
 from reviewqueue.core.db import read_session, write_session
 from reviewqueue.core.http import signed_in
 from reviewqueue.core.ids import known_id
+from reviewqueue.core.language import spoken
 from reviewqueue.core.writing import zones
 from reviewqueue.errors import Conflict, Error, Invalid, NotFound, TooMany
 from reviewqueue.models.states import QueueRole, SiteRole
 
 blueprint = Blueprint("accounts", __name__)
 
-WRONG = "The e-mail or the password is not right."
+WRONG = lazy_gettext("The e-mail or the password is not right.")
 
 
 # -- signing in and out -----------------------------------------------------------------------------------------------
@@ -156,7 +159,7 @@ def password() -> Any:
         forms.blame(form, error, field="current")
         return _account_page(http.status_of(error), password_form=form)
     identity.enter(session_id)
-    flash("Password changed. All other sessions were signed out.", "good")
+    flash(_("Password changed. All other sessions were signed out."), "good")
     return redirect(url_for("accounts.account"), 303)
 
 
@@ -193,7 +196,7 @@ def save_preferences() -> Any:
             forms.blame(form, error)
     if form.errors:
         return _account_page(422, preferences_form=form)
-    flash("Kept. It holds from the next page on.", "good")
+    flash(_("Kept. It holds from the next page on."), "good")
     return redirect(url_for("accounts.account"), 303)
 
 
@@ -202,7 +205,7 @@ def save_preferences() -> Any:
 def end_other_sessions() -> Response:
     with write_session() as writer:
         count = sessions.end_others(session=writer, actor=_me(), current=g.session_id)
-    flash(f"Signed out {count} other session{'' if count == 1 else 's'}.", "good")
+    flash(ngettext("Signed out %(num)s other session.", "Signed out %(num)s other sessions.", count), "good")
     return redirect(url_for("accounts.account"), 303)
 
 
@@ -211,7 +214,7 @@ def end_other_sessions() -> Response:
 def end_session(handle: str) -> Response:
     with write_session() as writer:
         sessions.end_one(session=writer, actor=_me(), handle=handle)
-    flash("Signed out that session.", "good")
+    flash(_("Signed out that session."), "good")
     return redirect(url_for("accounts.account"), 303)
 
 
@@ -257,7 +260,7 @@ def _token_fields(form: forms.TokenForm) -> dict[str, Any]:
 def revoke_personal_token(token_id: str) -> Response:
     with write_session() as writer:
         tokens.revoke_own(session=writer, actor=_me(), token_id=token_id)
-    flash("Token revoked. It stopped working at once.", "good")
+    flash(_("Token revoked. It stopped working at once."), "good")
     return redirect(url_for("accounts.account"), 303)
 
 
@@ -358,7 +361,7 @@ def change_role(person_id: str) -> Any:
             forms.blame(form, conflict, field="role")
     if form.errors or error is not None:
         return _person_page(person_id, 422 if error is None else http.status_of(error), form=form)
-    flash("Role changed. Their sessions were signed out.", "good")
+    flash(_("Role changed. Their sessions were signed out."), "good")
     return redirect(url_for("accounts.person", person_id=person_id), 303)
 
 
@@ -369,7 +372,7 @@ def disable(person_id: str) -> Response:
     try:
         with write_session() as writer:
             people.disable(session=writer, actor=_me(), person_id=known_id(person_id))
-        flash("Disabled. Sessions and tokens ended, claims went back, drafts went to the lead.", "good")
+        flash(_("Disabled. Sessions and tokens ended, claims went back, drafts went to the lead."), "good")
     except Conflict as error:
         flash(error.message, "bad")
     return redirect(url_for("accounts.person", person_id=person_id), 303)
@@ -381,7 +384,7 @@ def enable(person_id: str) -> Response:
     require(_me(), Action.MANAGE_PEOPLE)
     with write_session() as writer:
         people.enable(session=writer, actor=_me(), person_id=known_id(person_id))
-    flash("Enabled. Tokens stay revoked; new ones can be made.", "good")
+    flash(_("Enabled. Tokens stay revoked; new ones can be made."), "good")
     return redirect(url_for("accounts.person", person_id=person_id), 303)
 
 
@@ -446,7 +449,7 @@ def revoke_token(token_id: str) -> Response:
     require(_me(), Action.MANAGE_TOKENS)
     with write_session() as writer:
         tokens.revoke(session=writer, actor=_me(), token_id=token_id)
-    flash("Token revoked. It stopped working at once.", "good")
+    flash(_("Token revoked. It stopped working at once."), "good")
     return redirect(url_for("accounts.token_list"), 303)
 
 
@@ -489,7 +492,7 @@ def add_member(slug: str) -> Any:
     except (Conflict, NotFound) as error:
         forms.blame(form, error, field="email")
         return _members_page(slug, 422, form=form)
-    flash(f"{form.email.data} is {form.role.data} now.", "good")
+    flash(_("%(email)s is %(role)s now.", email=form.email.data, role=spoken(form.role.data)), "good")
     return redirect(url_for("accounts.members", slug=slug), 303)
 
 
@@ -500,5 +503,5 @@ def remove_member(slug: str, membership_id: str) -> Response:
         memberships.find_queue(reader, _me(), slug, Action.MANAGE_MEMBERS)
     with write_session() as writer:
         memberships.remove(session=writer, actor=_me(), slug=slug, membership_id=known_id(membership_id))
-    flash("Removed.", "good")
+    flash(_("Removed."), "good")
     return redirect(url_for("accounts.members", slug=slug), 303)

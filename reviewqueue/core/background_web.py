@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Blueprint, current_app, flash, g, redirect, render_template, url_for
+from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from reviewqueue.core import background, background_state
@@ -43,5 +44,8 @@ def retry_all() -> Response:
 def _retried(row_id: int | None) -> Response:
     with write_session() as session:
         count = background.retry(session=session, actor=g.actor, row_id=row_id)
-    flash(f"{count} to be tried again." if count else "Nothing has failed.", "good" if count else "info")
+    flash(
+        _("%(count)s to be tried again.", count=count) if count else _("Nothing has failed."),
+        "good" if count else "info",
+    )
     return redirect(url_for("background.show"), 303)

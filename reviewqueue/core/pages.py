@@ -7,14 +7,16 @@ from datetime import UTC, datetime
 from flask import Flask, g, has_request_context, request
 
 from reviewqueue.core.access import Action, Actor, may
-from reviewqueue.core.writing import STYLES, Writing, style_of, writing
+from reviewqueue.core.language import gettext, spoken
+from reviewqueue.core.vocabulary import word
+from reviewqueue.core.writing import STYLES, Writing, writing
 
 ADMIN_PAGES = (
-    ("people", "People", "/admin/people", Action.READ_PEOPLE),
-    ("tokens", "Tokens", "/admin/tokens", Action.READ_TOKENS),
-    ("queues", "Queues", "/admin/queues", Action.READ_CONFIGURATION),
-    ("imports", "Imports", "/admin/imports", Action.CONFIGURE_QUEUES),
-    ("background", "Background", "/admin/background", Action.SEE_BACKGROUND),
+    ("people", word("People"), "/admin/people", Action.READ_PEOPLE),
+    ("tokens", word("Tokens"), "/admin/tokens", Action.READ_TOKENS),
+    ("queues", word("Queues"), "/admin/queues", Action.READ_CONFIGURATION),
+    ("imports", word("Imports"), "/admin/imports", Action.CONFIGURE_QUEUES),
+    ("background", word("Background"), "/admin/background", Action.SEE_BACKGROUND),
 )
 
 
@@ -38,30 +40,36 @@ def may_anywhere(actor: Actor, action: Action) -> bool:
 
 def admin_pages(actor: Actor) -> list[tuple[str, str, str]]:
     """Name, title and path of the administration pages that `actor` may open."""
-    return [(name, title, path) for name, title, path, action in ADMIN_PAGES if may_anywhere(actor, action)]
+    return [(name, spoken(title), path) for name, title, path, action in ADMIN_PAGES if may_anywhere(actor, action)]
 
 
 def duration(seconds: float) -> str:
     """`seconds` in the two largest units that say enough: `48 s`, `12 min`, `3 h 12 min`, `2 d 4 h`."""
     whole = max(0, int(seconds))
     if whole < 60:
-        return f"{whole} s"
+        return gettext("%(seconds)s s", seconds=whole)
     minutes = whole // 60
     if minutes < 60:
-        return f"{minutes} min"
+        return gettext("%(minutes)s min", minutes=minutes)
     hours, minutes = divmod(minutes, 60)
     if hours < 48:
-        return f"{hours} h {minutes} min" if minutes and hours < 10 else f"{hours} h"
+        if minutes and hours < 10:
+            return gettext("%(hours)s h %(minutes)s min", hours=hours, minutes=minutes)
+        return gettext("%(hours)s h", hours=hours)
     days, hours = divmod(hours, 24)
-    return f"{days} d {hours} h" if hours and days < 10 else f"{days} d"
+    if hours and days < 10:
+        return gettext("%(days)s d %(hours)s h", days=days, hours=hours)
+    return gettext("%(days)s d", days=days)
 
 
 def relative(moment: datetime, now: datetime | None = None) -> str:
     """`moment` against now: `3 h 12 min ago`, `in 48 min`, `now`."""
     distance = ((now or datetime.now(UTC)) - moment).total_seconds()
     if abs(distance) < 5:
-        return "now"
-    return f"{duration(distance)} ago" if distance > 0 else f"in {duration(-distance)}"
+        return gettext("now")
+    if distance > 0:
+        return gettext("%(time)s ago", time=duration(distance))
+    return gettext("in %(time)s", time=duration(-distance))
 
 
 def seconds_until(moment: datetime) -> int:
@@ -86,8 +94,9 @@ def _writing() -> Writing:
     found: Writing | None = g.get("writing")
     if found is None:
         own = g.get("preferences")
-        asked = request.accept_languages.best_match(list(STYLES)) or style_of(request.accept_languages.best)
-        found = g.writing = writing(own and own.time_zone, (own and own.style) or asked)
+        asked = request.accept_languages
+        style = (own and own.style) or asked.best_match(list(STYLES))
+        found = g.writing = writing(own and own.time_zone, style, asked.best)
     return found
 
 

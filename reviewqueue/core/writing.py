@@ -7,6 +7,8 @@ from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
+from babel import Locale, UnknownLocaleError
+
 
 @dataclass(frozen=True)
 class Style:
@@ -34,20 +36,45 @@ class Writing:
 
     zone: tzinfo = UTC
     style: Style = STYLES[PLAIN]
+    locale: str | None = None
+    """Of a language without a style here: then as the CLDR has it."""
 
     def moment(self, at: datetime) -> str:
         """In full, with its zone: `20 Nov 2026, 10:00:05 UTC`."""
         local = at.astimezone(self.zone)
+        if self.locale is not None:
+            from babel.dates import format_datetime
+
+            return f"{format_datetime(local, tzinfo=self.zone, locale=self.locale)} {local:%Z}"
         return f"{local.strftime(self.style.moment)} {local:%Z}"
 
     def number(self, count: int) -> str:
+        if self.locale is not None:
+            from babel.numbers import format_decimal
+
+            return format_decimal(count, locale=self.locale)
         return f"{count:,}".replace(",", self.style.between)
 
 
-def writing(time_zone: str | None, style: str | None) -> Writing:
-    """What is not known any more counts as not given."""
+def writing(time_zone: str | None, style: str | None, language: str | None = None) -> Writing:
+    """What is not known any more counts as not given. Without a style it is that of `language`."""
     zone: tzinfo = ZoneInfo(time_zone) if time_zone in zones() else UTC
-    return Writing(zone, STYLES.get(style or PLAIN, STYLES[PLAIN]))
+    if style in STYLES:
+        return Writing(zone, STYLES[style])
+    return Writing(zone, STYLES[style_of(language)], None if _has_style(language) else _known(language))
+
+
+@lru_cache(maxsize=256)
+def _known(language: str | None) -> str | None:
+    """`pt-BR` as `pt_BR`; None for what no locale is known of."""
+    try:
+        return str(Locale.parse(language or "", sep="-"))
+    except (ValueError, TypeError, UnknownLocaleError):
+        return None
+
+
+def _has_style(language: str | None) -> bool:
+    return (language or "").lower().split("-")[0] in STYLES
 
 
 @lru_cache(maxsize=1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Blueprint, redirect, render_template, request, url_for
+from flask_babel import lazy_gettext
 from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response
 from wtforms import BooleanField, SelectField, SelectMultipleField
@@ -15,6 +16,8 @@ from reviewqueue.core.access import Action
 from reviewqueue.core.db import read_session, write_session
 from reviewqueue.core.http import actor, cursor_of, id_cursor, signed_in
 from reviewqueue.core.ids import known_id
+from reviewqueue.core.language import choices
+from reviewqueue.core.vocabulary import word
 from reviewqueue.errors import Invalid
 from reviewqueue.feedback import exports
 from reviewqueue.feedback.api import send
@@ -24,38 +27,33 @@ from reviewqueue.queues.catalog import queues_for
 blueprint = Blueprint("feedback", __name__)
 PAGE = 25
 BY_TITLES = {
-    ResolvedBy.PEOPLE: "People",
-    ResolvedBy.ROUTING: "Routing: passed without a person",
-    ResolvedBy.DEFAULT: "Default: nobody answered in time",
-    ResolvedBy.DUPLICATE: "Duplicate: answered as the same input was before",
+    ResolvedBy.PEOPLE: word("People"),
+    ResolvedBy.ROUTING: word("Routing: passed without a person"),
+    ResolvedBy.DEFAULT: word("Default: nobody answered in time"),
+    ResolvedBy.DUPLICATE: word("Duplicate: answered as the same input was before"),
 }
 
 
 FORMAT_TITLES = {
-    "jsonl": "JSONL: one feedback record a line",
-    "csv": "CSV: one row an item",
-    "coco": "COCO: boxes on pictures",
-    "label-studio": "Label Studio: tasks with predictions and annotations",
+    "jsonl": word("JSONL: one feedback record a line"),
+    "csv": word("CSV: one row an item"),
+    "coco": word("COCO: boxes on pictures"),
+    "label-studio": word("Label Studio: tasks with predictions and annotations"),
 }
 
 
 class ExportForm(FlaskForm):  # type: ignore[misc]
-    queue = SelectField("Queue")
+    queue = SelectField(lazy_gettext("Queue"))
     format = SelectField(
-        "Format",
-        choices={
-            "jsonl": "JSONL: one feedback record a line",
-            "csv": "CSV: one row an item",
-            "coco": "COCO: boxes on pictures",
-            "label-studio": "Label Studio: tasks with predictions and annotations",
-        },
+        lazy_gettext("Format"),
+        choices=choices(FORMAT_TITLES),
     )
     by = SelectMultipleField(
-        "Resolved by", choices={by.value: title for by, title in BY_TITLES.items()},
-        description="None marked: what people decided, agreeing audits of passed items among it.",
+        lazy_gettext("Resolved by"), choices=choices({by.value: title for by, title in BY_TITLES.items()}),
+        description=lazy_gettext("None marked: what people decided, agreeing audits of passed items among it."),
         option_widget=CheckboxInput(), widget=ListWidget(prefix_label=False),
     )  # fmt: skip
-    include_test = BooleanField("Test items, too")
+    include_test = BooleanField(lazy_gettext("Test items, too"))
 
 
 @blueprint.get("/exports")

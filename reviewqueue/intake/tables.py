@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from reviewqueue.core.vocabulary import word
 from reviewqueue.errors import Fault, Invalid
 
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
@@ -20,9 +21,10 @@ _NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?")
 
 Kind = Literal["text", "number", "integer", "boolean"]
 PLACES = {
-    "input": "Shown to the reviewer", "output": "What the model says", "confidence": "How sure the model is, 0 to 1",
-    "external_id": "Your id", "model": "Model", "model_version": "Version of the model",
-    "explanation": "The model's explanation", "metadata": "Shown small, and kept", "": "Left out",
+    "input": word("Shown to the reviewer"), "output": word("What the model says"),
+    "confidence": word("How sure the model is, 0 to 1"),
+    "external_id": word("Your id"), "model": word("Model"), "model_version": word("Version of the model"),
+    "explanation": word("The model's explanation"), "metadata": word("Shown small, and kept"), "": word("Left out"),
 }  # fmt: skip
 """What a column may be, in words. Inputs, outputs and metadata may be many; of the others there is one."""
 

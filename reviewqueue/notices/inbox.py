@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import func, insert, literal, select, update
+from sqlalchemy import bindparam, func, insert, literal, select, update
 from sqlalchemy.orm import Session, aliased
 
 from reviewqueue.core import outbox
@@ -47,8 +47,16 @@ def tell(
 
 def unread(*, session: Session, actor: Actor) -> int:
     """How many notices `actor` has not read, counted up to a limit. Index ix_notice_unread."""
-    some = select(literal(1)).where(Notice.person_id == actor.id, Notice.read_at.is_(None)).limit(MOST_COUNTED + 1)
-    return session.execute(select(func.count()).select_from(some.subquery())).scalar_one()
+    return int(session.execute(_UNREAD, {"person_id": actor.id}).scalar_one())
+
+
+def _count_unread() -> Any:
+    each = table(Notice).c
+    some = select(literal(1)).where(each.person_id == bindparam("person_id"), each.read_at.is_(None))
+    return select(func.count()).select_from(some.limit(MOST_COUNTED + 1).subquery())
+
+
+_UNREAD = _count_unread()
 
 
 def mine(*, session: Session, actor: Actor, cursor: str | None) -> tuple[list[Any], str | None]:

@@ -10,24 +10,26 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from reviewqueue.config import SMTP_PORTS, Settings
+from reviewqueue.core.language import gettext
+from reviewqueue.core.vocabulary import word
 from reviewqueue.models.states import NoticeKind
 
 SECONDS = 15.0
 """Timeout of each step with the server."""
 SAYS = {
-    NoticeKind.MENTIONED: "{by} mentioned you on {item}",
-    NoticeKind.REPLIED: "{by} replied on {item}",
-    NoticeKind.ASSIGNED: "{by} gave {item} to you",
-    NoticeKind.ESCALATED: "{by} escalated {item}",
-    NoticeKind.FOLLOW_UP: "Due again: {item}",
-    NoticeKind.REOPENING_ASKED: "{by} asks to have {item} judged once more",
+    NoticeKind.MENTIONED: word("%(by)s mentioned you on %(item)s"),
+    NoticeKind.REPLIED: word("%(by)s replied on %(item)s"),
+    NoticeKind.ASSIGNED: word("%(by)s gave %(item)s to you"),
+    NoticeKind.ESCALATED: word("%(by)s escalated %(item)s"),
+    NoticeKind.FOLLOW_UP: word("Due again: %(item)s"),
+    NoticeKind.REOPENING_ASKED: word("%(by)s asks to have %(item)s judged once more"),
 }
 
 
 def says(notice: Any) -> str:
     """What a notice tells, in one line without control characters: names come from programs and people."""
-    item = notice.external_id or f"item {notice.item_id}"
-    text = SAYS[notice.kind].format(by=notice.by_name or "The queue", item=item[:100])
+    item = notice.external_id or gettext("item %(id)s", id=notice.item_id)
+    text = gettext(SAYS[notice.kind], by=notice.by_name or gettext("The queue"), item=item[:100])
     return " ".join("".join(character if character.isprintable() else " " for character in text).split())
 
 
@@ -41,10 +43,10 @@ def letter(settings: Settings, notice: Any) -> EmailMessage:
     domain = parseaddr(settings.mail_from)[1].rpartition("@")[2] or "localhost"
     message["Message-ID"] = f"<{notice.id}@{domain}>"
     message["Auto-Submitted"] = "auto-generated"
-    lines = [f"{says(notice)}, in the queue {notice.queue}.", ""]
+    lines = [gettext("%(notice)s, in the queue %(queue)s.", notice=says(notice), queue=notice.queue), ""]
     if settings.public_url:
         lines += [f"{settings.public_url}/notices/{notice.id}", ""]
-    lines.append("You can switch these letters off on the page of your notices.")
+    lines.append(gettext("You can switch these letters off on the page of your notices."))
     message.set_content("\n".join(lines))
     return message
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flask import Blueprint, flash, g, redirect, render_template, request, url_for
+from flask_babel import gettext as _
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.wrappers import Response
 
@@ -53,7 +54,7 @@ def set_mailed() -> Response:
     wanted = request.form.get("mailed") == "1"
     with write_session() as session:
         inbox.set_mailed(session=session, actor=actor(), wanted=wanted)
-    flash("Notices come by e-mail, too." if wanted else "Notices come by e-mail no more.", "good")
+    flash(_("Notices come by e-mail, too.") if wanted else _("Notices come by e-mail no more."), "good")
     return redirect(url_for("notices.index"), 303)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 from flask import Blueprint, Response, flash, make_response, redirect, render_template, request, url_for
+from flask_babel import gettext as _
 from werkzeug.datastructures import FileStorage
 
 from reviewqueue.core.access import Action, require
@@ -86,7 +87,7 @@ def _changed(proposal: tables.Proposal, form: TableForm) -> Any:
             )
     except (Invalid, Conflict) as error:
         return _page(proposal, places, form, error=error, status=status_of(error))
-    flash(f"The queue {applied.slug} is there, you lead it, and its rows are on their way.", "good")
+    flash(_("The queue %(slug)s is there, you lead it, and its rows are on their way.", slug=applied.slug), "good")
     return redirect(url_for("imports.show", import_id=import_id), 303)
 
 

@@ -9,22 +9,31 @@ from functools import cache
 from typing import Any
 
 from reviewqueue import samples
+from reviewqueue.core.vocabulary import word
 from reviewqueue.errors import NotFound
 from reviewqueue.queues.configuration import QueueConfig, parse
 from reviewqueue.review.previews import Preview, preview
 
 _FOR = {
-    "support-intents": "A classifier reads what customers write. People confirm its label with a key, or pick another.",
-    "reply-drafts": "A model drafts replies. People send them as they are, or mend the words first.",
-    "invoices": "A reader takes fields from documents. People look at the doubtful ones and correct them.",
-    "survey-topics": "A model ticks every topic of an answer. People add what it missed and take away what is wrong.",
-    "answer-pairs": "Two or more answers to one question. People say which is better: data for preference training.",
-    "agent-replies": "An agent wants to answer and to call tools. People approve, mend the arguments, or stop it.",
-    "names-in-notes": "A model marks names, dates and numbers in a text. People mend the marks in place.",
+    "support-intents": word(
+        "A classifier reads what customers write. People confirm its label with a key, or pick another."
+    ),
+    "reply-drafts": word("A model drafts replies. People send them as they are, or mend the words first."),
+    "invoices": word("A reader takes fields from documents. People look at the doubtful ones and correct them."),
+    "survey-topics": word(
+        "A model ticks every topic of an answer. People add what it missed and take away what is wrong."
+    ),
+    "answer-pairs": word(
+        "Two or more answers to one question. People say which is better: data for preference training."
+    ),
+    "agent-replies": word(
+        "An agent wants to answer and to call tools. People approve, mend the arguments, or stop it."
+    ),
+    "names-in-notes": word("A model marks names, dates and numbers in a text. People mend the marks in place."),
 }
 _KIND = {
-    "choice": "One label", "multi_choice": "Several labels", "text": "A text", "json": "Fields",
-    "compare": "The better one", "chat": "Replies and tool calls", "spans": "Marks in a text",
+    "choice": word("One label"), "multi_choice": word("Several labels"), "text": word("A text"), "json": word("Fields"),
+    "compare": word("The better one"), "chat": word("Replies and tool calls"), "spans": word("Marks in a text"),
 }  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Blueprint, flash, g, make_response, redirect, render_template, request, url_for
+from flask_babel import gettext as _
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.wrappers import Response
 
@@ -115,7 +116,7 @@ def create_queue(template: str) -> Any:
     except (Conflict, Invalid) as error:
         blame(form, error, field="name")
         return _template_page(found, form, status_of(error))
-    flash(f"{form.title.data} is there, and you are its lead.", "good")
+    flash(_("%(title)s is there, and you are its lead.", title=form.title.data), "good")
     return redirect(url_for(".index"), 303)
 
 
@@ -138,7 +139,7 @@ def send_item() -> Any:
             raise answer.refused
     except (Invalid, Conflict, NotFound) as error:
         return _page(status_of(error) if not isinstance(error, NotFound) else 422, item=form, error=error)
-    flash("Sent. Now decide it as your reviewers will.", "good")
+    flash(_("Sent. Now decide it as your reviewers will."), "good")
     return redirect(url_for(".index"), 303)
 
 
@@ -171,7 +172,14 @@ def invite() -> Any:
         blame(form, error, field="email")
         return _page(422, invitation=form)
     if created is None:
-        flash(f"{form.email.data} had an account, and is {form.role.data} of the queue now.", "good")
+        flash(
+            _(
+                "%(email)s had an account, and is %(role)s of the queue now.",
+                email=form.email.data,
+                role=form.role.data,
+            ),
+            "good",
+        )
         return redirect(url_for(".index"), 303)
     return _page(201, created=created)
 
@@ -202,5 +210,5 @@ def put_away() -> Response:
     """Enough of it."""
     with write_session() as session:
         steps.put_away(session=session, actor=actor())
-    flash("Put away. Templates and tables are under Administration, Queues.", "good")
+    flash(_("Put away. Templates and tables are under Administration, Queues."), "good")
     return redirect(url_for("review.home"), 303)

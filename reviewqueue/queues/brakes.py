@@ -20,6 +20,11 @@ from reviewqueue.models.states import BrakeKind
 
 LONGEST_WHY = 500
 _brake = table(Brake).c
+_PULLED = (
+    select(*_brake, table(Queue).c.slug, table(Queue).c.title)
+    .outerjoin_from(table(Brake), table(Queue), and_(table(Queue).c.id == _brake.queue_id))
+    .order_by(_brake.queue_id.is_not(None), _brake.pulled_at)
+)
 
 
 def pull(*, session: Session, actor: Actor, kind: BrakeKind, queue_id: str | None, why: str) -> Brake:
@@ -109,12 +114,9 @@ def of_queue(session: Session, queue_id: str | None) -> dict[BrakeKind, Brake]:
 
 def seen_by(session: Session, actor: Actor) -> list[Any]:
     """All that are pulled where the actor may see it, the site's first: columns of `Brake`, `slug` and `title`."""
-    rows = session.execute(
-        select(*table(Brake).c, Queue.slug, Queue.title)
-        .outerjoin_from(table(Brake), table(Queue), and_(table(Queue).c.id == _brake.queue_id))
-        .order_by(_brake.queue_id.is_not(None), _brake.pulled_at)
-    )
-    return [row for row in rows if row.queue_id is None or may(actor, Action.SEE_QUEUE, row.queue_id)]
+    return [
+        row for row in session.execute(_PULLED) if row.queue_id is None or may(actor, Action.SEE_QUEUE, row.queue_id)
+    ]
 
 
 def as_json(brake: Any) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from typing import Any
 
 import yaml
 from flask import Blueprint, flash, g, redirect, render_template, request, url_for
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext
 from flask_wtf import FlaskForm
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
@@ -18,6 +20,7 @@ from wtforms.validators import DataRequired, Length, Optional
 from reviewqueue.core.access import Action, require
 from reviewqueue.core.db import read_session, write_session
 from reviewqueue.core.http import actor, signed_in
+from reviewqueue.core.language import spoken
 from reviewqueue.errors import Conflict, Error, Fault, Invalid
 from reviewqueue.models.states import BrakeKind, Intake
 from reviewqueue.queues import applying, brakes, catalog, simulation
@@ -43,11 +46,11 @@ audit: {rate: 0.02}
 
 class ConfigurationForm(FlaskForm):  # type: ignore[misc]
     document = TextAreaField(
-        "Configuration", [DataRequired("Write a configuration.")],
+        lazy_gettext("Configuration"), [DataRequired(lazy_gettext("Write a configuration."))],
         render_kw={"rows": 26, "spellcheck": "false", "class": "mono"},
-        description="YAML or JSON. Applying makes a new version; items keep the one they came under.",
+        description=lazy_gettext("YAML or JSON. Applying makes a new version; items keep the one they came under."),
     )  # fmt: skip
-    note = StringField("Why", [Length(max=2000)], description="For the list of versions.")
+    note = StringField(lazy_gettext("Why"), [Length(max=2000)], description=lazy_gettext("For the list of versions."))
     expected_version = IntegerField(validators=[Optional()])
 
 
@@ -109,7 +112,10 @@ def save(slug: str | None) -> Any:
         return _page(slug, form, error=error), 422 if isinstance(error, Invalid) else 409
     if preview:
         return _page(slug, form, applied=applied, warnings=applied.warnings)
-    flash(f"Version {applied.version} is in force." if applied.changed else "Nothing to change.", "good")
+    flash(
+        _("Version %(version)s is in force.", version=applied.version) if applied.changed else _("Nothing to change."),
+        "good",
+    )
     return redirect(url_for(".show", slug=applied.slug), 303)
 
 
@@ -147,7 +153,7 @@ def change_intake(slug: str) -> Response:
     intake = Intake.OPEN if request.form.get("intake") == "open" else Intake.CLOSED
     with write_session() as session:
         applying.set_intake(session=session, actor=actor(), slug=slug, intake=intake)
-    flash("The queue takes new items." if intake is Intake.OPEN else "The queue takes no new items.", "good")
+    flash(_("The queue takes new items.") if intake is Intake.OPEN else _("The queue takes no new items."), "good")
     return redirect(url_for(".show", slug=slug), 303)
 
 
@@ -166,8 +172,9 @@ def change_archive(slug: str) -> Response:
 
 class BrakeForm(FlaskForm):  # type: ignore[misc]
     why = StringField(
-        "Why", [DataRequired("Say why."), Length(max=brakes.LONGEST_WHY)],
-        description="Everybody who works here reads it, on every page.", render_kw={"autocomplete": "off"},
+        lazy_gettext("Why"), [DataRequired(lazy_gettext("Say why.")), Length(max=brakes.LONGEST_WHY)],
+        description=lazy_gettext("Everybody who works here reads it, on every page."),
+        render_kw={"autocomplete": "off"},
     )  # fmt: skip
 
 
@@ -205,7 +212,7 @@ def release_brake(slug: str | None, kind: BrakeKind) -> Response:
     with write_session() as session:
         queue_id = _queue_to_brake(session, slug)
         if brakes.release(session=session, actor=actor(), kind=kind, queue_id=queue_id):
-            flash(f"The {kind} is over.", "good")
+            flash(_("The %(kind)s is over.", kind=spoken(kind)), "good")
     return redirect(_after_brake(slug), 303)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, or_, select
+from sqlalchemy import bindparam, insert, or_, select
 from sqlalchemy.orm import Session
 
 from reviewqueue.core import trail
@@ -19,6 +19,7 @@ from reviewqueue.core.ids import new_id
 from reviewqueue.errors import Fault, Forbidden, Invalid, NotFound
 from reviewqueue.media.reading import Picture, pictures_of
 from reviewqueue.models import Comment, Item, Membership, Person, Task
+from reviewqueue.models.base import table
 from reviewqueue.models.states import ActorKind, NoticeKind, TaskKind, TaskState
 from reviewqueue.notices import inbox
 from reviewqueue.queues.catalog import QueueHead, configuration, queue_by_id
@@ -216,11 +217,19 @@ def said_during(session: Session, check_id: str, item_id: str) -> list[Any]:
 
 def said_about(session: Session, item_id: str, *which: Any) -> list[Any]:
     """The comments on an item, oldest first. Index ix_comment_item_id_id. Asks no permission."""
-    rows = session.execute(
-        select(Comment.id, Comment.body, Comment.created_at, Person.name, Comment.person_id)
-        .join(Person, Person.id == Comment.person_id)
-        .where(Comment.item_id == item_id, *which)
-        .order_by(Comment.id.desc())
+    query = _SAID.where(*which) if which else _SAID
+    return list(reversed(session.execute(query, {"item_id": item_id}).all()))
+
+
+def _said() -> Any:
+    each, person = table(Comment).c, table(Person).c
+    return (
+        select(each.id, each.body, each.created_at, person.name, each.person_id)
+        .join_from(table(Comment), table(Person), person.id == each.person_id)
+        .where(each.item_id == bindparam("item_id"))
+        .order_by(each.id.desc())
         .limit(MOST_LISTED)
-    ).all()
-    return list(reversed(rows))
+    )
+
+
+_SAID = _said()

@@ -23,7 +23,9 @@ from reviewqueue.core.access import Action, Actor, require
 from reviewqueue.core.db import clock, database_now
 from reviewqueue.core.http import Body
 from reviewqueue.core.ids import id_at, new_id
+from reviewqueue.core.language import gettext, spoken
 from reviewqueue.core.strictjson import Raw
+from reviewqueue.core.vocabulary import word
 from reviewqueue.errors import Conflict, Invalid, NotFound
 from reviewqueue.intake.preparing import prepare
 from reviewqueue.intake.shapes import ItemShape
@@ -330,23 +332,27 @@ def feedback_json(told: Feedback | None) -> dict[str, Any] | None:
 
 def told_in_words(told: Feedback) -> str:
     """For the reviewer."""
-    return f"{_answer_told(told)}{_THEN.get(told.standing, '')}"
+    return " ".join(filter(None, [_answer_told(told), spoken(_THEN.get(told.standing, ""))]))
 
 
 _THEN: dict[StandingState | None, str] = {
-    StandingState.REVIEWING: " That was the last of your calibration, and you have passed: from now on it is work.",
-    StandingState.FAILED: " That was the last of your calibration, and fewer were met than are needed.",
-    StandingState.PAUSED: " Your checks are under this queue's bar, so you get no work here until a lead resumes it.",
+    StandingState.REVIEWING: word(
+        "That was the last of your calibration, and you have passed: from now on it is work."
+    ),
+    StandingState.FAILED: word("That was the last of your calibration, and fewer were met than are needed."),
+    StandingState.PAUSED: word(
+        "Your checks are under this queue's bar, so you get no work here until a lead resumes it."
+    ),
 }
 
 
 def _answer_told(told: Feedback) -> str:
     if told.correct:
-        return "That was a check with a known answer, and yours is it."
+        return gettext("That was a check with a known answer, and yours is it.")
     known = told.known
-    answer = "to reject it" if known.verdict is Verdict.REJECT else _words(json.loads(known.output))
+    answer = gettext("to reject it") if known.verdict is Verdict.REJECT else _words(json.loads(known.output))
     why = f" {known.note}" if known.note else ""
-    return f"That was a check with a known answer, and it is another: {answer}.{why}"
+    return gettext("That was a check with a known answer, and it is another: %(answer)s.", answer=answer) + why
 
 
 def _words(output: Any) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 from flask import Blueprint, Response, flash, jsonify, redirect, render_template, request, url_for
 from flask_babel import gettext as _
+from flask_babel import lazy_gettext, ngettext
 from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response as AnyResponse
@@ -243,7 +244,8 @@ def _decide(who: Actor, desk: Desk) -> Row:
 
 
 _DONE = {
-    Verdict.APPROVE: "Approved", Verdict.EDIT: "Correction saved", Verdict.OVERRIDE: "Correction saved",
+    Verdict.APPROVE: lazy_gettext("Approved"), Verdict.EDIT: lazy_gettext("Correction saved"),
+    Verdict.OVERRIDE: lazy_gettext("Correction saved"),
     Verdict.REJECT: "Rejected",
 }  # fmt: skip
 
@@ -288,5 +290,5 @@ def release(slug: str) -> AnyResponse:
         return _with_unkept(who, slug, unkept)
     with write_session() as session:
         count = grid.release(session=session, actor=who, slug=slug)
-    flash(f"{count} {'row' if count == 1 else 'rows'} went back to the queue.", "good")
+    flash(ngettext("%(num)s row went back to the queue.", "%(num)s rows went back to the queue.", count), "good")
     return redirect(url_for("review.queue", slug=slug), 303)

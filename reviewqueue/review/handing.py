@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import bindparam, delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from reviewqueue.core import outbox, trail
@@ -16,6 +16,7 @@ from reviewqueue.core.db import clock, database_now, on_postgresql
 from reviewqueue.core.moments import iso
 from reviewqueue.errors import Conflict, Fault, GraceOver, Invalid, NotFound
 from reviewqueue.models import Item, Queue, Skip, Task
+from reviewqueue.models.base import table
 from reviewqueue.models.lanes import restrictions
 from reviewqueue.models.states import Audience, Intake, NoticeKind, TaskKind, TaskState
 from reviewqueue.notices import inbox
@@ -193,25 +194,32 @@ def targets(*, session: Session, actor: Actor, here: QueueHead, given: Any, outp
 
 def last_skip(*, session: Session, actor: Actor) -> Any:
     """What `actor` skipped last, while it may be taken back: `task_id`, `created_at`, and `left` seconds; else None."""
-    # Index ix_skip_person_id_created_at; the configuration lets nobody undo for longer.
-    row = session.execute(
-        select(
-            Skip.task_id, Skip.created_at, Task.queue_id, Task.config_version, clock().label("now"),
-        )
-        .join(Task, Task.id == Skip.task_id)
-        .where(
-            Skip.person_id == actor.id, Skip.created_at > clock(-LONGEST_UNDO), Task.audience == Audience.REVIEWER,
-            # A check that was skipped is over; until then it might have been anybody's.
-            or_(Task.state == TaskState.OPEN, (Task.state == TaskState.CANCELLED) & (Task.kind == TaskKind.GOLD)),
-        )
-        .order_by(Skip.created_at.desc())
-        .limit(1)
-    ).one_or_none()  # fmt: skip
+    row = session.execute(_LAST_SKIP, {"person_id": actor.id}).one_or_none()
     if row is None:
         return None
     undo_seconds = configuration(session, row.queue_id, row.config_version).config.undo_seconds
     left = undo_seconds - (row.now - row.created_at).total_seconds()
     return Skipped(row.task_id, row.created_at, left) if left > 0 else None
+
+
+def _last_skip() -> Any:
+    each, task = table(Skip).c, table(Task).c
+    # Index ix_skip_person_id_created_at; the configuration lets nobody undo for longer.
+    return (
+        select(each.task_id, each.created_at, task.queue_id, task.config_version, clock().label("now"))
+        .join_from(table(Skip), table(Task), task.id == each.task_id)
+        .where(
+            each.person_id == bindparam("person_id"), each.created_at > clock(-LONGEST_UNDO),
+            task.audience == Audience.REVIEWER,
+            # A check that was skipped is over; until then it might have been anybody's.
+            or_(task.state == TaskState.OPEN, (task.state == TaskState.CANCELLED) & (task.kind == TaskKind.GOLD)),
+        )
+        .order_by(each.created_at.desc())
+        .limit(1)
+    )  # fmt: skip
+
+
+_LAST_SKIP = _last_skip()
 
 
 @dataclass(frozen=True)

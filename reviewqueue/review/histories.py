@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from reviewqueue.core import trail
@@ -29,6 +29,7 @@ from reviewqueue.models import (
     Task,
     Token,
 )
+from reviewqueue.models.base import table
 from reviewqueue.models.states import ENDED, ActorKind, ItemState
 from reviewqueue.queues.catalog import QueueHead, configuration, queue_by_id
 from reviewqueue.queues.configuration import QueueConfig
@@ -55,18 +56,27 @@ class Undoable:
 def last_undoable(*, session: Session, actor: Actor) -> Undoable | None:
     """The newest decision or skip of `actor` that they may still take back."""
     skipped = last_skip(session=session, actor=actor)
-    row = session.execute(
-        select(Decision.id, Decision.verdict, Decision.decided_at, PendingRelease.releases_at, clock().label("now"))
-        .join(PendingRelease, PendingRelease.decision_id == Decision.id)
-        .where(Decision.person_id == actor.id, PendingRelease.releases_at > clock())
-        .order_by(PendingRelease.releases_at.desc(), Decision.id.desc())
-        .limit(1)
-    ).one_or_none()
+    row = session.execute(_LAST_DECISION, {"person_id": actor.id}).one_or_none()
     if skipped is not None and (row is None or skipped.created_at > row.decided_at):
         return Undoable(None, skipped.task_id, "skip", skipped.seconds_left)
     if row is None:
         return None
     return Undoable(row.id, None, row.verdict, (row.releases_at - row.now).total_seconds())
+
+
+def _last_decision() -> Any:
+    each, pending = table(Decision).c, table(PendingRelease).c
+    return (
+        select(each.id, each.verdict, each.decided_at, pending.releases_at, clock().label("now"))
+        .join_from(table(Decision), table(PendingRelease), pending.decision_id == each.id)
+        .where(each.person_id == bindparam("person_id"), pending.releases_at > clock())
+        .order_by(pending.releases_at.desc(), each.id.desc())
+        .limit(1)
+    )
+
+
+# Every page of the desk asks this; to build it anew takes longer than its answer.
+_LAST_DECISION = _last_decision()
 
 
 def decided_by(*, session: Session, actor: Actor, task_id: str) -> bool:

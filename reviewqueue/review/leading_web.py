@@ -6,6 +6,7 @@ from collections.abc import Callable
 from urllib.parse import parse_qsl
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask_babel import gettext as _
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
@@ -55,7 +56,7 @@ def save_view(slug: str) -> Response:
                 session=session, actor=actor(), slug=slug, name=form.get("name", ""), filters=filters,
                 shared="shared" in form,
             )  # fmt: skip
-        flash("Saved.", "good")
+        flash(_("Saved."), "good")
     except (Conflict, Invalid) as error:
         flash(error.message, "warning")
     return _to_list(slug, filters)

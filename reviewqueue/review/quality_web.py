@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from reviewqueue.core.access import Action, may
@@ -38,7 +39,7 @@ def add(item_id: str) -> Response:
     try:
         with write_session() as session:
             golden.add(session=session, actor=actor(), item_id=wanted, note=note or None)
-        flash("It is gold now: people who have not seen it are given it as a check.", "good")
+        flash(_("It is gold now: people who have not seen it are given it as a check."), "good")
     except Conflict as error:
         flash(error.message, "warning")
     return redirect(url_for("review.item", item_id=wanted), 303)

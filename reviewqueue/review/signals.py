@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from reviewqueue.core.vocabulary import word
 from reviewqueue.review.agreement import Share, share
 
 CHARACTERS_A_SECOND = 60.0
@@ -46,11 +47,11 @@ class Signals:
         """What a lead may look at, in words."""
         found = []
         if self.hasty.low > MANY:
-            found.append("many decisions in less time than reading takes")
+            found.append(word("many decisions in less time than reading takes"))
         if self.streak_chance < RARE:
-            found.append("a run of approvals that chance does not explain")
+            found.append(word("a run of approvals that chance does not explain"))
         if self.passed.low > MANY:
-            found.append("wrong outputs approved")
+            found.append(word("wrong outputs approved"))
         return found
 
 

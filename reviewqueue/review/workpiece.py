@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from reviewqueue.core.access import Action, Actor, may, require
 from reviewqueue.core.db import along, clock
+from reviewqueue.core.language import gettext
 from reviewqueue.core.moments import iso
 from reviewqueue.core.strictjson import Raw, exact, raw
 from reviewqueue.errors import NotFound
@@ -237,9 +238,9 @@ def why_flagged(item: Any, kind: TaskKind, config: QueueConfig) -> list[str]:
     """Why a person sees this item, in plain words: the rule with its values, then versions."""
     lines = [_first_reason(item, kind, config)]
     if item.rule is not None:
-        lines.append(f"rule {item.rule} · version {item.config_version}")
+        lines.append(gettext("rule %(rule)s · version %(version)s", rule=item.rule, version=item.config_version))
     else:
-        lines.append(f"version {item.config_version}")
+        lines.append(gettext("version %(version)s", version=item.config_version))
     if item.model:
         lines.append(f"{item.model} {item.model_version}" if item.model_version else item.model)
     return lines
@@ -247,11 +248,11 @@ def why_flagged(item: Any, kind: TaskKind, config: QueueConfig) -> list[str]:
 
 def _first_reason(item: Any, kind: TaskKind, config: QueueConfig) -> str:
     if kind is TaskKind.AUDIT:
-        return f"Random check: {item.probability:.0%} of what passes is looked at"
+        return gettext("Random check: %(share)s of what passes is looked at", share=f"{item.probability:.0%}")
     if kind is TaskKind.ADJUDICATION:
-        return "Adjudication: reviewers disagree"
+        return gettext("Adjudication: reviewers disagree")
     if kind is TaskKind.APPEAL:
-        return "Reopened: somebody asked for a second judgement"
+        return gettext("Reopened: somebody asked for a second judgement")
     title = str(item.rule_title)
     if item.rule is None or item.rule > len(config.routing.rules):
         return title

@@ -1,6 +1,12 @@
 // Every page: menus close, Ctrl + Enter sends a form marked data-finish, parts marked data-refresh renew themselves, data-tick ticks many. All pages work without this file.
 "use strict";
 
+// A text of a script in the reader's language, with its {places} filled. What is not in the page's catalogue is English.
+const texts = JSON.parse(document.body.dataset.texts ?? "{}");
+function _(text, values = {}) {
+  return (texts[text] ?? text).replace(/\{(\w+)\}/g, (place, name) => values[name] ?? place);
+}
+
 document.addEventListener("click", (event) => {
   for (const open of document.querySelectorAll("details.menu[open], details.confirm[open]")) {
     if (!open.contains(event.target)) open.open = false;

@@ -92,7 +92,7 @@
         if (mine?.main) keepDraft(mine, form.id === "decision" ? body : formData());
         if (error === SIGNED_OUT) { notBusy(); return signInAgain(); }
         // Sent again until it arrives: a decision is known by its claim, and a repetition changes nothing.
-        say("Offline. What you typed is kept in this browser; sending again by itself.", "warning");
+        say(_("Offline. What you typed is kept in this browser; sending again by itself."), "warning");
         await new Promise((resolve) => { setTimeout(resolve, wait * 1000); addEventListener("online", resolve, { once: true }); });
       }
     }
@@ -146,7 +146,7 @@
       if (mine !== desk) return;
       mine.dirty = true;
       if (error === SIGNED_OUT) return signInAgain();
-      say("Offline. The draft is kept in this browser; trying again.", "warning");
+      say(_("Offline. The draft is kept in this browser; trying again."), "warning");
       mine.saving = setTimeout(saveDraft, 4000);
     }
   }
@@ -154,7 +154,7 @@
   function sayAge() {
     if (!desk?.savedAt || desk.dirty) return;
     const seconds = Math.round((Date.now() - desk.savedAt) / 1000);
-    say(`Draft saved ${seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min`} ago.`);
+    say(seconds < 60 ? _("Draft saved {seconds} s ago.", { seconds }) : _("Draft saved {minutes} min ago.", { minutes: Math.floor(seconds / 60) }));
   }
 
   function touched() {
@@ -192,7 +192,7 @@
     if (undo) {
       const left = Math.ceil((undo.until - Date.now()) / 1000);
       if (left <= 0) (undo.closest(".undo") ?? undo).remove();
-      else $("#undo-left").textContent = `${left} s`;
+      else $("#undo-left").textContent = _("{seconds} s", { seconds: left });
     }
     if (!desk || desk.lost || desk.signedOut) return;
     if (desk.savedAt) sayAge();
@@ -230,7 +230,7 @@
     if (!desk?.main) return;
     const button = $("#decide span");
     if (button) button.textContent = changed() ? $("#decide").dataset.save : $("#decide").dataset.approve;
-    if ($("#decide")?.dataset.save === "Save answer" && button) button.textContent = "Save answer";
+    if ($("#decide")?.hasAttribute("data-blank") && button) button.textContent = $("#decide").dataset.save;
     if (desk.view === "text") showDiff();
     if ($("#parts")) showParts();
     desk.editor?.show?.();
@@ -268,15 +268,15 @@
     for (const part of $$(".part")) {
       const field = control(part), is = lines(field.value), was = lines(part.dataset.original);
       const differs = is !== was;
-      const empty = (text) => saidOf(field, text) || "nothing";
+      const empty = (text) => saidOf(field, text) || _("nothing");
       if (differs || part.classList.contains("changed")) {
-        $(".part-value", part).replaceChildren(...(differs && was && field.tagName === "TEXTAREA" ? diffed(was, is) : differs ? [mark("del", empty(was)), " ", mark("ins", empty(is))] : [was ? empty(was) : mark("span", "not given")]));
+        $(".part-value", part).replaceChildren(...(differs && was && field.tagName === "TEXTAREA" ? diffed(was, is) : differs ? [mark("del", empty(was)), " ", mark("ins", empty(is))] : [was ? empty(was) : mark("span", _("not given"))]));
       }
       part.classList.toggle("changed", differs);
       part.classList.toggle("seen", desk.seen.has(part.dataset.pointer));
       count[differs ? "changed" : desk.seen.has(part.dataset.pointer) ? "confirmed" : "unseen"] += 1;
     }
-    $("#so-far").textContent = `${count.changed} changed, ${count.confirmed} looked at, ${count.unseen} not looked at.`;
+    $("#so-far").textContent = _("{changed} changed, {confirmed} looked at, {unseen} not looked at.", count);
   }
 
   function showDiff() {
@@ -333,10 +333,10 @@
   }
 
   function decide() {
-    if (covered()) return say("It is covered: v shows it.", "warning");
+    if (covered()) return say(_("It is covered: v shows it."), "warning");
     if (desk.asking) return reason() ? answerReason($("[name=reason]:checked")) : focusOn($("[name=reason]"));
     if (desk.lost) return $(".deck .primary")?.click();
-    if (desk.view === "choice" && !$("[name=choice]:checked")) return say("Pick a label first.", "warning");
+    if (desk.view === "choice" && !$("[name=choice]:checked")) return say(_("Pick a label first."), "warning");
     const missing = desk.editor?.missing?.();
     if (missing) return say(missing, "warning");
     if (reasonDue(verdict())) return askReason(verdict());
@@ -356,7 +356,7 @@
     desk.asking = kind;
     $("#reasons").classList.add("asking");
     $("#reason-ask").textContent = kind === "reject" ? "· why reject? Press a digit" : "· a reason is needed: press a digit";
-    if (kind === "reject") { $("#decide span").textContent = "Reject"; $("#reject").hidden = true; }
+    if (kind === "reject") { $("#decide span").textContent = _("Reject"); $("#reject").hidden = true; }
     $("#reasons").scrollIntoView({ block: "nearest" });
     focusOn($("[name=reason]"));
   }
@@ -375,7 +375,7 @@
     const missing = $("#suggested_label");
     if (input.value === "no_label_fits" && missing && !missing.value && document.activeElement !== missing) return focusOn(missing);
     if ("note" in input.dataset && !$("#comment").value.trim()) {
-      say("This reason needs a note.", "warning");
+      say(_("This reason needs a note."), "warning");
       return focusOn($("#comment"));
     }
     stopAsking();
@@ -386,7 +386,7 @@
   function askDoubt(unseen) {
     const nameOf = (element) => (element.firstChild ?? element).textContent.trim();
     const names = unseen.map((part) => `${nameOf($(".quote, .part-head label, .choice-name", part))} (${Number(part.dataset.confidence).toFixed(2)})`);
-    $("#doubt-text").textContent = `${names.join(", ")}: the model was not sure, and nobody has looked.`;
+    $("#doubt-text").textContent = _("{names}: the model was not sure, and nobody has looked.", { names: names.join(", ") });
     $("#doubt").showModal();
     focusOn($("#doubt-look"));
   }
@@ -672,7 +672,7 @@
       if (!ways) return location.assign(link.href);
       $("#handing").replaceChildren(ways);
       $("#handing").showModal();
-    } catch (error) { if (error === SIGNED_OUT) signInAgain(); else say("Offline. Try again in a moment.", "warning"); }
+    } catch (error) { if (error === SIGNED_OUT) signInAgain(); else say(_("Offline. Try again in a moment."), "warning"); }
   }
 
   function handingKey(event, finish) {
@@ -751,7 +751,7 @@
     desk = {
       main, view: data.view, claim: data.claim, task: data.task, person: data.person, lost: "lost" in data, lease: Number(data.lease), until: now + 1000 * Number(data.secondsLeft),
       input: now, active: now, spent: 0, seen: new Set($$("#decision > [name=seen]").map((input) => input.value)), reason: $("[name=reason]:checked"), rows: 0,
-      rowsChanged: $("#decide span")?.textContent === "Save correction",
+      rowsChanged: Boolean($("#decide:not([data-blank])")) && $("#decide span").textContent === $("#decide").dataset.save,
     };
     desk.tellsSeen = "tellsSeen" in data;
     if (!data.editor) return begin(refused);
@@ -762,7 +762,7 @@
       mine.editor = module.default({ $, $$, mark, typed, focusOn, select, open, decideAtOnce, addRow, removeRow, say });
       mine.loading = false;
       begin(refused);
-    }).catch(() => { say("A part of this page could not be loaded. It works without, by its buttons.", "warning"); });
+    }).catch(() => { say(_("A part of this page could not be loaded. It works without, by its buttons."), "warning"); });
   }
 
   function begin(refused) {
@@ -796,7 +796,7 @@
       .then((answer) => (answer.ok ? ask(mine.claim) : Promise.reject(new Error("refused"))))
       .then((answer) => answer.text())
       .then((html) => swap(html, mine.claim))
-      .catch(() => { kept.set(draftKey(mine), left); say("Offline. What you typed is kept in this browser.", "warning"); });
+      .catch(() => { kept.set(draftKey(mine), left); say(_("Offline. What you typed is kept in this browser."), "warning"); });
     return true;
   }
 

@@ -35,7 +35,7 @@
 
   function count() {
     const open = rows().filter(isOpen).length;
-    document.getElementById("grid-state").textContent = `${open} of ${rows().length} ${rows().length === 1 ? "row" : "rows"} open`;
+    document.getElementById("grid-state").textContent = rows().length === 1 ? _("{open} of {all} row open", { open, all: 1 }) : _("{open} of {all} rows open", { open, all: rows().length });
     document.getElementById("grid-more").classList.toggle("primary", open === 0);
   }
 
@@ -67,14 +67,14 @@
         const answer = await fetch(address, { method: "POST", body, headers: { "X-Desk": "1" }, credentials: "same-origin" });
         if (answer.status < 502) return answer;
       } catch { /* offline: again below */ }
-      document.getElementById("grid-state").textContent = "Offline. What you typed is on this page; sending again by itself.";
+      document.getElementById("grid-state").textContent = _("Offline. What you typed is on this page; sending again by itself.");
       await new Promise((resolve) => { setTimeout(resolve, wait * 1000); addEventListener("online", resolve, { once: true }); });
     }
   }
 
   async function put(one, answer) {
     if (answer.status === 401 || answer.status === 403) {
-      say(one, "You have been signed out. Sign in in another tab, then save again: the row still has what you typed.");
+      say(one, _("You have been signed out. Sign in in another tab, then save again: the row still has what you typed."));
       one.removeAttribute("aria-busy");
       await renewToken();
       return null;
@@ -82,7 +82,7 @@
     const page = new DOMParser().parseFromString(`<table>${await answer.text()}</table>`, "text/html");
     const fresh = page.querySelector("tbody[data-claim]");
     if (!fresh) {
-      say(one, `That did not work (${answer.status}). What you typed is on this page: save again.`);
+      say(one, _("That did not work ({status}). What you typed is on this page: save again.", { status: answer.status }));
       one.removeAttribute("aria-busy");
       changed(one);
       return null;
@@ -100,7 +100,7 @@
     if (!one || shut(one) || one.ariaBusy) return;
     const choice = control(one, "choice");
     const wanted = verdict || (control(one, "do")?.value === "reject" ? "reject" : "decide");
-    if (wanted !== "reject" && choice && !choice.value) { say(one, "Choose first."); return; }
+    if (wanted !== "reject" && choice && !choice.value) { say(one, _("Choose first.")); return; }
     clearTimeout(saving.get(one));
     const body = fieldsOf(one);
     body.set(`${one.dataset.claim}:do`, wanted);
@@ -139,7 +139,7 @@
 
   function reject(one) {
     control(one, "do").value = "reject";
-    say(one, "Rejecting: a reason, then Enter twice.");
+    say(one, _("Rejecting: a reason, then Enter twice."));
     control(one, "reason").focus();
   }
 
@@ -170,11 +170,13 @@
       const answer = await fetch(`${one.dataset.address}/draft`, { method: "POST", body: new URLSearchParams(body), headers: { "X-Desk": "1" }, credentials: "same-origin", keepalive: body.length < LONGEST });
       if (!answer.ok) throw answer;
       if (fieldsOf(one, true).toString() === body) unkept.delete(one);
-      if (refused.delete(one)) say(one, "What you typed is kept as a draft now.");
+      if (refused.delete(one)) say(one, _("What you typed is kept as a draft now."));
     } catch (why) {
       refused.add(one);
       const signedOut = why.status === 401 || why.status === 403;
-      say(one, `Not kept yet (${signedOut ? "you have been signed out: sign in in another tab" : why.status ? `the server answers ${why.status}` : "offline"}). What you typed is on this page alone; sending it again by itself.`);
+      if (signedOut) say(one, _("Not kept yet: you have been signed out. Sign in in another tab; what you typed is on this page alone, and is sent again by itself."));
+      else if (why.status) say(one, _("Not kept yet: the server answers {status}. What you typed is on this page alone; sending it again by itself.", { status: why.status }));
+      else say(one, _("Not kept yet: offline. What you typed is on this page alone; sending it again by itself."));
       if (signedOut) await renewToken();
       if (unkept.has(one)) keepIn(Math.min(60000, Math.max(4000, 2 * waited)), one);
     } finally { if (underWay.get(one) === body) underWay.delete(one); }
@@ -205,7 +207,7 @@
       if (!answer.ok) return;
       const mine = new Set((await answer.json()).claims);
       for (const one of rows()) {
-        if (isOpen(one) && !one.ariaBusy && !mine.has(one.dataset.claim)) say(one, "Your time on this row ran out: somebody else may have it. Saving it keeps what you typed as a draft.");
+        if (isOpen(one) && !one.ariaBusy && !mine.has(one.dataset.claim)) say(one, _("Your time on this row ran out: somebody else may have it. Saving it keeps what you typed as a draft."));
       }
     } catch { /* offline: the next time */ }
   }

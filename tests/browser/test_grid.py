@@ -71,7 +71,7 @@ def test_what_was_typed_last_is_kept_when_the_page_is_left_and_not_said_to_be_wh
     assert "Typed and left at once" in site.drafts()[0].body
     page.route("**/draft", lambda route: route.fulfill(status=404, body="No"))
     field.fill("Typed while the server says no")
-    page.wait_for_selector("text=Not kept yet (the server answers 404)")
+    page.wait_for_selector("text=Not kept yet: the server answers 404")
     page.unroute("**/draft")
     page.wait_for_selector("text=What you typed is kept as a draft now.")
     assert "Typed while the server says no" in site.drafts()[0].body

@@ -26,6 +26,22 @@ def test_a_moment_and_a_number(zone, style, moment, number):
     assert (found.moment(AT), found.number(1234567)) == (moment, number)
 
 
+@pytest.mark.parametrize(
+    ("language", "moment", "number"),
+    [
+        ("es", "20 nov 2026, 15:05:09 CET", "1.234.567"),
+        ("ja-JP", "2026/11/20 15:05:09 CET", "1,234,567"),
+        ("de-AT", "20.11.2026, 15:05:09 CET", "1.234.567"),
+        ("*", "20 Nov 2026, 15:05:09 CET", "1,234,567"),
+        ("xx-nowhere", "20 Nov 2026, 15:05:09 CET", "1,234,567"),
+        (None, "20 Nov 2026, 15:05:09 CET", "1,234,567"),
+    ],
+)
+def test_a_language_without_a_style_is_written_as_its_people_do(language, moment, number):
+    found = writing("Europe/Berlin", None, language)
+    assert (found.moment(AT), found.number(1234567)) == (moment, number)
+
+
 def test_without_a_reader_it_is_plain():
     assert Writing().moment(AT) == "20 Nov 2026, 14:05:09 UTC"
 

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, url_for
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext
 from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response
 from wtforms import SelectMultipleField, StringField
@@ -24,14 +26,14 @@ PAGE = 25
 
 
 class EndpointForm(FlaskForm):  # type: ignore[misc]
-    url = StringField("Address", [DataRequired("Name the address."), Length(max=2000)],
-                      description="https://… of the program that listens.")  # fmt: skip
+    url = StringField(lazy_gettext("Address"), [DataRequired(lazy_gettext("Name the address.")), Length(max=2000)],
+                      description=lazy_gettext("https://… of the program that listens."))  # fmt: skip
     events = SelectMultipleField(
-        "Events", choices={event: event for event in events.TYPES},
-        description="None marked: all of them, those of later versions, too.",
+        lazy_gettext("Events"), choices={event: event for event in events.TYPES},
+        description=lazy_gettext("None marked: all of them, those of later versions, too."),
         option_widget=CheckboxInput(), widget=ListWidget(prefix_label=False),
     )  # fmt: skip
-    description = StringField("What it is for", [Length(max=300)])
+    description = StringField(lazy_gettext("What it is for"), [Length(max=300)])
 
 
 @blueprint.get("/admin/queues/<slug>/webhooks")
@@ -141,5 +143,5 @@ def remove(endpoint_id: str) -> Response:
         endpoint = endpoints.permitted(session=session, actor=actor(), endpoint_id=endpoint_id)
         slug = queue_by_id(session, endpoint.queue_id).slug
         endpoints.remove(session=session, actor=actor(), endpoint_id=endpoint_id)
-    flash("The endpoint is gone.", "good")
+    flash(_("The endpoint is gone."), "good")
     return redirect(url_for(".index", slug=slug), 303)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from flask import flash, render_template, request, url_for
+from flask_babel import gettext as _
 from werkzeug.wrappers import Response as AnyResponse
 
 from reviewqueue.core.db import read_session, write_session
@@ -40,7 +41,7 @@ def ask_to_reopen(decision_id: str) -> AnyResponse:
     try:
         with write_session() as session:
             reopening.ask_to_reopen(session=session, actor=actor(), decision_id=wanted, reason=reason)
-        flash("The leads have been asked.", "good")
+        flash(_("The leads have been asked."), "good")
     except (Conflict, Invalid) as error:
         flash(error.message, "warning")
     return away(url_for("review.decisions"))
@@ -75,7 +76,7 @@ def reopen_item(item_id: str) -> AnyResponse:
     try:
         with write_session() as session:
             reopening.reopen(session=session, actor=actor(), item_id=wanted, reason=reason[:2000])
-        flash("Reopened: somebody else will judge it. The present answer stands until then.", "good")
+        flash(_("Reopened: somebody else will judge it. The present answer stands until then."), "good")
     except (Conflict, Invalid) as error:
         flash(error.message, "warning")
     return away(url_for("review.item", item_id=wanted))
@@ -102,9 +103,15 @@ def comment(item_id: str) -> AnyResponse:
         flash(error.message, "warning")
         return away(url_for("review.conversation", item_id=wanted))
     if said.mentioned:
-        flash(f"Told: {', '.join(person.name for person in said.mentioned)}.", "good")
+        flash(_("Told: %(mentioned)s.", mentioned=", ".join(person.name for person in said.mentioned)), "good")
     if said.unknown:
-        flash(f"Nobody, or more than one, is called {', '.join('@' + word for word in said.unknown)}.", "warning")
+        flash(
+            _(
+                "Nobody, or more than one, is called %(unknown)s.",
+                unknown=", ".join("@" + word for word in said.unknown),
+            ),
+            "warning",
+        )
     return away(url_for("review.conversation", item_id=wanted))
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from flask import Response, flash, render_template, request, url_for
+from flask_babel import gettext as _
+from flask_babel import ngettext
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -151,12 +153,16 @@ def pause() -> AnyResponse:
     """Everything held goes back; drafts stay."""
     with write_session() as session:
         count = returning.release_all(session=session, actor=actor())
-    flash("Paused. Nothing is held." if not count else f"Paused. {count} held {_items(count)} went back to the queue.")
+    flash(
+        _("Paused. Nothing is held.")
+        if not count
+        else ngettext(
+            "Paused. %(num)s held item went back to the queue.",
+            "Paused. %(num)s held items went back to the queue.",
+            count,
+        )
+    )
     return away(url_for("review.home"))
-
-
-def _items(count: int) -> str:
-    return "item" if count == 1 else "items"
 
 
 @blueprint.post("/decisions/<decision_id>/withdrawal")

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from flask import Response, flash, render_template, url_for
+from flask_babel import gettext as _
 from werkzeug.wrappers import Response as AnyResponse
 
 from reviewqueue.core.db import database_now, read_session, write_session
@@ -91,7 +92,7 @@ def assign(task_id: str) -> AnyResponse:
     try:
         with write_session() as session:
             assigning.assign(session=session, actor=actor(), task_id=wanted, person=form.get("person") or None)
-        flash("Given." if form.get("person") else "Left to whoever comes first.", "good")
+        flash(_("Given.") if form.get("person") else _("Left to whoever comes first."), "good")
     except (Conflict, Invalid) as error:
         flash(error.message, "warning")
     item_id = form.get("item", "")

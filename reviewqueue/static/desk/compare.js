@@ -3,7 +3,7 @@ export default ({ $, $$, mark, typed, focusOn, decideAtOnce }) => {
   const rows = () => $$("#choices > .choice");
   const ranks = () => Boolean($("#choices .place"));
   const select = (row) => $("select", row);
-  const words = (said) => said[0] === "none" ? "No difference" : said.join(", ");
+  const words = (said) => said[0] === "none" ? _("No difference") : said.join(", ");
   const proposed = () => $("#choices").dataset.proposed.split(" ").filter(Boolean);
 
   function said() {
@@ -27,12 +27,12 @@ export default ({ $, $$, mark, typed, focusOn, decideAtOnce }) => {
   return {
     changed,
     replaced: () => !ranks() || !proposed().some((letter, at) => said()[at] === letter),
-    missing: () => ranks() ? rows().some((row) => !select(row).value) && "Give each a place first." : !said().length && "Pick one first.",
+    missing: () => ranks() ? rows().some((row) => !select(row).value) && _("Give each a place first.") : !said().length && _("Pick one first."),
     show() {
       const now = said(), was = proposed();
       $("#changes").hidden = !changed() || !now.length;
       $("#diff").replaceChildren(...(was.length ? [mark("del", words(was)), " "] : []), mark("ins", words(now)));
-      for (const one of $$(".candidate")) one.classList.toggle("picked", !ranks() && one.ariaLabel === `Candidate ${now[0]}`);
+      for (const one of $$(".candidate")) one.classList.toggle("picked", !ranks() && one.dataset.letter === now[0]);
     },
     rest: () => focusOn($("[name=pick]:checked") ?? $("#main")),
     step(by) {

@@ -27,12 +27,12 @@ export default ({ $, $$, typed, focusOn, select, say }) => {
     const into = control(field), text = said();
     if (into.tagName === "SELECT") {
       const option = [...into.options].find((each) => each.text.toLowerCase() === text.toLowerCase());
-      if (!option) return say("That is none of the choices.", "warning");
+      if (!option) return say(_("That is none of the choices."), "warning");
       into.value = option.value;
     } else if (into.inputMode === "decimal" || into.inputMode === "numeric") {
       // RM 1,234.50 is the number 1234.50.
       const number = text.match(/-?\d[\d,]*(?:\.\d+)?/);
-      if (!number) return say("There is no number in that.", "warning");
+      if (!number) return say(_("There is no number in that."), "warning");
       into.value = number[0].replaceAll(",", "");
     } else into.value = text;
     typed();

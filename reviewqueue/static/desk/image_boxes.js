@@ -31,7 +31,11 @@ export default ({ $, $$, mark, typed, focusOn, select, addRow, removeRow, say })
     return width > 0 && height > 0 ? { x, y, width, height, row, label: field(row, "label")?.value } : null;
   }
   const boxes = () => rows().map(boxOf).filter(Boolean);
-  const inWords = ([x, y, width, height, value]) => `${value ? nameOf(value) : "no label"} ${Math.round(width * scale("width"))} × ${Math.round(height * scale("height"))} at ${Math.round(x * scale("x"))}, ${Math.round(y * scale("y"))}`;
+  const unlabelled = () => _("no label");
+  const inWords = ([x, y, width, height, value]) => _("{label} {width} × {height} at {x}, {y}", {
+    label: value ? nameOf(value) : unlabelled(), width: Math.round(width * scale("width")), height: Math.round(height * scale("height")),
+    x: Math.round(x * scale("x")), y: Math.round(y * scale("y")),
+  });
   const asGiven = given.map(([x, y, width, height, name]) => [x, y, width, height, buttons.find((button) => nameOf(button.dataset.label) === name)?.dataset.label ?? JSON.stringify(name)]);
 
   function write(row, box) {
@@ -76,14 +80,14 @@ export default ({ $, $$, mark, typed, focusOn, select, addRow, removeRow, say })
   function name(value) {
     label = value;
     const row = current();
-    if (!row) { say(`The next boxes are ${nameOf(value)}.`); return draw(); }
+    if (!row) { say(_("The next boxes are {label}.", { label: nameOf(value) })); return draw(); }
     field(row, "label").value = value;
     typed();
   }
 
   function nudge(dx, dy, event) {
     const row = current(), box = row && boxOf(row);
-    if (!box) return say("Select a box first: j and k go through them, b makes one.", "warning");
+    if (!box) return say(_("Select a box first: j and k go through them, b makes one."), "warning");
     const by = Math.max(1, Math.round(wide / 1000)) * (event.repeat ? 6 : 1);
     if (event.shiftKey) write(row, { ...box, width: box.width + dx * by, height: box.height + dy * by });
     else write(row, { ...box, x: box.x + dx * by, y: box.y + dy * by });
@@ -148,7 +152,7 @@ export default ({ $, $$, mark, typed, focusOn, select, addRow, removeRow, say })
     changed: () => rows().length !== asGiven.length || rows().some((row, at) => !same(stored(row), asGiven[at]))
       || $$(".box-row .part").some((part) => $(".part-control > *", part).value !== part.dataset.original),
     replaced: () => !rows().map(stored).some((box) => asGiven.some((was) => box[4] === was[4] || same(box.slice(0, 4), was.slice(0, 4)))),
-    missing: () => (rows().some((row) => !field(row, "label")?.value) ? "Give each box a label first: a digit, or a label above." : null),
+    missing: () => (rows().some((row) => !field(row, "label")?.value) ? _("Give each box a label first: a digit, or a label above.") : null),
     show() {
       draw();
       const now = rows().map(stored);
@@ -157,7 +161,7 @@ export default ({ $, $$, mark, typed, focusOn, select, addRow, removeRow, say })
       $("#changes").hidden = !gone.length && !added.length;
       const said = (kind) => (box) => [mark(kind, inWords(box)), " "];
       $("#diff").replaceChildren(...gone.flatMap(said("del")), ...added.flatMap(said("ins")));
-      $("#so-far").textContent = `${now.length} boxes, ${added.length} new or moved, ${gone.length} gone.`;
+      $("#so-far").textContent = _("{boxes} boxes, {added} new or moved, {gone} gone.", { boxes: now.length, added: added.length, gone: gone.length });
     },
     rest() {
       const first = $("#parts").dataset.first;

@@ -109,7 +109,7 @@ export default ({ $, $$, mark, typed, focusOn, select, open, addRow, removeRow, 
       cursor = cursor && { anchor: cursor.head, head: cursor.head };
       focusOn(text);
     } else if (row) field(row, "label").value = value;
-    else return say("Select words first: ← and → go through them, Shift takes in more.", "warning");
+    else return say(_("Select words first: ← and → go through them, Shift takes in more."), "warning");
     typed();
   }
 
@@ -157,7 +157,7 @@ export default ({ $, $$, mark, typed, focusOn, select, open, addRow, removeRow, 
       $("#changes").hidden = !gone.length && !fresh.length;
       const said = (kind) => (span) => [mark(kind, `${quote(span)} · ${span.label}`), " "];
       $("#diff").replaceChildren(...gone.flatMap(said("del")), ...fresh.flatMap(said("ins")));
-      $("#so-far").textContent = `${now.length} marked, ${fresh.length} new, ${gone.length} gone.`;
+      $("#so-far").textContent = _("{marked} marked, {fresh} new, {gone} gone.", { marked: now.length, fresh: fresh.length, gone: gone.length });
     },
     rest() {
       const first = $("#parts").dataset.first;
