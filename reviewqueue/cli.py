@@ -289,7 +289,9 @@ def duties() -> Any:
     from reviewqueue.intake import idempotency, imports
     from reviewqueue.media import uploads
     from reviewqueue.resolution import endings, feed
-    from reviewqueue.review import bulk, claims, escalation, settling
+    from reviewqueue.review import escalation, settling
+    from reviewqueue.review.bulk import previewing, running
+    from reviewqueue.review.claims import returning
 
     return (
         Duty("settle decisions whose grace is over", settling.settle_due, 0.4, due=settling.GRACE_OVER),
@@ -299,7 +301,7 @@ def duties() -> Any:
         Duty(
             "forget old webhook deliveries", deliveries.sweep, 600, due=deliveries.OLD, batch=deliveries.SWEPT_AT_ONCE
         ),
-        Duty("return expired claims", claims.return_expired, 1, due=claims.LEASE_OVER),
+        Duty("return expired claims", returning.return_expired, 1, due=returning.LEASE_OVER),
         Duty("escalate beyond the leads", escalation.escalate_due, 1, due=escalation.OVERDUE, batch=escalation.BATCH),
         Duty("gather for insight", gathering.gather, 5, due=gathering.DUE, batch=gathering.BATCH),
         Duty("expire items", endings.expire_items, 2, due=endings.EXPIRED),
@@ -310,11 +312,12 @@ def duties() -> Any:
         Duty("delete media that no item refers to", uploads.sweep, 600, due=uploads.OLD, batch=uploads.SWEPT_AT_ONCE),
         Duty(
             "forget previews that nobody confirmed",
-            bulk.forget_unconfirmed,
+            previewing.forget_unconfirmed,
             600,
-            due=bulk.UNCONFIRMED,
-            batch=bulk.CHUNK,
+            due=previewing.UNCONFIRMED,
+            batch=1,
         ),
+        Duty("end actions on many items that broke off", running.fail_given_up, 5, due=running.GIVEN_UP),
         Duty("forget ended sessions", sessions.sweep, 600, due=sessions.ENDED),
         Duty("forget old failed logins", throttle.sweep, 600, due=throttle.OLD),
         Duty("look at alerts", alerts.look, 5, due=alerts.ASKED, writes=False, batch=alerts.AT_ONCE),

@@ -12,7 +12,6 @@ depends_on = None
 
 ID = sa.Uuid(as_uuid=False)
 MOMENT = sa.DateTime(timezone=True)
-FAILED = sa.text("failed_at IS NOT NULL")
 NOT_READY = sa.text("state <> 'ready'")
 NOT_DONE = sa.text("state <> 'done'")
 OPEN = sa.text("resolved_at IS NULL")
@@ -31,7 +30,6 @@ def kinds(name, values):
 def upgrade() -> None:
     op.add_column("outbox", sa.Column("trace", sa.String(length=60), nullable=True))
     op.add_column("item", sa.Column("trace", sa.String(length=60), nullable=True))
-    op.create_index("ix_outbox_failed", "outbox", ["rq_queue"], postgresql_where=FAILED, sqlite_where=FAILED)
     op.create_index(
         "ix_dataset_version_state", "dataset_version", ["state"], postgresql_where=NOT_READY, sqlite_where=NOT_READY
     )
@@ -73,7 +71,6 @@ def downgrade() -> None:
     op.drop_table("alert")
     op.drop_index("ix_import_state", table_name="import")
     op.drop_index("ix_dataset_version_state", table_name="dataset_version")
-    op.drop_index("ix_outbox_failed", table_name="outbox")
     op.drop_column("item", "trace")
     op.drop_column("outbox", "trace")
 

@@ -12,7 +12,7 @@ from reviewqueue.core import trail
 from reviewqueue.core.access import Actor
 from reviewqueue.core.db import clock
 from reviewqueue.models import Draft, Membership, Person, Task
-from reviewqueue.models.lanes import lane_of
+from reviewqueue.models.lanes import restrictions
 from reviewqueue.models.states import UNFINISHED, QueueRole, TaskKind, TaskState
 
 
@@ -56,10 +56,8 @@ def clear_assignments(session: Session, actor: Actor, person_id: str, *, why: st
         .all()
     )
     for task in theirs:
-        lane = lane_of(audience=task["audience"], assignee=None, excluded=json.loads(task["excluded"]))
-        session.execute(
-            update(Task).where(Task.id == task["id"]).values(assignee=None, lane=lane, available_at=clock())
-        )
+        anybody = restrictions(audience=task["audience"], excluded=json.loads(task["excluded"]))
+        session.execute(update(Task).where(Task.id == task["id"]).values(**anybody, available_at=clock()))
         _record(session, actor, "task.unassigned", task, why=why, was=person_id)
     return len(theirs)
 

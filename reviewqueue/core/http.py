@@ -261,6 +261,14 @@ def cursor_of(*parts: str) -> str:
     return base64.urlsafe_b64encode("\x1f".join(parts).encode()).decode().rstrip("=")
 
 
+def page_number(name: str) -> int:
+    """Which page the query's parameter of that name asks for, from 1. Raises `Invalid`."""
+    given = request.args.get(name, "1")
+    if not given.isascii() or not given.isdigit() or len(given) > 4 or int(given) < 1:
+        raise Invalid(f"{name} must be a whole number from 1.", code="bad_parameter")
+    return int(given)
+
+
 def parse_cursor(text: str | None, parts: int) -> list[str] | None:
     """What `cursor_of` was given; None for none. Raises `Invalid` for one that we did not make."""
     if not text:

@@ -115,8 +115,16 @@ def _decoded(data: bytes) -> str:
 
 def _delimiter(text: str) -> str:
     """The one that cuts the first line into most cells."""
-    first = next(line for line in text.splitlines() if line.strip())
-    cut = {mark: len(next(csv.reader([first], delimiter=mark))) for mark in DELIMITERS}
+    number, first = next((number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip())
+    cut, fault = {}, None
+    for mark in DELIMITERS:
+        try:
+            cut[mark] = len(next(csv.reader([first], delimiter=mark)))
+        except csv.Error as error:
+            # Of those that do not cut a long line, the other marks say nothing.
+            fault = error
+    if fault is not None and not cut:
+        raise _unreadable(number, fault)
     return max(cut, key=lambda mark: cut[mark])
 
 
@@ -130,21 +138,29 @@ def _rows(text: str, delimiter: str) -> list[tuple[int, tuple[str, ...]]]:
                 found.append((reader.line_num, tuple(cells)))
             begins = reader.line_num + 1
     except csv.Error as error:
-        words = "a double quote is never closed" if "end of data" in str(error) else str(error)
-        raise Invalid(
-            f"The row that begins in line {begins} cannot be read: {words}.",
-            [Fault(f"line {begins}, column 1", words)], code="bad_table",
-        ) from None  # fmt: skip
+        raise _unreadable(begins, error) from None
     return found
+
+
+def _unreadable(line: int, error: csv.Error) -> Invalid:
+    words = str(error)
+    if "end of data" in words:
+        words = "a double quote is never closed"
+    elif "field limit" in words:
+        words = f"a cell has more than {csv.field_size_limit():,} characters"
+    message = f"The row that begins in line {line} cannot be read: {words}."
+    return Invalid(message, [Fault(f"line {line}, column 1", words)], code="bad_table")
 
 
 def _check_names(names: Sequence[str]) -> None:
     faults = []
+    known: set[str] = set()
     for place, name in enumerate(names, 1):
         if not name.strip():
             faults.append(Fault(f"line 1, column {place}", "has no name"))
-        elif name in names[: place - 1]:
+        elif name in known:
             faults.append(Fault(f"line 1, column {place}", f"bears the name {name} a second time"))
+        known.add(name)
     if faults:
         raise Invalid("The first line must name each column, once.", faults[:MOST_FAULTS], code="bad_table")
 

@@ -51,10 +51,11 @@ class OutboxRow(Base):
             postgresql_where=text("failed_at IS NULL"),
             sqlite_where=text("failed_at IS NULL"),
         ),
-        # How much was given up: those alone.
+        # What was given up, by what it is.
         Index(
             "ix_outbox_failed",
-            "rq_queue",
+            "topic",
+            "ref",
             postgresql_where=text("failed_at IS NOT NULL"),
             sqlite_where=text("failed_at IS NOT NULL"),
         ),

@@ -7,7 +7,9 @@ into the lanes that are open to it and takes the most urgent head. The usual lan
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
+from typing import Any
 
 from reviewqueue.models.states import Audience
 
@@ -20,6 +22,15 @@ def lane_of(*, audience: Audience, assignee: str | None, excluded: Iterable[str]
     if audience is Audience.REVIEWER and assignee is None and not people:
         return ANYBODY
     return f"{audience.value}|{assignee or ''}|{people}"
+
+
+def restrictions(*, audience: Audience, assignee: str | None = None, excluded: Iterable[str]) -> dict[str, Any]:
+    """The columns of a task that say who may take it, which are never written but together."""
+    people = sorted(set(excluded))
+    return {
+        "audience": audience, "assignee": assignee, "excluded": json.dumps(people),
+        "lane": lane_of(audience=audience, assignee=assignee, excluded=people),
+    }  # fmt: skip
 
 
 def may_take(lane: str, *, person_id: str, is_lead: bool) -> bool:

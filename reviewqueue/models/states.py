@@ -282,7 +282,8 @@ class BulkState(StrEnum):
     DONE = "done"
     """Every item was changed, skipped or refused."""
     FAILED = "failed"
-    """Given up: whoever began it may not do it any more. What was changed stays."""
+    """Given up: its job failed ten times, or whoever began it may not do it any more. What was changed stays, and what
+    was not tried can be gone on with."""
 
 
 class BulkOutcome(StrEnum):

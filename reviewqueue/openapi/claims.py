@@ -183,7 +183,7 @@ TAG = Tag(
             "POST", "/queues/{slug}/claims", "claim_in_queue", "Claim the most urgent task of a queue",
             {201: Answer("The claim; who holds one in the queue gets that one again.", Claim, CLAIM), 204: NOTHING},
             scope=Scope.REVIEW,
-            codes=("claim_race", "reviewer_paused", "calibration_failed", "no_gold_left"),
+            codes=("claim_race", "reviewer_paused", "calibration_failed", "calibration_in_hand", "no_gold_left"),
         ),
         Operation(
             "POST", "/claims", "claim_anywhere", "Claim the most urgent task over all one's queues",

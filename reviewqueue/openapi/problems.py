@@ -52,6 +52,10 @@ KNOWN: Mapping[str, tuple[type[Error], str]] = {
         errors.NotAdmitted,
         "You met too few of the items whose answer is known. A lead can let you try again, or begin.",
     ),
+    "calibration_in_hand": (
+        errors.NotAdmitted,
+        "You have all the items of your calibration in your hands: decide those first.",
+    ),
     "no_gold_left": (
         errors.NotAdmitted,
         "You are new here, and the queue has no item with a known answer left to begin with.",
@@ -98,7 +102,10 @@ KNOWN: Mapping[str, tuple[type[Error], str]] = {
     "grace_over": (GraceOver, "The time to undo this decision is over."),
     "taken": (Conflict, "Somebody else took this task a moment ago."),
     "not_resolved": (Conflict, "Only what people have resolved can be gold: its answer is what they said."),
-    "four_eyes": (Conflict, "You have judged this item already: somebody else is to do this."),
+    "four_eyes": (
+        Conflict,
+        "You have judged this item already: somebody else is to do this. Your draft is kept.",
+    ),
     "claim_race": (Conflict, "Several claims at the same moment. Try again."),
     "already_escalated": (Conflict, "This task is with the leads already: decide it, or skip it."),
     "no_lead": (Conflict, "The queue has no other lead who could take it: decide it, or skip it."),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -124,6 +124,17 @@ def same(left: Any, right: Any) -> bool:
 
 def _numbers(left: Any, right: Any) -> bool:
     return isinstance(left, int | float) and isinstance(right, int | float)
+
+
+def sameness(value: Any) -> Hashable:
+    """What two values have in common just if they are the `same`: a key, so that many are compared in linear time."""
+    if isinstance(value, dict):
+        return "object", frozenset((key, sameness(element)) for key, element in value.items())
+    if isinstance(value, list):
+        return "array", tuple(sameness(element) for element in value)
+    # Python takes 1 for True, and hashes 1 as 1.0.
+    kind = "number" if isinstance(value, int | float) and not isinstance(value, bool) else type(value)
+    return kind, value
 
 
 def leaves(value: Any, pointer: str = "") -> Iterator[tuple[str, Any]]:

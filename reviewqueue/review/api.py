@@ -29,7 +29,6 @@ from reviewqueue.queues.catalog import find_queue
 from reviewqueue.resolution.verdicts import MISSING
 from reviewqueue.review import (
     assigning,
-    claims,
     comments,
     drafts,
     edge,
@@ -41,7 +40,9 @@ from reviewqueue.review import (
     standings,
     workpiece,
 )
-from reviewqueue.review.decisions import Submission, withdraw
+from reviewqueue.review.claims import leases, passing_on, returning
+from reviewqueue.review.decisions.recording import Submission
+from reviewqueue.review.decisions.withdrawing import withdraw
 from reviewqueue.review.reopening import reopen
 from reviewqueue.review.shapes import (
     AssigneeShape,
@@ -90,7 +91,7 @@ def decide(claim_id: str) -> Response:
     }
     if body.shape.next:
         with read_session() as session:
-            slug = claims.queue_of_claim(session=session, actor=who, claim_id=claim_id).slug
+            slug = leases.queue_of_claim(session=session, actor=who, claim_id=claim_id).slug
         with contextlib.suppress(NotAdmitted):
             members["next"] = None
             members["next"] = edge.take_next(
@@ -101,7 +102,7 @@ def decide(claim_id: str) -> Response:
 
 def _submission(claim_id: str, body: Body[DecisionShape]) -> Submission:
     shape = body.shape
-    _, fence = claims.parse_claim_id(claim_id)
+    _, fence = leases.parse_claim_id(claim_id)
     if shape.fence is not None and shape.fence != fence:
         raise Invalid("The fence is not the claim's.", [Fault("/fence", f"must be {fence}, as in the claim's id")])
     return Submission(
@@ -123,7 +124,7 @@ def _submission(claim_id: str, body: Body[DecisionShape]) -> Submission:
 def renew(claim_id: str) -> Response:
     """Extend the lease."""
     with write_session() as session:
-        held = claims.renew(session=session, actor=actor(), claim_id=claim_id)
+        held = leases.renew(session=session, actor=actor(), claim_id=claim_id)
     return json_answer({"claim": {"id": held.claim_id, "fence": held.fence, "lease_until": iso(held.lease_until)}})
 
 
@@ -131,7 +132,7 @@ def renew(claim_id: str) -> Response:
 def release(claim_id: str) -> Response:
     """Hand the task back."""
     with write_session() as session:
-        claims.release(session=session, actor=actor(), claim_id=claim_id)
+        returning.release(session=session, actor=actor(), claim_id=claim_id)
     return Response(status=204)
 
 
@@ -140,7 +141,7 @@ def skip(claim_id: str) -> Response:
     """Not me: I never get this task again."""
     body = read_body(SkipShape)
     with write_session() as session:
-        claims.skip(session=session, actor=actor(), claim_id=claim_id, comment=body.shape.comment)
+        passing_on.skip(session=session, actor=actor(), claim_id=claim_id, comment=body.shape.comment)
     return Response(status=204)
 
 
@@ -187,8 +188,8 @@ def read_draft(claim_id: str) -> Response:
     """My draft of the claim's task: `{body}`, null without one."""
     who = actor()
     with read_session() as session:
-        claims.queue_of_claim(session=session, actor=who, claim_id=claim_id)
-        task_id, _ = claims.parse_claim_id(claim_id)
+        leases.queue_of_claim(session=session, actor=who, claim_id=claim_id)
+        task_id, _ = leases.parse_claim_id(claim_id)
         return text_answer(spliced({"body": raw(drafts.read(session, task_id, who.id))}))
 
 
@@ -212,7 +213,7 @@ def item_media(item_id: str, place: int) -> Response:
 def save_draft(claim_id: str) -> Response:
     """Keep a draft, also after the lease was lost."""
     body = read_body(DraftShape)
-    task_id, _ = claims.parse_claim_id(claim_id)
+    task_id, _ = leases.parse_claim_id(claim_id)
     with write_session() as session:
         drafts.save(session=session, actor=actor(), task_id=task_id, body=body.raw["body"])
     return Response(status=204)

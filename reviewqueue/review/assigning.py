@@ -16,10 +16,11 @@ from reviewqueue.core.access import Action, Actor, may, require
 from reviewqueue.core.db import clock, on_postgresql
 from reviewqueue.errors import Fault, Invalid, ItemEnded, NotFound
 from reviewqueue.models import Item, Membership, Person, Queue, Task
-from reviewqueue.models.lanes import lane_of
+from reviewqueue.models.lanes import restrictions
 from reviewqueue.models.states import UNFINISHED, Audience, NoticeKind, QueueRole, TaskKind, TaskState
 from reviewqueue.notices import inbox
-from reviewqueue.review import claims, golden
+from reviewqueue.review import golden
+from reviewqueue.review.claims import leases, passing_on
 
 MOST_LISTED = 200
 MOST_PRIORITY = 1000
@@ -69,15 +70,13 @@ def assign(*, session: Session, actor: Actor, task_id: str, person: str | None, 
         raise ItemEnded("This task needs nobody any more.")
     chosen = None if person is None else _chosen(session, task, person).id
     if task.kind is TaskKind.GOLD:
-        claims.put_aside(session, actor, task, "task.assigned", facts={"to": chosen, "fence": task.fence})
+        passing_on.put_aside(session, actor, task, "task.assigned", facts={"to": chosen, "fence": task.fence})
         return
     hands = {}
     if task.state is TaskState.CLAIMED and task.holder != chosen and chosen is not None:
         hands = {"state": TaskState.OPEN, "last_holder": task.holder, "holder": None, "lease_until": None}
-    lane = lane_of(audience=task.audience, assignee=chosen, excluded=json.loads(task.excluded))
-    session.execute(
-        update(Task).where(Task.id == task_id).values(assignee=chosen, lane=lane, available_at=clock(), **hands)
-    )
+    theirs = restrictions(audience=task.audience, assignee=chosen, excluded=json.loads(task.excluded))
+    session.execute(update(Task).where(Task.id == task_id).values(**theirs, available_at=clock(), **hands))
     trail.record(
         session, actor, "task.assigned" if chosen else "task.unassigned", queue_id=task.queue_id,
         item_id=task.item_id, subject=task_id, facts={"to": chosen, "was": task.assignee, "taken_from": task.holder},
@@ -115,9 +114,9 @@ def prioritise(*, session: Session, actor: Actor, task_id: str, priority: int) -
 
 def give(*, session: Session, actor: Actor, claim_id: str, person: str) -> None:
     """As `assign`, of the task that `actor` holds. Raises `LeaseLost`, too."""
-    task_id, fence = claims.parse_claim_id(claim_id)
-    if not claims.is_live(session, actor, task_id, fence):
-        raise claims.lost_lease(session, actor, task_id)
+    task_id, fence = leases.parse_claim_id(claim_id)
+    if not leases.is_live(session, actor, task_id, fence):
+        raise leases.lost_lease(session, actor, task_id)
     assign(session=session, actor=actor, task_id=task_id, person=person)
 
 

@@ -17,9 +17,9 @@ from reviewqueue.core.access import Action, Actor
 from reviewqueue.core.db import clock, database_now
 from reviewqueue.core.ids import first_id_at
 from reviewqueue.models import AuditEvent, Decision, Item, Person, Task
-from reviewqueue.models.states import Audience, ItemState, RoutingAction
+from reviewqueue.models.states import Audience, ItemState, RoutingAction, TaskKind
 from reviewqueue.queues.catalog import QueueHead, queues_or_refusal
-from reviewqueue.review.claims import CLAIMED
+from reviewqueue.review.claims.leases import CLAIMED
 from reviewqueue.review.forecast import Forecast, forecast
 
 MOST_COUNTED = 100_000
@@ -65,7 +65,7 @@ class Figures:
 
 @dataclass(frozen=True)
 class Hand:
-    """Somebody with a live claim."""
+    """Somebody with a live claim, not of a check."""
 
     queue_id: str
     claim_id: str
@@ -213,13 +213,13 @@ def _arrived(queue_id: str, now: datetime) -> Any:
 
 # -- hands ------------------------------------------------------------------------------------------------------------
 
+IN_HAND = (CLAIMED, Task.lease_until > clock(), Task.kind != TaskKind.GOLD)
+
 
 def held(session: Session, queue_ids: Iterable[str]) -> Counter[str]:
     """How many hold a task, by queue. Index ix_task_lease_until: as many entries as there are claims on the site."""
     rows = session.execute(
-        select(Task.queue_id, func.count())
-        .where(CLAIMED, Task.lease_until > clock(), Task.queue_id.in_(queue_ids))
-        .group_by(Task.queue_id)
+        select(Task.queue_id, func.count()).where(*IN_HAND, Task.queue_id.in_(queue_ids)).group_by(Task.queue_id)
     )
     return Counter({row[0]: row[1] for row in rows})
 
@@ -233,7 +233,7 @@ def _hands(session: Session, queue_ids: Iterable[str]) -> list[Hand]:
         )
         .join(Item, Item.id == Task.item_id)
         .join(Person, Person.id == Task.holder)
-        .where(CLAIMED, Task.lease_until > clock(), Task.queue_id.in_(queue_ids))
+        .where(*IN_HAND, Task.queue_id.in_(queue_ids))
         .order_by(Task.lease_until)
         .limit(MOST_HANDS)
     ).all()  # fmt: skip

@@ -7,13 +7,13 @@ answers given ──► too few to tell ──► wait
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal
 
 from reviewqueue.core.strictjson import unescape_pointer
-from reviewqueue.resolution.verdicts import MISSING, same
+from reviewqueue.resolution.verdicts import MISSING, sameness
 
 Rule = Literal["unanimous", "majority"]
 
@@ -70,28 +70,16 @@ def outcome(
 
 def alike(answers: Sequence[Given], agree_on: Sequence[str]) -> list[list[int]]:
     """The places of `answers`, those that agree in one list, in order of time."""
-    groups: list[tuple[Any, list[int]]] = []
+    groups: dict[Hashable, list[int]] = {}
     for place, answer in enumerate(answers):
-        said = _said(answer, agree_on)
-        for known, group in groups:
-            if _equal(known, said):
-                group.append(place)
-                break
-        else:
-            groups.append((said, [place]))
-    return [group for _, group in groups]
+        groups.setdefault(_said(answer, agree_on), []).append(place)
+    return list(groups.values())
 
 
-def _said(answer: Given, agree_on: Sequence[str]) -> list[Any] | None:
+def _said(answer: Given, agree_on: Sequence[str]) -> Hashable:
     if answer.rejects:
         return None
-    return [_plain(_at(answer.output, pointer)) for pointer in agree_on or ("",)]
-
-
-def _equal(left: list[Any] | None, right: list[Any] | None) -> bool:
-    if left is None or right is None:
-        return left is right
-    return all(one is other or same(one, other) for one, other in zip(left, right, strict=True))
+    return tuple(sameness(_plain(_at(answer.output, pointer))) for pointer in agree_on or ("",))
 
 
 def _at(value: Any, pointer: str) -> Any:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from reviewqueue.core.access import Actor
-from reviewqueue.core.db import write_session
+from reviewqueue.core.db import read_session, write_session
 from reviewqueue.errors import Conflict
-from reviewqueue.review.claims import Held, claim_next
-from reviewqueue.review.decisions import Decided, Lost, Submission, decide
+from reviewqueue.review import drafts
+from reviewqueue.review.bulk import actions, previewing
+from reviewqueue.review.claims.leases import Held, parse_claim_id
+from reviewqueue.review.claims.taking import claim_next
+from reviewqueue.review.decisions.deciding import decide
+from reviewqueue.review.decisions.recording import Decided, Lost, Submission
+from reviewqueue.review.finding import Filters
 
 Result = TypeVar("Result")
 
@@ -52,7 +57,28 @@ def decide_now(actor: Actor, claim_id: str, submission: Submission) -> Decided:
         # Index uq_decision_standing_person, the last lock on this door.
         if "uq_decision_standing_person" not in str(error.orig) and "decision.person_id" not in str(error.orig):
             raise
-        raise Conflict("You have judged this item already: somebody else is to do this.", code="four_eyes") from None
+        # That transaction is gone, and what was typed with it.
+        with write_session() as session:
+            drafts.save(session=session, actor=actor, task_id=parse_claim_id(claim_id)[0], body=submission.draft)
+        raise Conflict(
+            "You have judged this item already: somebody else is to do this. Your draft is kept.", code="four_eyes"
+        ) from None
     if isinstance(result, Lost):
         raise result.error
     return result
+
+
+def prepare_bulk(actor: Actor, slug: str, wanted: actions.Wanted, chosen: Iterable[str] | Filters) -> str:
+    """Keep what an action would hit; the id of its preview.
+
+    Each step of the search reads in a session of its own, and only what was found is written: on SQLite everybody else
+    who writes would wait for a search within the transaction.
+    """
+    with read_session() as session:
+        look = previewing.Look(session=session, actor=actor, slug=slug, wanted=wanted, chosen=chosen)
+    more = True
+    while more:
+        with read_session() as session:
+            more = look.go_on(session)
+    with write_session() as session:
+        return previewing.prepare(session=session, actor=actor, look=look)

@@ -18,7 +18,8 @@ from reviewqueue.models import Queue, Task
 from reviewqueue.models.states import Audience, NoticeKind, QueueRole, TaskKind
 from reviewqueue.notices import inbox
 from reviewqueue.queues.catalog import HEAD, QueueHead, configuration, head_of, queue_by_id
-from reviewqueue.review import claims, handing, rounds
+from reviewqueue.review import handing, rounds
+from reviewqueue.review.claims import leases, passing_on
 
 log = logging.getLogger(__name__)
 BATCH = 200
@@ -31,10 +32,10 @@ def escalate(*, session: Session, actor: Actor, claim_id: str, comment: str | No
     Raises `LeaseLost`, `NotFound`, `Conflict` when there is nobody beyond, and `Invalid` when the item does not fit the
     queue named.
     """
-    task_id, fence = claims.parse_claim_id(claim_id)
-    here = claims.queue_of_claim(session=session, actor=actor, claim_id=claim_id)
+    task_id, fence = leases.parse_claim_id(claim_id)
+    here = leases.queue_of_claim(session=session, actor=actor, claim_id=claim_id)
     rounds.lock_item_of(session, task_id)
-    task = claims.locked(session, task_id, fence, actor)
+    task = passing_on.locked(session, task_id, fence, actor)
     decided = set() if task.kind is TaskKind.GOLD else rounds.deciders(session, task.item_id)
     leads = people_with(session, here.id, QueueRole.LEAD) - {actor.id} - decided
     there = None
@@ -46,7 +47,7 @@ def escalate(*, session: Session, actor: Actor, claim_id: str, comment: str | No
         return
     by = {"escalated_by": actor.id, "escalation_comment": comment}
     if there is None:
-        claims.hand_on(session, task, audience=Audience.LEAD, excluded=json.loads(task.excluded), **by)
+        passing_on.hand_on(session, task, audience=Audience.LEAD, excluded=json.loads(task.excluded), **by)
     else:
         _move_on(session, task, here, there, **by)
         leads = people_with(session, there.id, QueueRole.LEAD)
@@ -69,7 +70,7 @@ def _put_aside(
         handing.require_possible(session, there, task)
         gone = handing.place(here, there)
     by = {"escalated_by": actor.id, "escalation_comment": comment}
-    claims.put_aside(session, actor, task, "task.escalated", facts={"fence": fence}, **gone, **by)
+    passing_on.put_aside(session, actor, task, "task.escalated", facts={"fence": fence}, **gone, **by)
 
 
 def _require_somebody(task: Any, there: QueueHead | None) -> None:

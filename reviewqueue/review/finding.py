@@ -206,20 +206,24 @@ def _exactly(session: Session, queue_id: str, text: str) -> list[Any]:
     ]
 
 
-def matching(*, session: Session, head: QueueHead, filters: Filters) -> Iterator[str]:
-    """The ids of all items that match, newest first, read step by step. Asks no permission."""
-    exact = _exactly(session, head.id, filters.q) if filters.q else []
+@dataclass(frozen=True)
+class Step:
+    """Those that match among the next `LOOKED_AT` items."""
+
+    ids: list[str]
+    """Newest first."""
+    before: str | None
+    """Where the next step begins; None at the end."""
+
+
+def step(*, session: Session, head: QueueHead, filters: Filters, before: str | None = None) -> Step:
+    """One step on the way through all items that match, from the newest on. Asks no permission."""
+    exact = _exactly(session, head.id, filters.q) if filters.q and before is None else []
     if exact:
-        yield from (row.id for row in exact)
-        return
-    look, before = _Look(session, head, filters), None
-    while True:
-        rows = look.rows(before, LOOKED_AT)
-        yield from (row.id for row in rows)
-        end = look.end(before)
-        if end is None:
-            return
-        before = end.id
+        return Step([row.id for row in exact], None)
+    look = _Look(session, head, filters)
+    rows, end = look.rows(before, LOOKED_AT), look.end(before)
+    return Step([row.id for row in rows], None if end is None else end.id)
 
 
 class _Look:

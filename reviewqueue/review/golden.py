@@ -31,7 +31,7 @@ from reviewqueue.intake.preparing import prepare
 from reviewqueue.intake.shapes import ItemShape
 from reviewqueue.models import Decision, Gold, Item, Queue, Resolution, Task
 from reviewqueue.models.base import table
-from reviewqueue.models.lanes import lane_of
+from reviewqueue.models.lanes import restrictions
 from reviewqueue.models.states import Audience, ItemState, RoutingAction, StandingState, TaskKind, TaskState, Verdict
 from reviewqueue.queues import routing
 from reviewqueue.queues.applying import fits
@@ -225,16 +225,15 @@ def make_task(session: Session, actor: Actor, head: QueueHead, near: Any, *, hid
     earlier = timedelta(microseconds=1 + secrets.randbelow(LITTLE_OLDER))
     made_at = near.created_at - earlier
     task_id = id_at(made_at.timestamp(), new_id())
-    made = SimpleNamespace(id=task_id, lane=lane_of(audience=Audience.REVIEWER, assignee=actor.id, excluded=()))
+    theirs = restrictions(audience=Audience.REVIEWER, assignee=actor.id, excluded=())
     session.execute(
         insert(table(Task)).values(
-            id=made.id, item_id=row.id, queue_id=head.id, config_version=version, round=ROUND, kind=TaskKind.GOLD,
-            state=TaskState.OPEN, audience=Audience.REVIEWER, assignee=actor.id, lane=made.lane, excluded="[]", fence=0,
-            priority=near.priority, due=near.due - earlier, created_at=made_at, available_at=made_at,
-            stand_in=id_at(made_at.timestamp(), task_id),
+            id=task_id, item_id=row.id, queue_id=head.id, config_version=version, round=ROUND, kind=TaskKind.GOLD,
+            state=TaskState.OPEN, fence=0, **theirs, priority=near.priority, due=near.due - earlier,
+            created_at=made_at, available_at=made_at, stand_in=id_at(made_at.timestamp(), task_id),
         )
     )  # fmt: skip
-    return made
+    return SimpleNamespace(id=task_id, lane=theirs["lane"])
 
 
 def _unseen(session: Session, actor: Actor, head: QueueHead) -> list[Any]:

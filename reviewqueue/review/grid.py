@@ -17,9 +17,10 @@ from reviewqueue.queues.catalog import QueueHead, find_queue
 from reviewqueue.queues.configuration import QueueConfig
 from reviewqueue.queues.schemas import property_schema
 from reviewqueue.resolution.verdicts import MISSING
-from reviewqueue.review import claims, fields
-from reviewqueue.review.claims import Held
-from reviewqueue.review.decisions import withdraw
+from reviewqueue.review import fields
+from reviewqueue.review.claims import leases, returning, taking
+from reviewqueue.review.claims.leases import Held
+from reviewqueue.review.decisions.withdrawing import withdraw
 
 ROWS = 20
 MOST_FIELDS = 6
@@ -46,7 +47,7 @@ def in_hand(*, session: Session, actor: Actor, slug: str) -> tuple[QueueHead, di
     rows = session.execute(
         select(Task.seat, Task.id, Task.fence)
         .where(
-            Task.holder == actor.id, Task.queue_id == head.id, claims.CLAIMED, Task.seat > claims.DESK,
+            Task.holder == actor.id, Task.queue_id == head.id, leases.CLAIMED, Task.seat > leases.DESK,
             Task.lease_until > clock(),
         )
         .order_by(Task.seat)
@@ -58,11 +59,11 @@ def take(*, session: Session, actor: Actor, slug: str, most: int = ROWS) -> list
     """Claim tasks, most urgent first, until `actor` has `most` rows; returns the new ones. Fewer where fewer wait."""
     _, held = in_hand(session=session, actor=actor, slug=slug)
     taken: list[Held] = []
-    for seat in range(claims.DESK + 1, most + 1):
+    for seat in range(leases.DESK + 1, most + 1):
         if seat in held:
             continue
         try:
-            row = claims.claim_next(session=session, actor=actor, slug=slug, seat=seat)
+            row = taking.claim_next(session=session, actor=actor, slug=slug, seat=seat)
         except NotAdmitted:
             if not held and not taken:
                 raise
@@ -77,14 +78,14 @@ def take(*, session: Session, actor: Actor, slug: str, most: int = ROWS) -> list
 def renew(*, session: Session, actor: Actor, slug: str) -> list[str]:
     """Extend the lease of every row; returns the claims."""
     _, held = in_hand(session=session, actor=actor, slug=slug)
-    return [claims.renew(session=session, actor=actor, claim_id=claim_id).claim_id for claim_id in held.values()]
+    return [leases.renew(session=session, actor=actor, claim_id=claim_id).claim_id for claim_id in held.values()]
 
 
 def release(*, session: Session, actor: Actor, slug: str) -> int:
     """Hand every row back; drafts stay. Returns how many."""
     _, held = in_hand(session=session, actor=actor, slug=slug)
     for claim_id in held.values():
-        claims.release(session=session, actor=actor, claim_id=claim_id)
+        returning.release(session=session, actor=actor, claim_id=claim_id)
     return len(held)
 
 
@@ -99,5 +100,5 @@ def undo(*, session: Session, actor: Actor, slug: str, decision_id: str) -> Held
     )
     if session.execute(place).scalar_one_or_none() != head.id:
         raise NotFound
-    free = next(seat for seat in range(claims.DESK + 1, ROWS + len(held) + 2) if seat not in held)
+    free = next(seat for seat in range(leases.DESK + 1, ROWS + len(held) + 2) if seat not in held)
     return withdraw(session=session, actor=actor, decision_id=decision_id, seat=free)

@@ -17,11 +17,12 @@ from reviewqueue.core.moments import iso
 from reviewqueue.errors import Conflict, Fault, GraceOver, Invalid, NotFound
 from reviewqueue.models import Item, Queue, Skip, Task
 from reviewqueue.models.base import table
-from reviewqueue.models.lanes import lane_of
+from reviewqueue.models.lanes import restrictions
 from reviewqueue.models.states import Audience, Intake, NoticeKind, TaskKind, TaskState
 from reviewqueue.notices import inbox
 from reviewqueue.queues.catalog import HEAD, QueueHead, configuration, head_of
-from reviewqueue.review import claims, golden, rounds
+from reviewqueue.review import golden, rounds
+from reviewqueue.review.claims import leases, passing_on, taking
 
 LONGEST_UNDO = 600.0
 FOLLOW_UP = "task.follow_up"
@@ -45,10 +46,10 @@ def send_to_queue(*, session: Session, actor: Actor, claim_id: str, slug: str, c
     `NotFound`, `Invalid` for a queue to which the actor may not send or whose schemas the item does not satisfy, and
     `Conflict` for one that takes nothing, or where nobody could take it.
     """
-    task_id, fence = claims.parse_claim_id(claim_id)
-    here = claims.queue_of_claim(session=session, actor=actor, claim_id=claim_id)
+    task_id, fence = leases.parse_claim_id(claim_id)
+    here = leases.queue_of_claim(session=session, actor=actor, claim_id=claim_id)
     rounds.lock_item_of(session, task_id)
-    task = claims.locked(session, task_id, fence, actor)
+    task = passing_on.locked(session, task_id, fence, actor)
     there = next((head for head in _open_to(session, actor, here) if head.slug == slug), None)
     if there is None:
         raise Invalid(
@@ -60,7 +61,7 @@ def send_to_queue(*, session: Session, actor: Actor, claim_id: str, slug: str, c
     by = {"escalated_by": actor.id, "escalation_comment": comment}
     if task.kind is TaskKind.GOLD:
         facts = {"fence": fence, "to": there.id}
-        claims.put_aside(session, actor, task, "task.sent", facts=facts, **place(here, there), **by)
+        passing_on.put_aside(session, actor, task, "task.sent", facts=facts, **place(here, there), **by)
         return
     move(session, task, here, there, **by)
     leave_siblings(session, task, actor)
@@ -77,15 +78,15 @@ def put_off(*, session: Session, actor: Actor, claim_id: str, until: datetime) -
     Raises `LeaseLost`, `NotFound`, and `Invalid` for a moment that is less than a minute or more than a year away, or
     when the item will have expired.
     """
-    task_id, fence = claims.parse_claim_id(claim_id)
-    here = claims.queue_of_claim(session=session, actor=actor, claim_id=claim_id)
+    task_id, fence = leases.parse_claim_id(claim_id)
+    here = leases.queue_of_claim(session=session, actor=actor, claim_id=claim_id)
     rounds.lock_item_of(session, task_id)
-    task = claims.locked(session, task_id, fence, actor)
+    task = passing_on.locked(session, task_id, fence, actor)
     expires = _expiry(session, here, task)
     fault = _not_then(until, database_now(session), expires)
     if fault is not None:
         raise Invalid(f"The follow-up {fault}.", [Fault("/until", fault)], code="bad_follow_up")
-    claims.hand_on(
+    passing_on.hand_on(
         session, task, audience=task.audience, excluded=json.loads(task.excluded), assignee=actor.id,
         available_at=until,
     )  # fmt: skip
@@ -150,7 +151,7 @@ def _misfits(session: Session, head: QueueHead, given: Any, output: Any) -> list
 
 def move(session: Session, task: Any, here: QueueHead, there: QueueHead, **values: Any) -> None:
     """Open the task in that queue, for its reviewers. Precondition: it is possible, see `require_possible`."""
-    claims.hand_on(
+    passing_on.hand_on(
         session, task, audience=Audience.REVIEWER, excluded=json.loads(task.excluded), escalates_at=None,
         **place(here, there), **values,
     )  # fmt: skip
@@ -230,7 +231,7 @@ class Skipped:
     seconds_left: float
 
 
-def take_back_skip(*, session: Session, actor: Actor, task_id: str) -> claims.Held:
+def take_back_skip(*, session: Session, actor: Actor, task_id: str) -> leases.Held:
     """Undo one's last skip in the queue's `undo_seconds`, and claim its task again.
 
     What they hold in that queue is handed back. Raises `NotFound` for what they did not skip, `GraceOver`, and
@@ -249,12 +250,13 @@ def take_back_skip(*, session: Session, actor: Actor, task_id: str) -> claims.He
     if last is None or last.task_id != task_id:
         raise GraceOver("The time to undo this skip is over, or somebody else has the task.")
     session.execute(delete(Skip).where(*mine))
-    excluded = sorted(set(json.loads(task.excluded)) - {actor.id})
-    lane = lane_of(audience=task.audience, assignee=task.assignee, excluded=excluded)
-    session.execute(update(Task).where(Task.id == task_id).values(excluded=json.dumps(excluded), lane=lane))
+    again = restrictions(
+        audience=task.audience, assignee=task.assignee, excluded=set(json.loads(task.excluded)) - {actor.id}
+    )
+    session.execute(update(Task).where(Task.id == task_id).values(**again))
     if task.kind is TaskKind.GOLD:
         session.execute(update(Task).where(Task.id == task_id).values(state=TaskState.OPEN))
     else:
         rounds.readmit(session, item_id=task.item_id, task_id=task_id, person_id=actor.id)
     trail.record(session, actor, "task.skip_withdrawn", queue_id=task.queue_id, item_id=task.item_id, subject=task_id)
-    return claims.claim_task(session=session, actor=actor, task_id=task_id, again=True)
+    return taking.claim_task(session=session, actor=actor, task_id=task_id, again=True)

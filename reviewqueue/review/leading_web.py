@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from urllib.parse import parse_qsl
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
@@ -10,12 +11,13 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
 from reviewqueue.core.db import read_session, write_session
-from reviewqueue.core.http import actor, signed_in
+from reviewqueue.core.http import actor, page_number, signed_in
 from reviewqueue.core.ids import known_id
 from reviewqueue.errors import Conflict, Invalid
 from reviewqueue.models.states import BulkAction
-from reviewqueue.review import bulk, saved_views
+from reviewqueue.review import edge, saved_views
 from reviewqueue.review.board import MOST_ARRIVALS, board
+from reviewqueue.review.bulk import actions, previewing, progress, running
 from reviewqueue.review.finding import Filters, filters_of
 
 blueprint = Blueprint("leading", __name__)
@@ -26,16 +28,9 @@ blueprint = Blueprint("leading", __name__)
 def show_board() -> str:
     """My queues now. The page asks for `?part=board` again and again, while it is in sight."""
     with read_session() as session:
-        found = board(session=session, actor=actor(), page=_page())
+        found = board(session=session, actor=actor(), page=page_number("page"))
     template = "review/_board.html" if request.args.get("part") == "board" else "review/board.html"
     return render_template(template, board=found, most_arrivals=MOST_ARRIVALS)
-
-
-def _page() -> int:
-    given = request.args.get("page", "1")
-    if not given.isascii() or not given.isdigit() or len(given) > 4 or int(given) < 1:
-        raise Invalid("page must be a whole number from 1.", code="bad_parameter")
-    return int(given)
 
 
 def _filters() -> Filters:
@@ -85,25 +80,23 @@ def prepare(slug: str) -> Response:
     filters, form = _filters(), request.form
     try:
         wanted = _wanted()
-        with write_session() as session:
-            bulk_id = bulk.prepare(
-                session=session, actor=actor(), slug=slug, wanted=wanted,
-                chosen=filters if form.get("which") == "all" else form.getlist("item"),
-            )  # fmt: skip
+        bulk_id = edge.prepare_bulk(
+            actor(), slug, wanted, filters if form.get("which") == "all" else form.getlist("item")
+        )
     except Invalid as error:
         flash(error.message, "warning")
         return _to_list(slug, filters)
     return redirect(url_for("leading.show_bulk", bulk_id=bulk_id), 303)
 
 
-def _wanted() -> bulk.Wanted:
+def _wanted() -> actions.Wanted:
     form = request.form
     action, priority = form.get("action", ""), form.get("priority", "").strip() or "0"
     if action not in list(BulkAction):
         raise Invalid("Choose what to do with them.")
     if not priority.removeprefix("-").isdecimal() or not priority.isascii() or len(priority) > 5:
         raise Invalid("A priority is a whole number from -1,000 to 1,000.")
-    return bulk.Wanted(
+    return actions.Wanted(
         BulkAction(action), person=form.get("person") or None, priority=int(priority),
         reason=form.get("reason", "").strip()[:2000],
     )  # fmt: skip
@@ -114,9 +107,9 @@ def _wanted() -> bulk.Wanted:
 def show_bulk(bulk_id: str) -> str:
     """What it would hit; once it is confirmed, how far it is and what came of it."""
     with read_session() as session:
-        found = bulk.progress(session=session, actor=actor(), bulk_id=known_id(bulk_id))
+        found = progress.progress_of(session=session, actor=actor(), bulk_id=known_id(bulk_id))
     template = "review/_bulk.html" if request.args.get("part") == "progress" else "review/bulk.html"
-    return render_template(template, bulk=found, most=bulk.MOST, back=_filters_of(found.run.query))
+    return render_template(template, bulk=found, most=previewing.MOST, back=_filters_of(found.run.query))
 
 
 def _filters_of(query: str | None) -> dict[str, list[str]]:
@@ -128,7 +121,21 @@ def _filters_of(query: str | None) -> dict[str, list[str]]:
 @signed_in
 def confirm(bulk_id: str) -> Response:
     """Do it. Sent twice, it is done once."""
+    return _to_progress(bulk_id, running.confirm)
+
+
+@blueprint.post("/bulk/<bulk_id>/resumption")
+@signed_in
+def resume(bulk_id: str) -> Response:
+    """Go on with what an action that failed has not tried."""
+    return _to_progress(bulk_id, running.resume)
+
+
+def _to_progress(bulk_id: str, operation: Callable[..., None]) -> Response:
     wanted = known_id(bulk_id)
-    with write_session() as session:
-        bulk.confirm(session=session, actor=actor(), bulk_id=wanted)
+    try:
+        with write_session() as session:
+            operation(session=session, actor=actor(), bulk_id=wanted)
+    except Conflict as error:
+        flash(error.message, "warning")
     return redirect(url_for("leading.show_bulk", bulk_id=wanted), 303)

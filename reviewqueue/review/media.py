@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 from reviewqueue.core.access import Action, Actor
 from reviewqueue.media import reading
 from reviewqueue.models import Task
-from reviewqueue.review import claims, comments, workpiece
+from reviewqueue.review import comments, workpiece
+from reviewqueue.review.claims import leases
 
 
 def of_item(*, session: Session, actor: Actor, item_id: str, place: int) -> Any:
@@ -22,7 +23,7 @@ def of_item(*, session: Session, actor: Actor, item_id: str, place: int) -> Any:
 
 def of_claim(*, session: Session, actor: Actor, claim_id: str, place: int) -> Any:
     """As `of_item`, for whoever may see the claim. Raises `NotFound`, `Forbidden`."""
-    task_id, fence = claims.parse_claim_id(claim_id)
+    task_id, fence = leases.parse_claim_id(claim_id)
     task: Any = session.execute(
         select(Task.queue_id, Task.item_id, Task.audience, Task.fence, Task.holder, Task.last_holder).where(
             Task.id == task_id

@@ -14,7 +14,8 @@ from reviewqueue.queues import spans
 from reviewqueue.queues.catalog import QueueHead
 from reviewqueue.queues.configuration import QueueConfig
 from reviewqueue.review import shown
-from reviewqueue.review.desk import Desk, desk_of
+from reviewqueue.review.desk.filling import desk_of
+from reviewqueue.review.desk.page import Desk
 from reviewqueue.review.workpiece import Workpiece
 
 LINES = 6

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
@@ -14,7 +12,7 @@ from reviewqueue.core.db import clock, on_postgresql
 from reviewqueue.core.ids import new_id
 from reviewqueue.errors import Conflict, Fault, Invalid, NotFound
 from reviewqueue.models import Decision, Item, Notice, PendingRelease, Task
-from reviewqueue.models.lanes import lane_of
+from reviewqueue.models.lanes import restrictions
 from reviewqueue.models.states import ENDED, ActorKind, Audience, ItemState, NoticeKind, QueueRole, TaskKind, TaskState
 from reviewqueue.notices import inbox
 from reviewqueue.queues.catalog import configuration, queue_by_id
@@ -40,8 +38,8 @@ def reopen(*, session: Session, actor: Actor, item_id: str, reason: str) -> str:
     if not reason.strip():
         raise Invalid("Say why it is reopened: whoever decides it next reads that.", [Fault("/reason", "is required")])
     _require_ended(session, item.id, item.state)
-    excluded = sorted(set(session.scalars(select(Decision.person_id).where(Decision.item_id == item_id))))
-    if not reviewers(session, item.queue_id) - set(excluded):
+    excluded = set(session.scalars(select(Decision.person_id).where(Decision.item_id == item_id)))
+    if not reviewers(session, item.queue_id) - excluded:
         raise Conflict(
             "Everybody who reviews in this queue has decided the item. Add somebody, then reopen it.",
             code="nobody_else",
@@ -59,11 +57,10 @@ def reopen(*, session: Session, actor: Actor, item_id: str, reason: str) -> str:
     session.execute(
         insert(Task).values(
             id=task_id, item_id=item_id, queue_id=item.queue_id, config_version=head.version, round=item.round + 1,
-            kind=TaskKind.APPEAL, state=TaskState.OPEN, audience=Audience.REVIEWER,
+            kind=TaskKind.APPEAL, state=TaskState.OPEN, fence=0,
+            **restrictions(audience=Audience.REVIEWER, excluded=excluded),
             priority=max(item.priority, PRIORITY), due=clock(due_seconds), available_at=clock(), created_at=clock(),
-            excluded=json.dumps(excluded), escalation_comment=reason,
-            escalated_by=actor.id if actor.kind is ActorKind.PERSON else None,
-            lane=lane_of(audience=Audience.REVIEWER, assignee=None, excluded=excluded), fence=0,
+            escalation_comment=reason, escalated_by=actor.id if actor.kind is ActorKind.PERSON else None,
         )
     )  # fmt: skip
     retire_item(session, actor, item_id)

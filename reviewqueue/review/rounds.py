@@ -21,7 +21,7 @@ from reviewqueue.core.db import clock, on_postgresql
 from reviewqueue.core.ids import new_id
 from reviewqueue.models import Decision, Item, Task
 from reviewqueue.models.base import table
-from reviewqueue.models.lanes import lane_of
+from reviewqueue.models.lanes import restrictions
 from reviewqueue.models.states import UNFINISHED, Audience, QueueRole, TaskKind, TaskState
 from reviewqueue.queues.catalog import configuration, queue_by_id
 
@@ -89,16 +89,9 @@ def _rewrite(session: Session, task: Any, excluded: set[str]) -> None:
     assignee = task.assignee
     if assignee in excluded:
         # It was given to them, or put off by them, and they have judged the item by another of its tasks.
-        assignee, values = None, {"available_at": clock(), **values, "assignee": None}
-    people = sorted(excluded)
-    session.execute(
-        update(table(Task))
-        .where(_task.id == task.id)
-        .values(
-            excluded=json.dumps(people), audience=audience,
-            lane=lane_of(audience=audience, assignee=assignee, excluded=people), **values,
-        )
-    )  # fmt: skip
+        assignee, values = None, {"available_at": clock(), **values}
+    now = restrictions(audience=audience, assignee=assignee, excluded=excluded)
+    session.execute(update(table(Task)).where(_task.id == task.id).values(**now, **values))
 
 
 def reviewers(session: Session, queue_id: str) -> set[str]:
@@ -146,11 +139,11 @@ def beyond_the_leads(session: Session, queue_id: str) -> Any:
 
 def insert_task(session: Session, *, audience: Audience, excluded: Iterable[str], **values: Any) -> str:
     """An open task, available now; returns its id. `values` are the other columns that it must have."""
-    task_id, people = new_id(), sorted(excluded)
+    task_id = new_id()
     session.execute(
         insert(table(Task)).values(
-            id=task_id, state=TaskState.OPEN, audience=audience, available_at=clock(), created_at=clock(), fence=0,
-            excluded=json.dumps(people), lane=lane_of(audience=audience, assignee=None, excluded=people), **values,
+            id=task_id, state=TaskState.OPEN, available_at=clock(), created_at=clock(), fence=0,
+            **restrictions(audience=audience, excluded=excluded), **values,
         )
     )  # fmt: skip
     return task_id

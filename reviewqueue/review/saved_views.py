@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import delete, insert, or_, select
@@ -19,6 +20,8 @@ from reviewqueue.review.finding import Filters
 
 MOST = 50
 """A person's views of a queue."""
+PAGE = 60
+"""Views shown at once: all of one's own, and some that others share."""
 LONGEST_NAME = 80
 
 
@@ -60,28 +63,45 @@ def save(*, session: Session, actor: Actor, slug: str, name: str, filters: Filte
 def remove(*, session: Session, actor: Actor, slug: str, view_id: str) -> None:
     """Raises `NotFound` for a view that one does not see, and `Forbidden` for somebody else's, unless one leads."""
     head = find_queue(session=session, actor=actor, slug=slug, action=Action.READ_ITEMS)
-    view = next((row for row in views_of(session=session, actor=actor, queue_id=head.id) if row.id == view_id), None)
-    if view is None:
+    owner = session.execute(
+        select(SavedView.person_id).where(SavedView.id == view_id, *_seen_by(actor, head.id))
+    ).scalar_one_or_none()
+    if owner is None:
         raise NotFound
-    if not view.removable:
+    if owner != actor.id:
         require(actor, Action.ASSIGN_TASKS, head.id)
     session.execute(delete(SavedView).where(SavedView.id == view_id))
     trail.record(session, actor, "view.removed", queue_id=head.id, subject=view_id)
 
 
-def views_of(*, session: Session, actor: Actor, queue_id: str) -> list[Any]:
-    """One's own and those that are shared, by name: id, name, query, shared, owner, `removable`. Asks no permission."""
+@dataclass(frozen=True)
+class Views:
+    """A page of a queue's views: id, name, query, shared, owner, `mine`, `removable`."""
+
+    rows: list[Any]
+    page: int
+    more: bool
+
+
+def views_of(*, session: Session, actor: Actor, queue_id: str, page: int = 1) -> Views:
+    """One's own, then those that others share, by name. Asks no permission."""
     mine = SavedView.person_id == actor.id
     leads = may(actor, Action.ASSIGN_TASKS, queue_id)
-    return list(
+    rows = list(
         session.execute(
             select(
                 SavedView.id, SavedView.name, SavedView.query, SavedView.shared, Person.name.label("owner"),
                 (mine if not leads else SavedView.queue_id == queue_id).label("removable"), mine.label("mine"),
             )
             .join(Person, Person.id == SavedView.person_id)
-            .where(SavedView.queue_id == queue_id, or_(mine, SavedView.shared))
-            .order_by(SavedView.name, SavedView.id)
-            .limit(4 * MOST)
+            .where(*_seen_by(actor, queue_id))
+            .order_by(mine.desc(), SavedView.name, SavedView.id)
+            .offset((page - 1) * PAGE)
+            .limit(PAGE + 1)
         )
     )  # fmt: skip
+    return Views(rows[:PAGE], page, len(rows) > PAGE)
+
+
+def _seen_by(actor: Actor, queue_id: str) -> tuple[Any, ...]:
+    return SavedView.queue_id == queue_id, or_(SavedView.person_id == actor.id, SavedView.shared)

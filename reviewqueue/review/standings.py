@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
-from sqlalchemy import Integer, case, func, literal, select, update
+from sqlalchemy import Integer, case, func, literal, select, text, update
 from sqlalchemy.orm import Session
 
 from reviewqueue.accounts.memberships import people_with
@@ -23,7 +23,7 @@ from reviewqueue.core import trail
 from reviewqueue.core.access import SYSTEM, Action, Actor, may
 from reviewqueue.core.db import clock, on_postgresql, upsert
 from reviewqueue.errors import Fault, Invalid, NotAdmitted, NotFound
-from reviewqueue.models import Decision, Item, Standing
+from reviewqueue.models import Decision, Item, Standing, Task
 from reviewqueue.models.base import table
 from reviewqueue.models.states import QueueRole, StandingState, TaskKind
 from reviewqueue.queues.catalog import QueueHead, configuration, find_queue, queue_by_id
@@ -94,6 +94,21 @@ def nothing_to_calibrate() -> NotAdmitted:
         "or to let you begin.",
         code="no_gold_left",
     )
+
+
+def require_checks_left(session: Session, actor: Actor, head: QueueHead) -> None:
+    """Raises `NotAdmitted` where `actor`, who is calibrated there, has all the checks of it done or in hand."""
+    rules, row = _rules(session, head), _read(session, head.id, actor.id)
+    if rules is None or rules.calibration is None or row is None:
+        return
+    # Index uq_task_held.
+    in_hand = select(func.count()).where(
+        Task.holder == actor.id, text("task.state = 'claimed'"), Task.queue_id == head.id, Task.kind == TaskKind.GOLD
+    )
+    if _measured(session, row)[0] + session.execute(in_hand).scalar_one() >= rules.calibration.gold:
+        raise NotAdmitted(
+            "You have all the items of your calibration in your hands: decide those first.", code="calibration_in_hand"
+        )
 
 
 def _rules(session: Session, head: Any) -> Reviews | None:

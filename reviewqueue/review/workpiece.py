@@ -24,7 +24,8 @@ from reviewqueue.models.states import Audience, StandingState, TaskKind, TaskSta
 from reviewqueue.queues import routing
 from reviewqueue.queues.catalog import QueueHead, configuration, queue_by_id
 from reviewqueue.queues.configuration import QueueConfig
-from reviewqueue.review import claims, golden, standings
+from reviewqueue.review import golden, standings
+from reviewqueue.review.claims import leases, reach
 from reviewqueue.review.comments import said_about, said_during
 from reviewqueue.review.instructions import known_to
 
@@ -98,7 +99,7 @@ def workpiece(*, session: Session, actor: Actor, claim_id: str, drawn: bool = Tr
     similar, comments, skips) is left out.
     Raises `NotFound` for a claim whose task the actor may not review or never held.
     """
-    task_id, fence = claims.parse_claim_id(claim_id)
+    task_id, fence = leases.parse_claim_id(claim_id)
     task: Any = session.execute(_TASK, {"task_id": task_id}).one_or_none()
     require_shown(actor, task, fence)
     item = session.execute(select(Item).where(Item.id == task.item_id)).scalar_one()
@@ -196,7 +197,7 @@ def _waiting(session: Session, queue_id: str) -> tuple[int, datetime | None]:
 
 def _count_waiting() -> Any:
     each = table(Task).c
-    some = select(each.created_at).where(each.queue_id == bindparam("queue_id"), claims.OPEN)
+    some = select(each.created_at).where(each.queue_id == bindparam("queue_id"), leases.OPEN)
     counted = some.limit(MOST_BESIDE + 1).subquery()
     return select(func.count(), func.min(counted.c.created_at)).select_from(counted)
 
@@ -289,7 +290,7 @@ _CLAIMED = (
 )  # fmt: skip
 
 
-def claim_json(*, session: Session, actor: Actor, held: claims.Held) -> dict[str, Any]:
+def claim_json(*, session: Session, actor: Actor, held: leases.Held) -> dict[str, Any]:
     """`{claim, task, item, draft}`, for `spliced`; content exactly as it was sent."""
     row = along(session, _CLAIMED, {"task_id": held.task_id, "person_id": actor.id}).one()
     said = {
@@ -321,7 +322,7 @@ def claim_json(*, session: Session, actor: Actor, held: claims.Held) -> dict[str
 _OF_ITEM = ("id", "rule", "rule_title", "created_at")
 
 
-def _disguised(session: Session, actor: Actor, held: claims.Held) -> Any:
+def _disguised(session: Session, actor: Actor, held: leases.Held) -> Any:
     """The item of a gold task as it is shown."""
     task = session.execute(
         select(Task.created_at, Task.due, Task.priority, Task.stand_in, Task.config_version).where(
@@ -372,8 +373,8 @@ def home(*, session: Session, actor: Actor) -> list[QueueCard]:
     heads = session.execute(
         select(Queue.id, Queue.slug, Queue.title, Queue.version).where(Queue.id.in_(mine), Queue.archived_at.is_(None))
     ).all()
-    _, open_to_me = claims.lanes_for(session, actor)
-    tops = claims.most_urgent(session, actor, open_to_me)
+    sight = reach.lanes_for(session, actor)
+    tops = reach.most_urgent(session, actor, sight)
     never = datetime.max.replace(tzinfo=UTC)
 
     def urgency(head: Any) -> tuple[Any, ...]:
@@ -381,7 +382,7 @@ def home(*, session: Session, actor: Actor) -> list[QueueCard]:
         return (-top.priority, top.due, top.id) if top else (-LOWEST, never, head.title.casefold())
 
     return [
-        _card(session, actor, head, [lane for queue_id, lane in open_to_me if queue_id == head.id])
+        _card(session, actor, head, [lane for queue_id, lane in sight.lanes if queue_id == head.id])
         for head in sorted(heads, key=urgency)
     ]
 
@@ -392,7 +393,7 @@ def _card(session: Session, actor: Actor, head: Any, lanes: list[str]) -> QueueC
         select(Task.created_at, Task.due, Task.priority, Task.audience)
         .where(
             Task.queue_id == head.id,
-            claims.OPEN,
+            leases.OPEN,
             Task.lane.in_(lanes),
             Task.available_at <= clock(),
             # A check that was handed back stands for a task that waits, too.
@@ -415,9 +416,9 @@ def _card(session: Session, actor: Actor, head: Any, lanes: list[str]) -> QueueC
         select(Task.id, Task.fence, Task.kind).where(
             Task.holder == actor.id,
             Task.queue_id == head.id,
-            claims.CLAIMED,
+            leases.CLAIMED,
             Task.lease_until > clock(),
-            Task.seat == claims.DESK,
+            Task.seat == leases.DESK,
         )
     ).one_or_none()
     in_its_place = 1 if held is not None and held.kind is TaskKind.GOLD else 0

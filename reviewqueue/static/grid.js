@@ -4,6 +4,7 @@
 (() => {
   const form = document.getElementById("grid");
   if (!form) return;
+  const LONGEST = 60000; // bytes that a browser sends of a page that is left
   const CAME_BACK_AFTER = 120; // seconds without input after which the leases are no longer renewed
   const rows = () => [...form.querySelectorAll("tbody[data-claim]")];
   const row = (element) => element?.closest?.("tbody[data-claim]");
@@ -11,7 +12,10 @@
   const control = (one, name) => one.querySelector(`[name="${one.dataset.claim}:${name}"]`);
   const shut = (one) => "shut" in one.dataset;
   const canUndo = Number(form.dataset.undoSeconds) > 0;
+  const unkept = new Set(); // rows with something typed that the server has not said it keeps
+  const refused = new Set(); // of these, where it has said that it does not, or not answered
   const saving = new WeakMap();
+  const underWay = new WeakMap();
   const spent = new WeakMap();
   let lastSaved = null;
   let touchedAt = Date.now();
@@ -52,7 +56,7 @@
     const prefix = `${one.dataset.claim}:`;
     for (const [name, value] of new FormData(form)) {
       if (name === "csrf_token") body.append(name, value);
-      else if (name.startsWith(prefix)) body.append(plain ? name.slice(prefix.length) : name, value);
+      else if (name.startsWith(prefix) && !(plain && name === `${prefix}do`)) body.append(plain ? name.slice(prefix.length) : name, value);
     }
     return body;
   }
@@ -72,17 +76,21 @@
     if (answer.status === 401 || answer.status === 403) {
       say(one, _("You have been signed out. Sign in in another tab, then save again: the row still has what you typed."));
       one.removeAttribute("aria-busy");
+      await renewToken();
       return null;
     }
     const page = new DOMParser().parseFromString(`<table>${await answer.text()}</table>`, "text/html");
     const fresh = page.querySelector("tbody[data-claim]");
     if (!fresh) {
-      say(one, _("That did not work. Reload the page: what was typed into the row is kept."));
+      say(one, _("That did not work ({status}). What you typed is on this page: save again.", { status: answer.status }));
       one.removeAttribute("aria-busy");
+      changed(one);
       return null;
     }
     const had = one.contains(document.activeElement) || one.hasAttribute("aria-current");
     one.replaceWith(fresh);
+    unkept.delete(one);
+    refused.delete(one);
     count();
     if (had) go(fresh);
     return fresh;
@@ -142,11 +150,53 @@
     const differs = [...one.querySelectorAll("[data-original]")].some((field) => field.value !== field.dataset.original);
     one.classList.toggle("changed", differs);
     for (const field of one.querySelectorAll("[data-original]")) field.closest("td").classList.toggle("changed", field.value !== field.dataset.original);
+    unkept.add(one);
+    keepIn(700, one);
+  }
+
+  function keepIn(wait, one) {
     clearTimeout(saving.get(one));
-    saving.set(one, setTimeout(() => {
-      if (!one.isConnected || one.ariaBusy) return;
-      fetch(`${one.dataset.address}/draft`, { method: "POST", body: fieldsOf(one, true), headers: { "X-Desk": "1" }, credentials: "same-origin" }).catch(() => {});
-    }, 700));
+    saving.set(one, setTimeout(() => { if (!one.ariaBusy) keep(one, wait); }, wait));
+  }
+
+  // Sends what is typed into the row as its draft, until the server says that it has it. The browser goes on sending
+  // when the page is left; what is too long for that is asked about then, see `beforeunload`.
+  async function keep(one, waited = 700) {
+    const body = fieldsOf(one, true).toString();
+    if (!one.isConnected || !unkept.has(one) || underWay.get(one) === body) return;
+    clearTimeout(saving.get(one));
+    underWay.set(one, body);
+    try {
+      const answer = await fetch(`${one.dataset.address}/draft`, { method: "POST", body: new URLSearchParams(body), headers: { "X-Desk": "1" }, credentials: "same-origin", keepalive: body.length < LONGEST });
+      if (!answer.ok) throw answer;
+      if (fieldsOf(one, true).toString() === body) unkept.delete(one);
+      if (refused.delete(one)) say(one, _("What you typed is kept as a draft now."));
+    } catch (why) {
+      refused.add(one);
+      const signedOut = why.status === 401 || why.status === 403;
+      if (signedOut) say(one, _("Not kept yet: you have been signed out. Sign in in another tab; what you typed is on this page alone, and is sent again by itself."));
+      else if (why.status) say(one, _("Not kept yet: the server answers {status}. What you typed is on this page alone; sending it again by itself.", { status: why.status }));
+      else say(one, _("Not kept yet: offline. What you typed is on this page alone; sending it again by itself."));
+      if (signedOut) await renewToken();
+      if (unkept.has(one)) keepIn(Math.min(60000, Math.max(4000, 2 * waited)), one);
+    } finally { if (underWay.get(one) === body) underWay.delete(one); }
+  }
+
+  const keepAll = () => { for (const one of unkept) keep(one); };
+
+  // Whoever has signed in again, in another tab, has a session whose forms have another token.
+  async function renewToken() {
+    try {
+      const page = new DOMParser().parseFromString(await (await fetch(location.href, { credentials: "same-origin" })).text(), "text/html");
+      const token = page.querySelector("[name=csrf_token]");
+      if (token) form.elements.csrf_token.value = token.value;
+    } catch { /* offline: with the next answer */ }
+  }
+
+  // What is typed is at the desk before the desk is.
+  async function open(one, address) {
+    if (unkept.has(one)) await keep(one);
+    location.assign(address);
   }
 
   async function renew() {
@@ -175,7 +225,7 @@
   form.addEventListener("submit", (event) => {
     const button = event.submitter;
     const one = row(button);
-    if (!one) return;
+    if (!one) return void unkept.clear(); // all that is typed goes with the form
     event.preventDefault();
     if (button.matches("[data-undo-row]")) undo(one);
     else save(one);
@@ -184,6 +234,19 @@
     if (!event.target.name?.endsWith(":do")) return;
     if (event.target.value === "decide") save(row(event.target));
     if (event.target.value === "reject") reject(row(event.target));
+  });
+
+  form.addEventListener("click", (event) => {
+    const link = event.target.closest?.("a[href]"), one = row(link);
+    if (!one || !unkept.has(one) || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    open(one, link.href);
+  });
+  document.addEventListener("visibilitychange", () => { if (document.visibilityState === "hidden") keepAll(); });
+  addEventListener("pagehide", keepAll);
+  addEventListener("beforeunload", (event) => {
+    keepAll();
+    if ([...unkept].some((one) => refused.has(one) || fieldsOf(one, true).toString().length >= LONGEST)) event.preventDefault();
   });
 
   document.addEventListener("keydown", (event) => {
@@ -210,7 +273,7 @@
     else if (event.key === "Enter") save(one);
     else if (event.key === "u") undo(one.querySelector("[data-undo-row]") ? one : lastSaved);
     else if (event.key === "x" && !shut(one)) reject(one);
-    else if (event.key === "o" && one.dataset.state !== "saved") location.assign(one.dataset.address);
+    else if (event.key === "o" && one.dataset.state !== "saved") open(one, one.dataset.address);
     else if (event.key === "g") document.getElementById("grid-more").click();
     else return;
     event.preventDefault();

@@ -16,7 +16,8 @@ from reviewqueue.core.db import clock, read_session, write_session
 from reviewqueue.models import AuditEvent, Item, PendingRelease
 from reviewqueue.queues.applying import apply
 from reviewqueue.resolution import endings
-from reviewqueue.review import decisions, settling
+from reviewqueue.review import settling
+from reviewqueue.review.decisions import deciding, recording
 from tests.desk_steps import act, claim, decide, submit
 from tests.fixtures.people import INTENTS, OPERATOR, item
 
@@ -65,9 +66,9 @@ def configure(app, **changes):
 
 def decide_in_grace(app, cast, claim_id):
     with app.app_context(), write_session() as session:
-        decisions.decide(
+        deciding.decide(
             session=session, actor=cast.alice.actor, claim_id=claim_id,
-            submission=decisions.Submission(verdict=None, output={"label": "refund"}, grace=True),
+            submission=recording.Submission(verdict=None, output={"label": "refund"}, grace=True),
         )  # fmt: skip
 
 

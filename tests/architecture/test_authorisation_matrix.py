@@ -38,7 +38,8 @@ from reviewqueue.core.ids import new_id
 from reviewqueue.models import Alert, DatasetVersion, Notice, OutboxRow, WebhookDelivery, WebhookEndpoint
 from reviewqueue.models.states import AlertFigure, BulkAction, DeliveryState, ExportState, NoticeKind, QueueRole
 from reviewqueue.queues.applying import apply
-from reviewqueue.review import bulk, saved_views
+from reviewqueue.review import edge, saved_views
+from reviewqueue.review.bulk import actions
 from reviewqueue.review.finding import Filters
 from tests.fixtures.media import PNG
 from tests.fixtures.people import INTENTS, PASSWORD, Cast, Member, assemble, item
@@ -202,11 +203,9 @@ class Targets:
     def bulk_id(self) -> str:
         """Bob's."""
         chosen = [self.item_id()]
-        with self.app.app_context(), write_session() as session:
-            return bulk.prepare(
-                session=session, actor=self.cast.bob.actor, slug="intents", chosen=chosen,
-                wanted=bulk.Wanted(BulkAction.PRIORITISE, priority=3),
-            )  # fmt: skip
+        with self.app.app_context():
+            wanted = actions.Wanted(BulkAction.PRIORITISE, priority=3)
+            return edge.prepare_bulk(self.cast.bob.actor, "intents", wanted, chosen)
 
     def claim_id(self) -> str:
         found: str = self._claim()["id"]

@@ -27,7 +27,7 @@ from reviewqueue.core.db import clock, write_session
 from reviewqueue.core.ids import new_id
 from reviewqueue.models import Alert, Notice, Person, Queue
 from reviewqueue.models.states import BulkAction, NoticeKind
-from reviewqueue.review import bulk
+from reviewqueue.review.bulk import actions, previewing
 from tests.fixtures import installation
 from tests.fixtures.people import OPERATOR
 from tests.fixtures.serving import serving
@@ -96,9 +96,9 @@ class Places:
         self.named["template"] = self.named["slug"]
         self.named["notice_id"] = new_id()
         with self.app.app_context(), write_session() as session:
-            self.named["bulk_id"] = bulk.prepare(
+            self.named["bulk_id"] = previewing.prepare(
                 session=session, actor=actor_of_person(session, people["bob"]), slug=self.named["slug"],
-                wanted=bulk.Wanted(BulkAction.RELEASE), chosen=[self.named["item_id"]],
+                wanted=actions.Wanted(BulkAction.RELEASE), chosen=[self.named["item_id"]],
             )  # fmt: skip
             session.execute(
                 insert(Notice).values(

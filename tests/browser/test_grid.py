@@ -58,3 +58,26 @@ def test_rows_are_decided_undone_rejected_and_kept_with_keys(site, page):
     assert [verdict for verdict, _ in verdicts(site)] == ["approve", "override", "approve", "reject"]
     page.set_viewport_size({"width": 390, "height": 844})
     assert page.evaluate("() => document.documentElement.scrollWidth - innerWidth") <= 0
+
+
+def test_what_was_typed_last_is_kept_when_the_page_is_left_and_not_said_to_be_where_it_is_not(site, page):
+    site.submit("replies", {"reply": "Hello"}, given={"text": "Question"})
+    page.goto("/queues/replies/grid")
+    page.click("text=Take up to")
+    field = page.locator(f"{ROW} textarea, {ROW} input[type=text]").first
+    field.fill("Typed and left at once")
+    page.goto("/")
+    page.goto("/queues/replies/grid")
+    assert "Typed and left at once" in site.drafts()[0].body
+    page.route("**/draft", lambda route: route.fulfill(status=404, body="No"))
+    field.fill("Typed while the server says no")
+    page.wait_for_selector("text=Not kept yet: the server answers 404")
+    page.unroute("**/draft")
+    page.wait_for_selector("text=What you typed is kept as a draft now.")
+    assert "Typed while the server says no" in site.drafts()[0].body
+    # It is at the desk before the desk is.
+    field.fill("Typed before it was opened")
+    page.keyboard.press("Escape")
+    page.keyboard.press("o")
+    page.wait_for_selector("main.desk")
+    assert "Typed before it was opened" in page.inner_text("main")

@@ -18,7 +18,7 @@ from reviewqueue.models import Decision, Item, Queue, Task
 from reviewqueue.models.states import ActorKind, QueueRole, Via
 from reviewqueue.queues.applying import apply
 from reviewqueue.review import edge, golden
-from reviewqueue.review.decisions import Submission
+from reviewqueue.review.decisions.recording import Submission
 from tests.browser.test_desk import begin, on
 from tests.browser.test_receipts import exported
 from tests.fixtures.people import PASSWORD

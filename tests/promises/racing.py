@@ -14,7 +14,7 @@ from reviewqueue.core.access import Actor
 from reviewqueue.errors import Error
 from reviewqueue.models.states import Verdict
 from reviewqueue.review import edge
-from reviewqueue.review.decisions import Submission
+from reviewqueue.review.decisions.recording import Submission
 
 
 def race(settings: config.Settings, actor: Actor, start_at: float, log: Path, label: str | None = None) -> None:

@@ -24,7 +24,7 @@ from reviewqueue.intake.submissions import submit
 from reviewqueue.models.states import ActorKind, QueueRole, SiteRole, Verdict, Via
 from reviewqueue.queues.applying import apply
 from reviewqueue.review import edge
-from reviewqueue.review.decisions import Submission
+from reviewqueue.review.decisions.recording import Submission
 from tests.fixtures.people import INTENTS, OPERATOR, Cast, item
 from tests.promises.history import plain
 from tests.promises.racing import race

@@ -10,7 +10,8 @@ from reviewqueue.core.db import clock, write_session
 from reviewqueue.errors import Conflict
 from reviewqueue.models import OutboxRow, PendingRelease
 from reviewqueue.queues.applying import set_archived
-from reviewqueue.review import decisions, settling
+from reviewqueue.review import settling
+from reviewqueue.review.decisions import deciding, recording
 from tests.desk_steps import claim, submit
 from tests.fixtures.people import OPERATOR
 
@@ -25,9 +26,9 @@ def test_it_waits_for_decisions_that_can_be_undone_and_hands_its_work_on(client,
     claim_id = claim(client, cast.alice)["claim"]["id"]
     with app.app_context():
         with write_session() as session:
-            decisions.decide(
+            deciding.decide(
                 session=session, actor=cast.alice.actor, claim_id=claim_id,
-                submission=decisions.Submission(verdict=None, output={"label": "refund"}, grace=True),
+                submission=recording.Submission(verdict=None, output={"label": "refund"}, grace=True),
             )  # fmt: skip
         with pytest.raises(Conflict, match="can still be undone"):
             _archive()

@@ -8,7 +8,8 @@ from reviewqueue.core.db import clock, write_session
 from reviewqueue.models import Decision, Item, PendingRelease
 from reviewqueue.queues.applying import apply
 from reviewqueue.resolution import endings
-from reviewqueue.review import decisions, settling
+from reviewqueue.review import settling
+from reviewqueue.review.decisions import deciding, recording
 from tests.desk_steps import act, claim, decide, read, submit
 from tests.fixtures.people import INTENTS, OPERATOR
 
@@ -91,9 +92,9 @@ def test_a_decision_whose_item_has_ended_does_not_hold_up_the_others(client, cas
     with app.app_context():
         for _ in range(2):
             claim_id = claim(client, cast.alice)["claim"]["id"]
-            submission = decisions.Submission(verdict=None, output={"label": "refund"}, grace=True)
+            submission = recording.Submission(verdict=None, output={"label": "refund"}, grace=True)
             with write_session() as session:
-                decisions.decide(session=session, actor=cast.alice.actor, claim_id=claim_id, submission=submission)
+                deciding.decide(session=session, actor=cast.alice.actor, claim_id=claim_id, submission=submission)
         with write_session() as session:
             session.execute(update(Item).where(Item.id == ended).values(state="expired"))
             session.execute(update(PendingRelease).values(releases_at=clock(-1)))

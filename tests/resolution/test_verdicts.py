@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as some
 
 from reviewqueue.errors import Faults
 from reviewqueue.models.lanes import lane_of, may_take
 from reviewqueue.models.states import Audience, Verdict
-from reviewqueue.resolution.verdicts import judge, same
+from reviewqueue.resolution.verdicts import judge, same, sameness
 
 FORM = {"supplier": "A", "total": 3, "lines": [{"what": "x"}]}
 
@@ -89,3 +91,17 @@ def test_a_lane_shuts_out_the_excluded_the_unassigned_and_for_escalations_all_bu
         True,
         False,
     )
+
+
+SCALARS = some.sampled_from([None, True, False, 0, 1, 0.0, 1.0, 1.5, "", "1", "true", 2**70])
+VALUES = some.recursive(
+    SCALARS,
+    lambda inner: some.lists(inner, max_size=2) | some.dictionaries(some.sampled_from("ab"), inner, max_size=2),
+    max_leaves=4,
+)
+
+
+@given(VALUES, VALUES)
+def test_values_have_one_key_just_if_they_are_the_same(left, right):
+    assert (sameness(left) == sameness(right)) is same(left, right)
+    assert sameness(left) == sameness(left)

@@ -13,6 +13,7 @@ from reviewqueue.core.ids import new_id
 from reviewqueue.models import Item, Task
 from reviewqueue.models.base import table
 from reviewqueue.review import board
+from reviewqueue.review.forecast import Outlook
 from tests.fixtures.noscript import Desk
 from tests.fixtures.people import item
 
@@ -86,3 +87,14 @@ def test_counts_stop_and_say_so(app, client, cast, monkeypatch, transaction):
     assert tiles(page)["Waiting"] == "2+"
     assert tiles(page)["Overdue"] == "1"
     assert tiles(page)["Came in the last hour"] == "3"
+
+
+def test_a_check_in_hand_is_no_work_that_is_foreseen(client, cast, transaction):
+    submit(client, cast)
+    claim(client, cast.alice)
+    for in_hand in (1, 0):
+        with transaction() as session:
+            [lead] = board.board(session=session, actor=cast.bob.actor).queues
+            assert (lead.in_hand, len(lead.hands)) == (in_hand, in_hand)
+            assert (lead.outlook.outlook is Outlook.CLEAR) is (not in_hand)
+            session.execute(update(Task).values(kind="gold"))

@@ -7,15 +7,17 @@ from typing import Any
 
 import pytest
 from sqlalchemy import func, select, update
+from sqlalchemy import text as sql
 
 from reviewqueue.core import background
 from reviewqueue.core.db import clock, read_session
 from reviewqueue.errors import Conflict, Forbidden
 from reviewqueue.models import AuditEvent, Bulk, BulkItem, Item, Notice, OutboxRow, Resolution, Task
-from reviewqueue.models.states import BulkOutcome, BulkState, ItemState, TaskState
-from reviewqueue.review import bulk
+from reviewqueue.models.states import BulkAction, BulkOutcome, BulkState, ItemState, TaskState
+from reviewqueue.review import finding
 from reviewqueue.review.assigning import assign, prioritise
-from reviewqueue.review.claims import take_back
+from reviewqueue.review.bulk import actions, previewing, running
+from reviewqueue.review.claims.returning import take_back
 from reviewqueue.review.jobs import run_bulk
 from tests.fixtures.noscript import Desk
 from tests.fixtures.people import item
@@ -152,15 +154,15 @@ def test_closed_items_end_without_an_answer_and_decided_ones_stay(many):
 
 
 def test_many_are_done_by_jobs_that_may_run_twice_and_what_changed_meanwhile_is_listed(many, monkeypatch):
-    monkeypatch.setattr(bulk, "AT_ONCE", 2)
-    monkeypatch.setattr(bulk, "BATCH", 2)
+    monkeypatch.setattr(running, "AT_ONCE", 2)
+    monkeypatch.setattr(running, "BATCH", 2)
     items = many.submit(5)
     many.preview("assign", person=many.cast.alice.id)
     with many.transaction() as session:
         session.execute(update(Task).where(Task.item_id == items[3]).values(state="cancelled"))
     assert 'data-refresh="2"' in many.confirm()
     assert many.outcomes() == {"pending": 5}
-    rows = many.read(select(OutboxRow.id).where(OutboxRow.topic == bulk.RUN))
+    rows = many.read(select(OutboxRow.id).where(OutboxRow.topic == running.RUN))
     assert len(rows) == 1
     with many.app.app_context():
         for _ in range(2):
@@ -175,13 +177,13 @@ def test_many_are_done_by_jobs_that_may_run_twice_and_what_changed_meanwhile_is_
 
 
 def test_who_is_no_lead_any_more_changes_nothing(many, monkeypatch):
-    monkeypatch.setattr(bulk, "AT_ONCE", 0)
+    monkeypatch.setattr(running, "AT_ONCE", 0)
     items = many.submit(2)
     many.preview("prioritise", priority="5")
     many.confirm()
     with many.transaction() as session:
-        monkeypatch.setattr(bulk, "actor_of_person", lambda *_: many.cast.alice.actor)
-        assert bulk.work_off(session=session, bulk_id=many.id) is False
+        monkeypatch.setattr(running, "actor_of_person", lambda *_: many.cast.alice.actor)
+        assert running.work_off(session=session, bulk_id=many.id) is False
     assert {task.priority for task in many.tasks(*items)} == {0}
     assert [row[0] for row in many.read(select(Bulk.state))] == [BulkState.FAILED]
     assert many.outcomes() == {"pending": 2}
@@ -195,17 +197,93 @@ def test_only_whoever_prepared_it_confirms_and_old_previews_are_forgotten(many):
     assert otto.post(f"/bulk/{many.id}/confirmation").status_code == 404
     assert alice.get(f"/bulk/{many.id}").status_code == 404
     with many.transaction() as session:
-        assert bulk.forget_unconfirmed(session=session) == 0
+        assert previewing.forget_unconfirmed(session=session) == 0
         session.execute(update(Bulk).values(created_at=clock(-90_000)))
-        assert bulk.forget_unconfirmed(session=session) == 1
+        assert previewing.forget_unconfirmed(session=session) == 1
     assert many.outcomes() == {}
 
 
 def test_it_takes_so_many_and_says_that_there_are_more(many, monkeypatch):
-    monkeypatch.setattr(bulk, "MOST", 2)
+    monkeypatch.setattr(previewing, "MOST", 2)
     items = many.submit(3)
     page = many.preview("prioritise", priority="5")
     assert "the newest of them" in page
     many.confirm()
     assert [task.priority for task in many.tasks(*items)] == [0, 5, 5]
     assert many.outcomes() == {str(BulkOutcome.DONE): 2}
+
+
+def test_nobody_waits_for_the_search_of_all_that_match(many, monkeypatch):
+    items = many.submit(3)
+    monkeypatch.setattr(finding, "LOOKED_AT", 1)
+    searched = finding._Look.rows
+
+    def rows(*arguments: Any) -> Any:
+        # Another writer, while the search is under way.
+        with many.transaction() as session:
+            session.execute(update(Task).where(Task.item_id == items[0]).values(priority=Task.priority + 1))
+        return searched(*arguments)
+
+    monkeypatch.setattr(finding._Look, "rows", rows)
+    many.preview("release")
+    assert many.outcomes() == {"skipped": 3}
+    assert many.tasks(items[0])[0].priority >= 3
+
+
+def test_an_action_whose_job_was_given_up_fails_and_goes_on_past_what_broke_it(many, monkeypatch):
+    monkeypatch.setattr(running, "AT_ONCE", 0)
+    items = sorted(many.submit(4))
+    many.preview("prioritise", priority="5")
+    many.confirm()
+    change = actions._ACTS[BulkAction.PRIORITISE]
+
+    def breaks(session: Any, actor: Any, wanted: Any, item_id: str, tasks: list[Any]) -> None:
+        if item_id == items[1]:
+            raise RuntimeError("broken")
+        change(session, actor, wanted, item_id, tasks)
+
+    monkeypatch.setitem(actions._ACTS, BulkAction.PRIORITISE, breaks)
+    waiting = select(OutboxRow.id).where(OutboxRow.topic == running.RUN)
+    [[row_id]] = many.read(waiting)
+    with many.app.app_context():
+        for _ in range(background.MOST_ATTEMPTS):
+            background.run("reviewqueue.review.jobs.run_bulk", [row_id], long=True)
+    assert many.outcomes() == {"done": 1, "pending": 3}
+    for _ in range(2):
+        with many.transaction() as session:
+            running.fail_given_up(session=session)
+    page = text(many.bob.get(f"/bulk/{many.id}").text)
+    assert "The work failed ten times (RuntimeError). What was changed stays." in page
+    assert "2 items were not tried." in page
+    assert many.outcomes() == {"done": 1, "failed": 1, "pending": 2}
+    assert many.read(waiting) == []
+    assert Desk(many.app, many.cast.admin).post(f"/bulk/{many.id}/resumption").status_code == 404
+    for _ in range(2):
+        many.bob.post(f"/bulk/{many.id}/resumption")
+    assert many.events("bulk.resumed") == 1
+    [[row_id]] = many.read(waiting)
+    with many.app.app_context():
+        background.run("reviewqueue.review.jobs.run_bulk", [row_id], long=True)
+    assert [task.priority for task in many.tasks(*items)] == [5, 0, 5, 5]
+    assert [row[0] for row in many.read(select(Bulk.state))] == [BulkState.DONE]
+
+
+def test_old_previews_go_little_by_little_and_cannot_be_confirmed_meanwhile(many, monkeypatch, database):
+    monkeypatch.setattr(previewing, "FORGOTTEN_AT_ONCE", 2)
+    many.submit(3)
+    many.preview("prioritise", priority="5")
+    with many.transaction() as session:
+        session.execute(update(Bulk).values(created_at=clock(-90_000)))
+    if database == "postgresql":
+        with many.transaction() as confirming, many.transaction() as session:
+            confirming.execute(update(Bulk).values(confirmed_at=clock()))
+            session.execute(sql("SET LOCAL lock_timeout = '1s'"))
+            assert previewing.forget_unconfirmed(session=session) == 0
+    with many.transaction() as session:
+        assert previewing.forget_unconfirmed(session=session) == 1
+    assert many.outcomes() == {"pending": 1}
+    assert "more than a day old" in many.confirm()
+    assert many.outcomes() == {"pending": 1}
+    with many.transaction() as session:
+        assert [previewing.forget_unconfirmed(session=session) for _ in range(2)] == [1, 0]
+    assert many.read(select(Bulk.id)) == []

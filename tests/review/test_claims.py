@@ -10,7 +10,7 @@ from reviewqueue.core.ids import new_id
 from reviewqueue.models import Person, Task
 from reviewqueue.models.lanes import lane_of
 from reviewqueue.models.states import Audience, QueueRole
-from reviewqueue.review import claims
+from reviewqueue.review.claims import returning, taking
 from tests.desk_steps import act, claim, decide, submit
 from tests.fixtures.people import OPERATOR
 
@@ -52,7 +52,7 @@ def test_a_lost_lease_keeps_what_was_typed_and_changes_nothing(client, cast, app
         with write_session() as session:
             session.execute(update(Task).values(lease_until=clock(-1)))
         with write_session() as session:
-            assert claims.return_expired(session=session) == 1
+            assert returning.return_expired(session=session) == 1
     lost = act(client, cast.alice, claim_id, "decision", output={"label": "refund"}, comment="typed")
     assert lost.status_code == 409
     again = claim(client, cast.alice)
@@ -147,7 +147,7 @@ def test_a_claim_looks_into_hundreds_of_lanes(client, cast, app):
                 urgent = {"id": new_id(), "lane": lane, "priority": number % 600}
                 session.execute(insert(Task.__table__).values({**row, **urgent}))
         with write_session() as session:
-            held = claims.claim_next(session=session, actor=cast.alice.actor)
+            held = taking.claim_next(session=session, actor=cast.alice.actor)
             assert session.scalar(select(Task.priority).where(Task.id == held.task_id)) == 599
 
 

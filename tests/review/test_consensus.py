@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reviewqueue.review.consensus import Given, Outcome, Step, outcome
+from reviewqueue.review.consensus import Given, Outcome, Step, alike, outcome
 
 
 def _given(*outputs):
@@ -61,3 +61,11 @@ def test_two_rejections_agree_and_a_rejection_is_no_null():
     assert outcome(
         [Given(True, None), Given(False, None)], required=2, rule="unanimous", agree_on=(), breaks_ties=False
     ).step is Step.ADJUDICATE  # fmt: skip
+
+
+@pytest.mark.timeout(30)
+def test_as_many_answers_as_there_may_be_are_told_apart_in_linear_time():
+    answers = [Given(False, {"label": f"label {number}", "page": 1.0}) for number in range(20_000)]
+    again = [Given(False, {"page": 1, "label": f"label  {number}"}) for number in range(20_000)]
+    groups = alike([*answers, *again], ())
+    assert groups == [[number, number + 20_000] for number in range(20_000)]

@@ -9,7 +9,9 @@ from reviewqueue.core.db import clock, write_session
 from reviewqueue.errors import GraceOver
 from reviewqueue.intake import expectation
 from reviewqueue.models import Decision, PendingRelease, Task
-from reviewqueue.review import claims, decisions, settling
+from reviewqueue.review import settling
+from reviewqueue.review.claims import taking
+from reviewqueue.review.decisions import deciding, recording, withdrawing
 from tests.desk_steps import act, claim, decide, read, submit
 
 
@@ -101,9 +103,9 @@ def test_the_answer_carries_the_next_claim(client, cast):
 
 def _decide_in_grace(cast, claim_id):
     with write_session() as session:
-        return decisions.decide(
+        return deciding.decide(
             session=session, actor=cast.alice.actor, claim_id=claim_id,
-            submission=decisions.Submission(verdict=None, output={"label": "refund"}, grace=True),
+            submission=recording.Submission(verdict=None, output={"label": "refund"}, grace=True),
         )  # fmt: skip
 
 
@@ -116,7 +118,7 @@ def test_a_decision_in_grace_is_hidden_and_can_be_withdrawn_by_its_author(client
         assert read(client, cast, item_id)["resolution"] is None
         with write_session() as session:
             assert settling.settle_due(session=session) == 0
-            held = decisions.withdraw(session=session, actor=cast.alice.actor, decision_id=decided.decision_id)
+            held = withdrawing.withdraw(session=session, actor=cast.alice.actor, decision_id=decided.decision_id)
         assert held.fence == 2
     assert claim(client, cast.alice)["draft"]["output"] == {"label": "refund"}
     assert read(client, cast, item_id)["state"] == "queued"
@@ -134,7 +136,7 @@ def test_after_the_grace_time_it_is_a_resolution_and_stays_one(client, cast, app
             assert settling.settle_due(session=session) == 1
         assert read(client, cast, item_id)["resolution"]["output"] == {"label": "refund"}
         with pytest.raises(GraceOver), write_session() as session:
-            decisions.withdraw(session=session, actor=cast.alice.actor, decision_id=decided.decision_id)
+            withdrawing.withdraw(session=session, actor=cast.alice.actor, decision_id=decided.decision_id)
 
 
 def test_undo_hands_back_what_is_held_meanwhile(client, cast, app):
@@ -144,11 +146,11 @@ def test_undo_hands_back_what_is_held_meanwhile(client, cast, app):
     with app.app_context():
         decided = _decide_in_grace(cast, claim_id)
         with write_session() as session:
-            following = claims.claim_next(session=session, actor=cast.alice.actor)
+            following = taking.claim_next(session=session, actor=cast.alice.actor)
         with write_session() as session:
-            decisions.withdraw(session=session, actor=cast.alice.actor, decision_id=decided.decision_id)
+            withdrawing.withdraw(session=session, actor=cast.alice.actor, decision_id=decided.decision_id)
         with write_session() as session:
-            assert claims.claim_next(session=session, actor=cast.carol.actor).task_id == following.task_id
+            assert taking.claim_next(session=session, actor=cast.carol.actor).task_id == following.task_id
 
 
 def test_the_answer_says_when_a_decision_can_be_expected(client, cast):

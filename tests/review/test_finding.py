@@ -14,7 +14,7 @@ from reviewqueue.core.ids import new_id
 from reviewqueue.errors import Invalid
 from reviewqueue.models import Item, Task
 from reviewqueue.models.base import table
-from reviewqueue.review import finding
+from reviewqueue.review import finding, saved_views
 from tests.fixtures.noscript import Desk
 from tests.fixtures.people import item
 
@@ -107,7 +107,10 @@ def test_a_page_looks_at_so_many_and_goes_on_where_it_came_to(app, cast, names, 
     assert looked == 2
     with app.app_context(), read_session() as session:
         head = finding.find_queue(session=session, actor=cast.bob.actor, slug="intents")
-        everything = finding.matching(session=session, head=head, filters=finding.Filters())
+        everything, before = [], None
+        while not everything or before:
+            step = finding.step(session=session, head=head, filters=finding.Filters(), before=before)
+            everything, before = everything + step.ids, step.before
         assert sorted(everything) == sorted(names.values())
 
 
@@ -127,3 +130,23 @@ def test_a_view_is_kept_shared_and_removed(app, cast, names):
     bob.post(removal[1])
     otto.get("/queues/intents/items")
     assert "Late" not in otto.page
+
+
+def test_ones_own_views_come_first_and_those_of_others_page_by_page(app, cast, names, monkeypatch):
+    monkeypatch.setattr(saved_views, "PAGE", 3)
+    bob, anna = Desk(app, cast.bob), Desk(app, cast.analyst)
+    for number in range(5):
+        bob.post("/queues/intents/views", {"name": f"Ours {number}", "query": f"q=w{number}", "shared": "1"})
+    anna.post("/queues/intents/views", {"name": "Zebra", "query": "q=zebra"})
+    shown = re.compile(r'<span class="chip[^>]*><a [^>]*>([^<]+)</a>')
+    assert shown.findall(anna.get("/queues/intents/items").text) == ["Zebra", "Ours 0", "Ours 1"]
+    assert shown.findall(anna.get("/queues/intents/items?views=2").text) == ["Ours 2", "Ours 3", "Ours 4"]
+    assert "More views" not in anna.page
+    # It is removed from where it stands.
+    last = re.search(r'href="([^"]*q=w4[^"]*)"', bob.get("/queues/intents/items?views=2").text)
+    assert last is not None
+    removal = re.search(r'action="([^"]*/views/[^"]*/removal)"', bob.get(last[1].replace("&amp;", "&")).text)
+    assert removal is not None
+    bob.post(removal[1])
+    assert shown.findall(bob.get("/queues/intents/items?views=2").text) == ["Ours 3"]
+    assert anna.get("/queues/intents/items?views=0").status_code == 422

@@ -15,7 +15,8 @@ from reviewqueue.core.db import read_session, write_session
 from reviewqueue.feedback import exports
 from reviewqueue.models import AuditEvent, Decision, Gold, Item, Resolution, Task
 from reviewqueue.queues.applying import apply
-from reviewqueue.review import claims, quality
+from reviewqueue.review import quality
+from reviewqueue.review.claims import taking
 from reviewqueue.review.commands import gold as command
 from tests.desk_steps import act, claim, decide, submit
 from tests.fixtures.people import INTENTS, OPERATOR, PASSWORD, item
@@ -195,7 +196,7 @@ def test_a_check_that_was_lost_comes_back_to_its_person_alone(client, cast, app,
     with app.app_context():
         with write_session() as session:
             session.execute(update(Item).values(test=True))
-            assert claims.claim_next(session=session, actor=cast.carol.actor).task_id != held["task"]["id"]
+            assert taking.claim_next(session=session, actor=cast.carol.actor).task_id != held["task"]["id"]
         with read_session() as session:
             assert session.scalar(select(func.count()).select_from(Decision)) == 0
     assert claim(client, cast.alice)["claim"]["fence"] >= 1

@@ -9,15 +9,18 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import select, update
 
-from reviewqueue.core.db import read_session, write_session
+from reviewqueue.core.db import clock, read_session, write_session
 from reviewqueue.errors import Conflict
 from reviewqueue.models import AuditEvent, Decision, Draft, Task
-from reviewqueue.models.states import TaskState
+from reviewqueue.models.lanes import lane_of
+from reviewqueue.models.states import Audience, TaskState
 from reviewqueue.queues.applying import apply
+from reviewqueue.queues.catalog import queue_by_id
 from reviewqueue.queues.configuration import parse
-from reviewqueue.review import claims, edge, grid
+from reviewqueue.review import edge, grid
+from reviewqueue.review.claims import returning, taking
 from tests.desk_steps import claim, submit
 from tests.fixtures.people import INTENTS, OPERATOR, PASSWORD, Cast, Member
 
@@ -79,8 +82,8 @@ def test_two_requests_at_once_cannot_take_one_seat_twice(app: Flask, cast: Cast,
         edge.claiming(lambda session: grid.take(session=session, actor=cast.alice.actor, slug="intents", most=1))
         with pytest.raises(Conflict, match="same moment"):
             edge.claiming(
-                lambda session: claims._lease(
-                    session, cast.alice.actor, claims.queue_by_id(session, cast.queue_id), claims._TAKE_ONE,
+                lambda session: taking._lease(
+                    session, cast.alice.actor, queue_by_id(session, cast.queue_id), taking._TAKE_ONE,
                     {"task_id": _open(session), "in_lane": ""}, 1,
                 )
             )  # fmt: skip
@@ -101,7 +104,7 @@ def test_without_a_script_each_row_is_decided_or_left_and_nothing_typed_is_lost(
     tasks = {seat: claim_id.partition(".")[0] for seat, claim_id in mine.items()}
     refund = {"choice": '"refund"'}
     with app.app_context(), write_session() as session:
-        claims.release(session=session, actor=cast.alice.actor, claim_id=mine[4])
+        returning.release(session=session, actor=cast.alice.actor, claim_id=mine[4])
     answer = page.post("/queues/intents/grid/decisions", data=form_of(
         mine, row1={"do": "decide", "choice": '"lost_card"'}, row2={"do": "decide", **refund}, row3={"do": "reject"},
         row4={"do": "decide", **refund}, row5={"do": "leave", **refund},
@@ -120,6 +123,56 @@ def test_without_a_script_each_row_is_decided_or_left_and_nothing_typed_is_lost(
     assert re.search(r'<option value="&#34;refund&#34;"[^>]*selected', shown)
     again = page.post("/queues/intents/grid/decisions", data=form_of(mine, row1={"do": "decide"}))
     assert again.status_code == 200, "the same again is the first one"
+    assert len(rows_of(Decision, app)) == 2
+
+
+def test_what_is_typed_is_kept_whichever_button_sends_the_form(app: Flask, cast: Cast, client: Any) -> None:
+    for number in range(3):
+        submit(client, cast, input={"text": f"Question {number}"})
+    page = signed_in(app, cast.alice)
+    page.post("/queues/intents/grid")
+    mine = held(app, cast.alice)
+    tasks = {seat: claim_id.partition(".")[0] for seat, claim_id in mine.items()}
+
+    def kept() -> dict[str, str]:
+        with app.app_context(), read_session() as session:
+            return {row.task_id: json.loads(row.body)["output"]["label"] for row in session.scalars(select(Draft))}
+
+    # A row that is refused, and one that waits for its button.
+    refused = {"do": "reject", "choice": '"refund"'}
+    shown = page.post("/queues/intents/grid/decisions", data=form_of(mine, row1=refused))
+    assert kept() == {tasks[1]: "refund"}
+    more, back = (
+        re.search(rf'formaction="([^"]+)"[^>]*>{name}', shown.text) for name in ("Next rows", "Hand the rest")
+    )
+    assert more
+    assert back
+    marked = {"do": "decide", "choice": '"refund"'}
+    after = page.post(more[1], data=form_of(mine, row1={"choice": '"lost_card"'}, row2=marked), follow_redirects=True)
+    assert kept() == {tasks[1]: "lost_card", tasks[2]: "refund"}, "what was taken back is not typed any more"
+    assert "Marked rows are decided by" in after.text
+    assert rows_of(Decision, app) == []
+    page.post(back[1], data=form_of(mine, row3={"choice": '"refund"'}))
+    assert held(app, cast.alice) == {}
+    assert kept() == {tasks[1]: "lost_card", tasks[2]: "refund", tasks[3]: "refund"}
+
+
+def test_a_row_that_cannot_be_shown_ends_no_other(app: Flask, cast: Cast, client: Any) -> None:
+    for number in range(3):
+        submit(client, cast, input={"text": f"Question {number}"})
+    page = signed_in(app, cast.alice)
+    page.post("/queues/intents/grid")
+    mine = held(app, cast.alice)
+    with app.app_context(), write_session() as session:
+        given = {"state": "open", "holder": None, "lease_until": None, "audience": "lead", "lane": "lead||"}
+        session.execute(update(Task).where(Task.id == mine[2].partition(".")[0]).values(**given))
+    typed = {"do": "decide", "choice": '"refund"', "comment": "It is a refund"}
+    answer = page.post(
+        "/queues/intents/grid/decisions", data=form_of(mine, row1={"do": "decide"}, row2=typed, row3=typed)
+    )
+    assert re.findall(r'class="grid-row (\w+)', answer.text) == ["saved", "gone", "saved"]
+    assert "It is a refund" in answer.text.partition('class="grid-row gone')[2].partition("</tbody>")[0]
+    assert answer.status_code == 409
     assert len(rows_of(Decision, app)) == 2
 
 
@@ -151,6 +204,70 @@ def test_of_an_item_with_two_reviews_one_person_has_one_row(app: Flask, cast: Ca
     signed_in(app, cast.alice).post("/queues/intents/grid")
     items = [task.item_id for task in rows_of(Task, app, Task.holder == cast.alice.id)]
     assert len(items) == len(set(items)) == 3
+
+
+def test_the_desk_gives_no_review_of_an_item_of_which_another_is_in_the_grid(
+    app: Flask, cast: Cast, client: Any
+) -> None:
+    with app.app_context(), write_session() as session:
+        apply(session=session, actor=OPERATOR, document={**INTENTS, "reviews": {"required": 2}})
+    first = submit(client, cast)["id"]
+    with app.app_context():
+        edge.claiming(lambda session: grid.take(session=session, actor=cast.alice.actor, slug="intents", most=1))
+    assert claim(client, cast.alice) is None
+    other = [task.id for task in rows_of(Task, app, Task.state == TaskState.OPEN)]
+    page = signed_in(app, cast.alice)
+    answer = page.post("/queues/intents/claims", data={"task": other[0]}, follow_redirects=True)
+    assert "another review of this item in hand" in answer.text
+    # Also where another lane has work that is less urgent.
+    second = submit(client, cast, input={"text": "Another"})["id"]
+    with app.app_context(), write_session() as session:
+        lane = lane_of(audience=Audience.REVIEWER, assignee=None, excluded=[cast.carol.id])
+        session.execute(update(Task).where(Task.item_id == second).values(lane=lane, priority=-1))
+    assert page.get("/").status_code == 200
+    held = client.post("/api/v1/claims", headers=cast.alice.bearer)
+    assert held.json["item"]["id"] == second
+    assert {task.item_id for task in rows_of(Task, app, Task.holder == cast.alice.id)} == {first, second}
+
+
+def test_what_was_typed_into_a_second_review_of_an_item_is_kept(app: Flask, cast: Cast, client: Any) -> None:
+    with app.app_context(), write_session() as session:
+        apply(session=session, actor=OPERATOR, document={**INTENTS, "reviews": {"required": 2}})
+    submit(client, cast)
+    page = signed_in(app, cast.alice)
+    page.post("/queues/intents/grid")
+    with app.app_context(), write_session() as session:
+        # As a claim that was taken before this was looked at.
+        values = {"state": "claimed", "holder": cast.alice.id, "seat": 2, "lease_until": clock(60)}
+        session.execute(update(Task).where(Task.state == TaskState.OPEN).values(**values))
+    mine = held(app, cast.alice)
+    refund = {"do": "decide", "choice": '"refund"'}
+    answer = page.post("/queues/intents/grid/decisions", data=form_of(mine, row1=refund, row2=refund))
+    assert re.findall(r'class="grid-row (\w+)', answer.text) == ["saved", "lost"]
+    assert "Your draft is kept." in answer.text
+    with app.app_context(), read_session() as session:
+        kept = {row.task_id: json.loads(row.body)["output"] for row in session.scalars(select(Draft))}
+    assert kept == {mine[2].partition(".")[0]: {"label": "refund"}}
+
+
+def test_a_grid_holds_no_more_checks_than_a_calibration_has(app: Flask, cast: Cast, client: Any) -> None:
+    with app.app_context(), write_session() as session:
+        reviews = {"calibration": {"gold": 2, "correct": 0.5}}
+        apply(session=session, actor=OPERATOR, document={**INTENTS, "reviews": reviews})
+    for number in range(4):
+        new = {"input": {"text": f"Known {number}"}, "output": {"label": "lost_card"}, "confidence": 0.4}
+        body = {"new": new, "answer": {"label": "lost_card"}}
+        client.post("/api/v1/queues/intents/gold", json=body, headers=cast.bob.bearer)
+    submit(client, cast)
+    page = signed_in(app, cast.alice)
+    page.post("/queues/intents/grid")
+    mine = held(app, cast.alice)
+    assert len(mine) == 2
+    refused = client.post("/api/v1/queues/intents/claims", headers=cast.alice.bearer)
+    assert (refused.status_code, refused.json["code"]) == (403, "calibration_in_hand")
+    page.post("/queues/intents/grid/decisions", data=form_of(mine, row1={"do": "decide"}, row2={"do": "decide"}))
+    page.post("/queues/intents/grid")
+    assert [task.kind for task in rows_of(Task, app, Task.holder == cast.alice.id)] == ["review"]
 
 
 @pytest.mark.parametrize(

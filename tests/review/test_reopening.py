@@ -11,7 +11,8 @@ from reviewqueue.core.db import clock, read_session, write_session
 from reviewqueue.models import AuditEvent, Item, PendingRelease
 from reviewqueue.models.states import Verdict
 from reviewqueue.resolution import endings
-from reviewqueue.review import decisions, settling
+from reviewqueue.review import settling
+from reviewqueue.review.decisions import deciding, recording
 from tests.desk_steps import act, claim, decide, read, submit
 from tests.fixtures.people import INTENTS
 
@@ -119,8 +120,8 @@ def test_an_audit_that_can_still_be_undone_does_not_answer_a_reopening(client, c
     item_id = submit(client, cast, confidence=0.99)["id"]
     held = claim(client, cast.alice)["claim"]["id"]
     with app.app_context(), write_session() as session:
-        given = decisions.Submission(verdict=Verdict.APPROVE, grace=True)
-        decisions.decide(session=session, actor=cast.alice.actor, claim_id=held, submission=given)
+        given = recording.Submission(verdict=Verdict.APPROVE, grace=True)
+        deciding.decide(session=session, actor=cast.alice.actor, claim_id=held, submission=given)
     refused = reopen(client, cast.bob, item_id)
     assert (refused.status_code, refused.json["code"]) == (409, "item_open")
     with app.app_context(), write_session() as session:

@@ -17,7 +17,9 @@ from reviewqueue.models.lanes import lane_of
 from reviewqueue.models.states import Audience, QueueRole
 from reviewqueue.queues.applying import apply
 from reviewqueue.resolution import endings
-from reviewqueue.review import claims, decisions, edge, escalation, handing, settling
+from reviewqueue.review import edge, escalation, handing, settling
+from reviewqueue.review.claims import taking
+from reviewqueue.review.decisions import recording, withdrawing
 from tests.desk_steps import act, claim, decide, read, submit
 from tests.fixtures.people import INTENTS, OPERATOR, PASSWORD, item
 
@@ -40,7 +42,7 @@ def ask_for(app: Any, cast: Any) -> Any:
 
 def in_grace(app: Any, who: Any, claim_id: str, label: str) -> Any:
     with app.app_context():
-        submission = decisions.Submission(verdict=None, output={"label": label}, grace=True)
+        submission = recording.Submission(verdict=None, output={"label": label}, grace=True)
         return edge.decide_now(who.actor, claim_id, submission)
 
 
@@ -141,7 +143,7 @@ def test_a_review_in_grace_counts_when_that_is_over_and_not_before(client, cast,
     undoable = in_grace(app, cast.alice, held, "refund")
     assert decide(client, cast.carol, **REFUND)["resolution"] is None
     with app.app_context(), write_session() as session:
-        again = decisions.withdraw(session=session, actor=cast.alice.actor, decision_id=undoable.decision_id)
+        again = withdrawing.withdraw(session=session, actor=cast.alice.actor, decision_id=undoable.decision_id)
     assert read(client, cast, item_id)["state"] == "in_review", "Carol's stands"
     in_grace(app, cast.alice, again.claim_id, "refund")
     settle(app)
@@ -166,7 +168,7 @@ def test_once_the_others_have_settled_it_a_review_in_grace_stands_and_cannot_be_
     decide(client, cast.bob, **REFUND)
     assert decide(client, cast.carol, **REFUND)["resolution"]["output"] == {"label": "refund"}
     with app.app_context(), pytest.raises(GraceOver), write_session() as session:
-        decisions.withdraw(session=session, actor=cast.alice.actor, decision_id=undoable.decision_id)
+        withdrawing.withdraw(session=session, actor=cast.alice.actor, decision_id=undoable.decision_id)
     settle(app)
     with app.app_context(), read_session() as session:
         assert not session.scalar(select(Decision.late).where(Decision.id == undoable.decision_id))
@@ -242,7 +244,7 @@ def test_a_claim_does_not_read_the_second_reviews_that_this_person_may_not_take(
         wanted = submit(client, cast, number=2)["id"]
         read_before = _rows_read(database)
         with write_session() as session:
-            held = claims.claim_next(session=session, actor=cast.alice.actor, slug="intents")
+            held = taking.claim_next(session=session, actor=cast.alice.actor, slug="intents")
         assert held is not None
         assert held.item_id == wanted
         if database == "postgresql":
@@ -328,7 +330,7 @@ def test_one_of_several_reviews_is_handed_on_and_the_item_still_gets_both(client
     second = cast.carol if what == "assignment" else cast.bob
     with app.app_context(), write_session() as session:
         other = session.scalars(select(Task.id).where(Task.state == "open", Task.id != task_id)).one()
-        held = claims.claim_task(session=session, actor=second.actor, task_id=other)
+        held = taking.claim_task(session=session, actor=second.actor, task_id=other)
     assert act(client, second, held.claim_id, "decision", **REFUND).json["resolution"] is None
     first, queue = {
         "transfer": (cast.olga, "beyond"), "postponement": (cast.alice, "intents"),
@@ -349,6 +351,6 @@ def test_a_review_given_to_somebody_who_judges_the_other_one_is_left_to_everybod
     client.put(f"/api/v1/tasks/{held['task']['id']}/assignee", json={"person": cast.alice.id}, headers=cast.bob.bearer)
     with app.app_context(), write_session() as session:
         other = session.scalars(select(Task.id).where(Task.id != held["task"]["id"])).one()
-        another = claims.claim_task(session=session, actor=cast.alice.actor, task_id=other)
+        another = taking.claim_task(session=session, actor=cast.alice.actor, task_id=other)
     act(client, cast.alice, another.claim_id, "decision", **REFUND)
     assert claim(client, cast.carol)["task"]["id"] == held["task"]["id"]

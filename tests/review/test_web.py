@@ -20,7 +20,7 @@ from reviewqueue.models import AuditEvent, Decision, Draft, Item, PendingRelease
 from reviewqueue.models.states import TaskState
 from reviewqueue.queues.applying import apply
 from reviewqueue.resolution.endings import expire_items
-from reviewqueue.review.claims import return_expired
+from reviewqueue.review.claims.returning import return_expired
 from reviewqueue.review.settling import settle_due
 from tests.fixtures.noscript import Desk
 from tests.fixtures.people import OPERATOR, Cast, item

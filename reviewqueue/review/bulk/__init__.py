@@ -1,0 +1,1 @@
+"""Operations on many items at once: looked at, confirmed, worked off."""

@@ -1,0 +1,1 @@
+"""Claims: tasks in the hands of people."""

@@ -1,0 +1,1 @@
+"""Decisions: checked, made, repeated, taken back."""
