@@ -289,7 +289,8 @@ def duties() -> Any:
             "forget old idempotency keys", idempotency.purge, 600, due=idempotency.OLD, batch=idempotency.PURGED_AT_ONCE
         ),
         Duty("give up imports that broke off", imports.give_up_silent, 300, due=imports.SILENT),
-        Duty("delete media that no item refers to", uploads.sweep, 600, due=uploads.OLD, batch=uploads.SWEPT_AT_ONCE),
+        Duty("forget media that no item refers to", uploads.sweep, 600, due=uploads.OLD, batch=uploads.SWEPT_AT_ONCE),
+        Duty("remove files of forgotten media", uploads.remove_unused, uploads.ROUND_SECONDS, writes=False),
         Duty(
             "forget previews that nobody confirmed",
             bulk.forget_unconfirmed,

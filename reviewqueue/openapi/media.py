@@ -41,7 +41,7 @@ KINDS = (*SUFFIXES, "application/octet-stream")
 FILES = {
     200: Answer("The file, to be trusted with nothing: it says itself to be a sandbox.", BINARY, headers=("ETag",),
                 kinds=KINDS),
-    206: Answer("The range that was asked for.", BINARY, headers=("ETag",), kinds=KINDS),
+    206: Answer("The range that was asked for.", BINARY, headers=("ETag", "Content-Range"), kinds=KINDS),
     304: Answer("Unchanged: `If-None-Match` names it.", headers=("ETag",)),
 }  # fmt: skip
 
@@ -61,11 +61,11 @@ TAG = Tag(
         ),
         Operation(
             "GET", "/items/{item_id}/media/{place}", "item_media", "Download what an item refers to", FILES,
-            scope=Scope.ITEMS_READ,
+            scope=Scope.ITEMS_READ, codes=("range_not_satisfiable",),
         ),
         Operation(
             "GET", "/claims/{claim_id}/media/{place}", "claim_media", "Download what the item in hand refers to", FILES,
-            scope=Scope.REVIEW,
+            scope=Scope.REVIEW, codes=("range_not_satisfiable",),
         ),
     ),
 )  # fmt: skip

@@ -17,7 +17,7 @@ from reviewqueue.core.http import checked
 from reviewqueue.core.strictjson import dumps
 from reviewqueue.intake.shapes import ItemShape
 from reviewqueue.intake.submissions import submit
-from reviewqueue.media.uploads import upload
+from reviewqueue.media.uploads import kept, upload
 from reviewqueue.models import Queue
 from reviewqueue.models.states import QueueRole, SiteRole
 from reviewqueue.queues.applying import apply
@@ -64,7 +64,7 @@ def fill() -> None:
             _hire(session, actor, person)
 
         def uploaded(slug: str, data: bytes) -> str:
-            return str(upload(session=session, actor=actor, slug=slug, data=data)["$media"])
+            return str(upload(session=session, actor=actor, slug=slug, file=kept(data))["$media"])
 
         for item in chain(items(), pictured(uploaded)):
             submit(session=session, actor=actor, body=checked(ItemShape, dumps(item).encode()))
