@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 VENDOR = Path(__file__).parents[1] / "reviewqueue" / "static" / "vendor"
+NPM = shutil.which("npm") or "npm"
 
 
 @dataclass(frozen=True)
@@ -48,9 +49,9 @@ PACKAGES = (
 def fetch(package: Package, into: Path) -> Path:
     """The package unpacked, once its digest is that of the registry."""
     wanted = f"{package.name}@{package.version}"
-    told = subprocess.run(["npm", "view", wanted, "--json"], check=True, capture_output=True)
+    told = subprocess.run([NPM, "view", wanted, "--json"], check=True, capture_output=True)
     integrity = json.loads(told.stdout)["dist"]["integrity"]
-    subprocess.run(["npm", "pack", wanted, "--pack-destination", str(into)], check=True, capture_output=True)
+    subprocess.run([NPM, "pack", wanted, "--pack-destination", str(into)], check=True, capture_output=True)
     archive = next(into.glob("*.tgz"))
     found = "sha512-" + base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
     if found != integrity:
