@@ -266,10 +266,11 @@ def relay(data_dir: Path) -> None:
 def duties() -> Any:
     """What is due by time. Passed to the relay, so that `core` imports no feature."""
     from reviewqueue.accounts import sessions, throttle
+    from reviewqueue.core import idempotency
     from reviewqueue.core.relay import Duty
     from reviewqueue.delivery.webhooks import deliveries
     from reviewqueue.feedback import exports
-    from reviewqueue.intake import idempotency, imports
+    from reviewqueue.intake import imports
     from reviewqueue.media import uploads
     from reviewqueue.resolution import endings, feed
     from reviewqueue.review import bulk, claims, escalation, settling

@@ -36,5 +36,7 @@ def upload_media() -> Response:
         uploads.require_known(session=session, actor=who, slug=slug)
     kept = uploads.kept(data)  # outside of the transaction: nobody waits for this disk
     with write_session() as session:
-        found = uploads.upload(session=session, actor=who, slug=slug, file=kept)
+        found = uploads.upload(
+            session=session, actor=who, slug=slug, file=kept, idempotency_key=request.headers.get("Idempotency-Key")
+        )
     return json_answer(found, 201)

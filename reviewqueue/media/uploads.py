@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
@@ -12,15 +13,17 @@ from flask import current_app
 from sqlalchemy import delete, exists, insert, select
 from sqlalchemy.orm import Session
 
-from reviewqueue.core import trail
+from reviewqueue.core import idempotency, trail
 from reviewqueue.core.access import Action, Actor
 from reviewqueue.core.db import clock, database_now
+from reviewqueue.core.strictjson import dumps
 from reviewqueue.errors import Fault, Invalid, NotFound, TooLarge
 from reviewqueue.media import files, kinds
 from reviewqueue.models import ItemMedia, Media
 from reviewqueue.models.states import MediaState
 from reviewqueue.queues.catalog import find_queue
 
+ROUTE = "POST /api/v1/media"
 SWEPT_AT_ONCE = 200
 UNUSED_SECONDS = 7 * 86_400.0
 """After which an upload that no item refers to is deleted."""
@@ -56,14 +59,39 @@ def require_known(*, session: Session, actor: Actor, slug: str) -> str:
         raise Invalid("The queue is not known.", [fault], code="unknown_queue") from None
 
 
-def upload(*, session: Session, actor: Actor, slug: str, file: Kept) -> dict[str, Any]:
-    """Have a file that is kept already belong to the queue, for its items; returns it as programs read it.
+def upload(
+    *, session: Session, actor: Actor, slug: str, file: Kept, idempotency_key: str | None = None
+) -> dict[str, Any]:  # fmt: skip
+    """Have a file that is kept already belong to the queue, for its items; returns it as programs read it. The same key
+    gives the same one.
 
-    Raises `Invalid` for a queue that the actor may not submit to, `Forbidden`.
+    Raises `Invalid` for a queue that the actor may not submit to and for a key that is none or came with another file,
+    `InFlight`, `Forbidden`.
     """
     queue_id = require_known(session=session, actor=actor, slug=slug)
+    key = None
+    if idempotency_key is not None:
+        said = f"{slug}\x1f{file['sha256']}".encode()
+        key = idempotency.key_for(actor, route=ROUTE, key=idempotency_key, body=said)
+        if saved := idempotency.begin(session, key):
+            found: dict[str, Any] = json.loads(saved.answer)
+            # It may have been forgotten meanwhile: then it is there again.
+            if session.execute(select(Media.id).where(Media.id == found["$media"])).first() is None:
+                _insert(session, actor, queue_id, found["$media"], file)
+            return found
     # No UUIDv7: reviewers see it in the input, and it must not tell how old an item is whose answer is known.
     media_id = str(uuid.uuid4())
+    _insert(session, actor, queue_id, media_id, file)
+    found = {
+        "$media": media_id, "type": file["mime"], "bytes": file["bytes"], "sha256": file["sha256"],
+        "width": file["width"], "height": file["height"],
+    }  # fmt: skip
+    if key is not None:
+        idempotency.save(session, key, 201, dumps(found))
+    return found
+
+
+def _insert(session: Session, actor: Actor, queue_id: str, media_id: str, file: Kept) -> None:
     session.execute(
         insert(Media).values(
             id=media_id, queue_id=queue_id, state=MediaState.READY, attempts=0, created_by=actor.label,
@@ -71,10 +99,6 @@ def upload(*, session: Session, actor: Actor, slug: str, file: Kept) -> dict[str
         )
     )  # fmt: skip
     trail.record(session, actor, "media.uploaded", queue_id=queue_id, subject=media_id, facts=dict(file))
-    return {
-        "$media": media_id, "type": file["mime"], "bytes": file["bytes"], "sha256": file["sha256"],
-        "width": file["width"], "height": file["height"],
-    }  # fmt: skip
 
 
 def kept(data: bytes) -> Kept:

@@ -28,7 +28,7 @@ _FOR = {
     "answer-pairs": "Two or more answers to one question. People say which is better: data for preference training.",
     "agent-replies": "An agent wants to answer and to call tools. People approve, mend the arguments, or stop it.",
     "names-in-notes": "A model marks names, dates and numbers in a text. People mend the marks in place.",
-    "delivery-notes": "A reader takes fields from scans or PDFs. People see both, and correct with a click on the page.",
+    "delivery-notes": "A reader takes fields from scans or PDFs. People see both, and correct with a click.",
     "shelf-goods": "A detector draws labelled boxes on a photograph. People move, name, add and remove them.",
 }
 _KIND = {

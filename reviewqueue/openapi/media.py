@@ -9,7 +9,7 @@ from pydantic import Field
 from reviewqueue.core.access import Scope
 from reviewqueue.media.kinds import SUFFIXES
 from reviewqueue.openapi.operations import Answer, Body, Operation, Tag, Told
-from reviewqueue.openapi.parameters import QUEUE
+from reviewqueue.openapi.parameters import IDEMPOTENCY_KEY, QUEUE
 
 
 class Media(Told):
@@ -54,7 +54,7 @@ TAG = Tag(
             {201: Answer("Kept. Forgotten after a week if no item refers to it.", Media, KEPT)},
             "PNG, JPEG, GIF, WebP or PDF, whatever it is called. Its id goes into the input of items of the queue that "
             "the form names.",
-            scope=Scope.ITEMS_WRITE,
+            scope=Scope.ITEMS_WRITE, parameters=(IDEMPOTENCY_KEY,),
             body=Body({"multipart/form-data": FORM}, {"A receipt": {"queue": QUEUE, "file": "…"}},
                       codes=("too_large", "unsupported_media_type")),
             codes=("unknown_queue", "unknown_media"),
