@@ -206,6 +206,14 @@ class NoticeKind(StrEnum):
     """What they had put off is due again."""
     REOPENING_ASKED = "reopening_asked"
     """Somebody asks to have an item judged once more."""
+    PAUSED = "paused"
+    """The person gets no work in a queue any more: by their checks, or by a lead."""
+    REVIEWER_PAUSED = "reviewer_paused"
+    """Somebody else is paused, in a queue of which the person is a lead."""
+    STOPPED = "stopped"
+    """A queue of which they are a lead lets nothing pass."""
+    HELD = "held"
+    """So, and no answer goes out; of all queues where the notice names none."""
 
 
 class ExportState(StrEnum):

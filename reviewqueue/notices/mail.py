@@ -21,13 +21,18 @@ SAYS = {
     NoticeKind.ESCALATED: "{by} escalated {item}",
     NoticeKind.FOLLOW_UP: "Due again: {item}",
     NoticeKind.REOPENING_ASKED: "{by} asks to have {item} judged once more",
+    NoticeKind.PAUSED: "Your reviewing is paused",
+    NoticeKind.REVIEWER_PAUSED: "{by} is paused",
+    NoticeKind.STOPPED: "{by} stopped it: nothing passes without a person",
+    NoticeKind.HELD: "{by} held it: nothing passes, and no answer goes out",
 }
 
 
 def says(notice: Any) -> str:
     """What a notice tells, in one line without control characters: names come from programs and people."""
     item = notice.external_id or f"item {notice.item_id}"
-    text = SAYS[notice.kind].format(by=notice.by_name or "The queue", item=item[:100])
+    nobody = "The administration" if notice.kind in {NoticeKind.STOPPED, NoticeKind.HELD} else "The queue"
+    text = SAYS[notice.kind].format(by=notice.by_name or nobody, item=item[:100])
     return " ".join("".join(character if character.isprintable() else " " for character in text).split())
 
 
@@ -36,12 +41,13 @@ def letter(settings: Settings, notice: Any) -> EmailMessage:
     message = EmailMessage()
     message["From"] = settings.mail_from
     message["To"] = notice.email
-    message["Subject"] = f"{says(notice)} ({' '.join(notice.queue.split())})"
+    queue = " ".join((notice.queue or "all queues").split())
+    message["Subject"] = f"{says(notice)} ({queue})"
     # The same with each attempt, so that a second arrival is known as one.
     domain = parseaddr(settings.mail_from)[1].rpartition("@")[2] or "localhost"
     message["Message-ID"] = f"<{notice.id}@{domain}>"
     message["Auto-Submitted"] = "auto-generated"
-    lines = [f"{says(notice)}, in the queue {notice.queue}.", ""]
+    lines = [f"{says(notice)}, in {'the queue ' if notice.queue else ''}{queue}.", ""]
     if settings.public_url:
         lines += [f"{settings.public_url}/notices/{notice.id}", ""]
     lines.append("You can switch these letters off on the page of your notices.")
