@@ -11,7 +11,7 @@ from flask import Flask, Response, g, redirect, render_template, request, url_fo
 from flask_wtf.csrf import CSRFError, CSRFProtect
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, RequestedRangeNotSatisfiable
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -51,6 +51,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     db.init_app(app, settings)
     language.init_app(app)
     app.before_request(http.refuse_nul)
+    app.before_request(http.ignore_odd_ranges)
     identity.init_app(app)  # before CSRF, so that its error page knows who reads it
     csrf.init_app(app)
     waiting.init_app(app)
@@ -164,6 +165,9 @@ _FRAMEWORK: dict[int, Callable[[HTTPException], errors.Error]] = {
 
 def _from_werkzeug(error: HTTPException) -> errors.Error:
     code = error.code or 500
+    if isinstance(error, RequestedRangeNotSatisfiable):
+        message = "Ask for bytes that the file has, or leave Range out."
+        return http.RangeNotSatisfiable(message, length=error.length or 0)
     if code in _FRAMEWORK:
         return _FRAMEWORK[code](error)
     if code >= 500:

@@ -282,11 +282,12 @@ def relay(data_dir: Path) -> None:
 def duties() -> Any:
     """What is due by time. Passed to the relay, so that `core` imports no feature."""
     from reviewqueue.accounts import sessions, throttle
+    from reviewqueue.core import idempotency
     from reviewqueue.core.relay import Duty
     from reviewqueue.delivery.webhooks import deliveries
     from reviewqueue.feedback import exports
     from reviewqueue.insights import alerts, gathering
-    from reviewqueue.intake import idempotency, imports
+    from reviewqueue.intake import imports
     from reviewqueue.media import uploads
     from reviewqueue.resolution import endings, feed
     from reviewqueue.review import escalation, settling
@@ -309,7 +310,8 @@ def duties() -> Any:
             "forget old idempotency keys", idempotency.purge, 600, due=idempotency.OLD, batch=idempotency.PURGED_AT_ONCE
         ),
         Duty("give up imports that broke off", imports.give_up_silent, 300, due=imports.SILENT),
-        Duty("delete media that no item refers to", uploads.sweep, 600, due=uploads.OLD, batch=uploads.SWEPT_AT_ONCE),
+        Duty("forget media that no item refers to", uploads.sweep, 600, due=uploads.OLD, batch=uploads.SWEPT_AT_ONCE),
+        Duty("remove files of forgotten media", uploads.remove_unused, uploads.ROUND_SECONDS, writes=False),
         Duty(
             "forget previews that nobody confirmed",
             previewing.forget_unconfirmed,

@@ -24,7 +24,7 @@ from reviewqueue_client.errors import (
     WaitTimeout,
 )
 from reviewqueue_client.gating import gate
-from reviewqueue_client.models import FeedEntry, Item, ItemFields, Resolution, Result, Routing
+from reviewqueue_client.models import FeedEntry, Item, ItemFields, Media, Resolution, Result, Routing
 from reviewqueue_client.version import __version__
 from reviewqueue_client.webhooks import verify_webhook
 
@@ -41,6 +41,7 @@ __all__ = [
     "Invalid",
     "Item",
     "ItemFields",
+    "Media",
     "Misconfigured",
     "NotFound",
     "NotJson",

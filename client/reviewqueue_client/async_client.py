@@ -10,7 +10,7 @@ import httpx2
 
 from reviewqueue_client import batches, connection, operations
 from reviewqueue_client.exchange import Answer, Call, Flow, Lost, Policy, carried_out
-from reviewqueue_client.models import FeedEntry, Item, ItemFields, Result
+from reviewqueue_client.models import FeedEntry, Item, ItemFields, Media, Result
 from reviewqueue_client.version import __version__
 
 T = TypeVar("T")
@@ -70,6 +70,11 @@ class AsyncClient:
                     yield result
 
         return results()
+
+    async def upload(self, file: operations.Upload, queue: str, *, idempotency_key: str | None = None) -> Media:
+        """See `Client.upload`."""
+        data = await asyncio.to_thread(operations.read, file)
+        return await self._run(operations.upload(data, queue, idempotency_key, self._policy))
 
     async def get(self, item_id: str) -> Item:
         """See `Client.get`."""

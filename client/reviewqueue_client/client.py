@@ -10,7 +10,7 @@ import httpx2
 
 from reviewqueue_client import batches, connection, operations
 from reviewqueue_client.exchange import Answer, Call, Flow, Lost, Policy
-from reviewqueue_client.models import FeedEntry, Item, ItemFields, Result
+from reviewqueue_client.models import FeedEntry, Item, ItemFields, Media, Result
 from reviewqueue_client.version import __version__
 
 T = TypeVar("T")
@@ -84,6 +84,16 @@ class Client:
                 yield from self._run(batches.send_batch(rest, self._policy, sending))
 
         return results()
+
+    def upload(self, file: operations.Upload, queue: str, *, idempotency_key: str | None = None) -> Media:
+        """Upload a picture or a document, by its path or its bytes, for items of the queue: put what is returned into
+        their input.
+
+        It is sent again until there is an answer, always with the same key: it is kept once. Raises `OSError` for a
+        path that cannot be read, `Invalid` for what is no PNG, JPEG, GIF, WebP or PDF, `TooLarge`, `Forbidden`,
+        `Unreachable`.
+        """
+        return self._run(operations.upload(operations.read(file), queue, idempotency_key, self._policy))
 
     def get(self, item_id: str) -> Item:
         """The item as it is now. Raises `NotFound`."""

@@ -11,6 +11,7 @@ from enum import Enum
 from typing import Any
 
 from reviewqueue_client.errors import NotJson, Unfit
+from reviewqueue_client.models import Media
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 DEEPEST = 64
@@ -18,7 +19,8 @@ DEEPEST = 64
 
 
 def plain(value: Any, pointer: str = "", level: int = 0) -> Any:
-    """`value` in JSON's own types. Dataclasses and Pydantic models become objects, tuples lists, enumerations values.
+    """`value` in JSON's own types. Dataclasses and Pydantic models become objects, tuples lists, enumerations
+    values, uploads references to them.
 
     Raises `NotJson` with a pointer to what JSON cannot hold: other types, keys that are not text, NaN, infinity.
     """
@@ -44,6 +46,8 @@ def plain(value: Any, pointer: str = "", level: int = 0) -> Any:
 
 
 def _members(value: Any, pointer: str) -> Any:
+    if isinstance(value, Media):
+        return value.reference
     if is_dataclass(value) and not isinstance(value, type):
         return {each.name: getattr(value, each.name) for each in fields(value)}
     dump = getattr(value, "model_dump", None)

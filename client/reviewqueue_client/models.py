@@ -40,6 +40,31 @@ class ItemFields(TypedDict, total=False):
 
 
 @dataclass(frozen=True)
+class Media:
+    """A picture or a document that was uploaded. Put it into an item's input as it is, anywhere."""
+
+    id: str
+    type: str
+    """What it is, by its own first bytes."""
+    bytes: int
+    sha256: str
+    width: int | None
+    """In pixels; None of a document."""
+    height: int | None
+
+    @property
+    def reference(self) -> dict[str, str]:
+        """What it is in an item's input."""
+        return {"$media": self.id}
+
+    @classmethod
+    def of(cls, value: Mapping[str, Any]) -> Self:
+        return cls(
+            value["$media"], value["type"], value["bytes"], value["sha256"], value.get("width"), value.get("height")
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
 class Routing:
     """What the queue's rules said of an item, and with which probability a person sees it."""
 

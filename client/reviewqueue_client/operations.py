@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeAlias
 from urllib.parse import quote
 
 from reviewqueue_client.errors import WaitTimeout
@@ -22,7 +24,7 @@ from reviewqueue_client.exchange import (
     with_room,
 )
 from reviewqueue_client.json_values import encoded, plain
-from reviewqueue_client.models import FeedEntry, Item, ItemFields
+from reviewqueue_client.models import FeedEntry, Item, ItemFields, Media
 
 LONGEST_WAIT_SECONDS = 60.0
 """The longest `?wait=` that the server takes."""
@@ -70,6 +72,29 @@ def submit(
     else:
         answer = yield from with_room(call, policy, until=clock() + timeout)
     return Item.of({**body, **answer.json()})
+
+
+Upload: TypeAlias = "str | os.PathLike[str] | bytes | bytearray | memoryview"
+"""A path, or the bytes of a file."""
+
+
+def read(file: Upload) -> bytes:
+    """The bytes. Raises `OSError` where there is no such file."""
+    return Path(file).read_bytes() if isinstance(file, str | os.PathLike) else bytes(file)
+
+
+def upload(data: bytes, queue: str, key: str | None, policy: Policy) -> Flow[Media]:
+    """Every attempt has the same key and the same bytes."""
+    boundary = secrets.token_hex(16)
+    head = f'--{boundary}\r\nContent-Disposition: form-data; name="'
+    form = b"".join((
+        f'{head}queue"\r\n\r\n{queue}\r\n'.encode(),
+        f'{head}file"; filename="file"\r\nContent-Type: application/octet-stream\r\n\r\n'.encode(), data,
+        f"\r\n--{boundary}--\r\n".encode(),
+    ))  # fmt: skip
+    headers = {"Content-Type": f"multipart/form-data; boundary={boundary}", "Idempotency-Key": key or new_key()}
+    answer = yield from exchange(Call("POST", "/media", content=form, headers=headers), policy)
+    return Media.of(answer.json())
 
 
 def get(item_id: str, policy: Policy) -> Flow[Item]:

@@ -15,12 +15,9 @@ MOMENT = sa.DateTime(timezone=True)
 NOT_READY = sa.text("state <> 'ready'")
 NOT_DONE = sa.text("state <> 'done'")
 OPEN = sa.text("resolved_at IS NULL")
-UNREAD = sa.text("read_at IS NULL")
 FIGURES = (
     "override_rate", "confidence_drift", "waiting", "overdue", "agreement", "signs_of_haste", "webhooks_given_up",
 )  # fmt: skip
-NOTICES = ("mentioned", "replied", "assigned", "escalated", "follow_up", "reopening_asked")
-MORE_NOTICES = (*NOTICES, "alert_opened", "alert_resolved")
 
 
 def kinds(name, values):
@@ -60,12 +57,10 @@ def upgrade() -> None:
         "uq_alert_open", "alert", ["queue_id", "name"], unique=True, postgresql_where=OPEN, sqlite_where=OPEN
     )
     op.create_index("ix_alert_queue_id_id", "alert", ["queue_id", "id"])
-    _notices_of(MORE_NOTICES)
 
 
 def downgrade() -> None:
     op.execute("DELETE FROM notice WHERE kind IN ('alert_opened', 'alert_resolved')")
-    _notices_of(NOTICES)
     op.drop_index("ix_alert_queue_id_id", table_name="alert")
     op.drop_index("uq_alert_open", table_name="alert")
     op.drop_table("alert")
@@ -74,33 +69,3 @@ def downgrade() -> None:
     op.drop_column("item", "trace")
     op.drop_column("outbox", "trace")
 
-
-def _notices_of(values) -> None:
-    """Let notices be of these kinds. SQLite has no way to change a constraint: the table is made anew there."""
-    if op.get_bind().dialect.name == "postgresql":
-        op.drop_constraint(op.f("ck_notice_notice_kind"), "notice", type_="check")
-        listed = ", ".join(f"'{value}'" for value in values)
-        op.create_check_constraint(op.f("ck_notice_notice_kind"), "notice", f"kind IN ({listed})")
-        return
-    op.drop_index("ix_notice_unread", table_name="notice")
-    op.drop_index("ix_notice_person_id_id", table_name="notice")
-    op.rename_table("notice", "notice_before")
-    op.create_table(
-        "notice",
-        sa.Column("id", ID, nullable=False),
-        sa.Column("person_id", ID, nullable=False),
-        sa.Column("kind", kinds("notice_kind", values), nullable=False),
-        sa.Column("item_id", ID, nullable=False),
-        sa.Column("by_person", ID, nullable=True),
-        sa.Column("words", sa.Text(), nullable=True),
-        sa.Column("created_at", MOMENT, nullable=False),
-        sa.Column("read_at", MOMENT, nullable=True),
-        sa.Column("mailed_at", MOMENT, nullable=True),
-        sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_notice_person_id")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_notice")),
-    )
-    columns = "id, person_id, kind, item_id, by_person, words, created_at, read_at, mailed_at"
-    op.execute(f"INSERT INTO notice ({columns}) SELECT {columns} FROM notice_before")
-    op.drop_table("notice_before")
-    op.create_index("ix_notice_person_id_id", "notice", ["person_id", "id"])
-    op.create_index("ix_notice_unread", "notice", ["person_id"], postgresql_where=UNREAD, sqlite_where=UNREAD)

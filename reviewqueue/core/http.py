@@ -13,6 +13,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import pydantic
 from flask import Blueprint, Response, current_app, g, request
+from werkzeug.http import parse_range_header
 
 from reviewqueue import errors
 from reviewqueue.core import strictjson
@@ -97,6 +98,15 @@ def refuse_nul() -> None:
             raise Invalid("There is a NUL character in it: remove it.", [Fault(f"/{name}", "has a NUL character")])
 
 
+def ignore_odd_ranges() -> None:
+    """Of a `Range` that cannot be read, counts in other units or names several, all is given out (RFC 9110, 14.2). Runs
+    before each request."""
+    given = request.environ.get("HTTP_RANGE")
+    found = parse_range_header(given) if given else None
+    if given and (found is None or found.units != "bytes" or len(found.ranges) != 1):
+        del request.environ["HTTP_RANGE"]
+
+
 def json_answer(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     return text_answer(strictjson.dumps(value), status, headers)
 
@@ -130,6 +140,8 @@ def problem(error: errors.Error) -> Response:
     response.mimetype = PROBLEM
     if isinstance(error, errors.TooMany | errors.Unavailable):
         response.headers["Retry-After"] = str(error.retry_after)
+    if isinstance(error, RangeNotSatisfiable):
+        response.headers["Content-Range"] = f"bytes */{error.length}"
     if status == 401:
         response.headers["WWW-Authenticate"] = 'Bearer realm="reviewqueue"'
     return response
@@ -196,7 +208,18 @@ class BadRequest(errors.Error):
     title = "The request cannot be understood"
 
 
-STATUS |= {UnsupportedMediaType: 415, MethodNotAllowed: 405, BadRequest: 400}
+class RangeNotSatisfiable(errors.Error):
+    """A `Range` that the file does not have; it has `length` bytes."""
+
+    code = "range_not_satisfiable"
+    title = "The file has no such bytes"
+
+    def __init__(self, message: str, *, length: int = 0) -> None:
+        super().__init__(message)
+        self.length = length
+
+
+STATUS |= {UnsupportedMediaType: 415, MethodNotAllowed: 405, BadRequest: 400, RangeNotSatisfiable: 416}
 
 
 def checked(shape: type[Model], text: bytes) -> Body[Model]:

@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from reviewqueue.core import outbox, trail
+from reviewqueue.core import idempotency, outbox, trail
 from reviewqueue.core.access import Actor
 from reviewqueue.core.bulk import insert_rows
 from reviewqueue.core.db import database_now, on_postgresql
@@ -22,7 +22,6 @@ from reviewqueue.core.http import Body, problem_json, status_of
 from reviewqueue.core.ids import new_ids
 from reviewqueue.core.strictjson import Raw, spliced
 from reviewqueue.errors import Conflict, Error, Forbidden
-from reviewqueue.intake import idempotency
 from reviewqueue.intake.expectation import expected_at
 from reviewqueue.intake.items import answer_of, item_json
 from reviewqueue.intake.preparing import Prepared, prepare, queue_for

@@ -10,14 +10,13 @@ from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from reviewqueue.core import outbox, trail
+from reviewqueue.core import idempotency, outbox, trail
 from reviewqueue.core.access import Action, Actor, may, require
 from reviewqueue.core.db import NOW, In, append, clock, clock_in, on_postgresql
 from reviewqueue.core.http import Body
 from reviewqueue.core.ids import new_id, new_ids
 from reviewqueue.core.strictjson import spliced
 from reviewqueue.errors import Conflict, Error, Invalid
-from reviewqueue.intake import idempotency
 from reviewqueue.intake.expectation import expected_at
 from reviewqueue.intake.items import answer_of, item_json
 from reviewqueue.intake.preparing import Prepared, digest_of, prepare, queue_for

@@ -6,7 +6,7 @@ from contextlib import closing
 
 from flask import Response, current_app, request
 
-from reviewqueue.core.db import write_session
+from reviewqueue.core.db import read_session, write_session
 from reviewqueue.core.http import UnsupportedMediaType, actor, api_blueprint, json_answer
 from reviewqueue.errors import Fault, Faults
 from reviewqueue.media import uploads
@@ -32,6 +32,11 @@ def upload_media() -> Response:
     assert file is not None
     with closing(file.stream) as stream:  # a file of its own, where it is large
         data = stream.read(limit + 1)
+    with read_session() as session:
+        uploads.require_known(session=session, actor=who, slug=slug)
+    kept = uploads.kept(data)  # outside of the transaction: nobody waits for this disk
     with write_session() as session:
-        found = uploads.upload(session=session, actor=who, slug=slug, data=data)
+        found = uploads.upload(
+            session=session, actor=who, slug=slug, file=kept, idempotency_key=request.headers.get("Idempotency-Key")
+        )
     return json_answer(found, 201)

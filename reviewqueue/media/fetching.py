@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +18,7 @@ from reviewqueue.core.db import clock, read_session, write_session
 from reviewqueue.errors import Error, Invalid
 from reviewqueue.media import uploads
 from reviewqueue.media.linking import lets
-from reviewqueue.models import ItemMedia, Media, Task
+from reviewqueue.models import Item, ItemMedia, Media, Task
 from reviewqueue.models.states import MediaState, TaskState
 
 SECONDS = 30.0
@@ -55,7 +56,7 @@ def fetch(media_id: str) -> None:
             _end(session, media_id, MediaState.READY, found)
 
 
-def _get(url: str) -> dict[str, Any] | _Failed:
+def _get(url: str) -> Mapping[str, Any] | _Failed:
     limit = current_app.config["SETTINGS"].max_media_bytes
     if not url.startswith(current_app.config["SETTINGS"].media_allow or ("\x00",)):
         return _Failed("The operator lets media be fetched from there no more.", for_good=True)
@@ -89,8 +90,10 @@ def _note(session: Session, media_id: str, **values: Any) -> Any:
     ).scalar_one_or_none()
 
 
-def _end(session: Session, media_id: str, state: MediaState, found: dict[str, Any]) -> None:
-    values = {**found, "error": str(found["error"]).replace("\x00", "\ufffd")[:2000]} if "error" in found else found
+def _end(session: Session, media_id: str, state: MediaState, found: Mapping[str, Any]) -> None:
+    values = dict(found)
+    if "error" in values:
+        values["error"] = str(values["error"]).replace("\x00", "\ufffd")[:2000]
     queue_id = _note(session, media_id, state=state, **values)
     if queue_id is None:
         return
@@ -103,6 +106,8 @@ def _end(session: Session, media_id: str, state: MediaState, found: dict[str, An
 def _open_tasks(session: Session, media_id: str) -> None:
     """Of the item whose last media this was. What somebody has put off since stays put off."""
     items = select(ItemMedia.item_id).where(ItemMedia.media_id == media_id)
+    # Two media of one item that end at the same moment: the later one waits here, and then sees the other's end.
+    session.execute(select(Item.id).where(Item.id.in_(items)).order_by(Item.id).with_for_update()).all()
     waits = exists(
         select(Media.id)
         .join(ItemMedia, ItemMedia.media_id == Media.id)

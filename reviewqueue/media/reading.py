@@ -17,6 +17,7 @@ from reviewqueue.models import ItemMedia, Media
 from reviewqueue.models.states import MediaState
 from reviewqueue.queues.references import MOST, NAME, references_in
 
+PDF = "application/pdf"
 POLICY = "sandbox; default-src 'none'"
 
 
@@ -40,6 +41,10 @@ class Picture:
     def is_picture(self) -> bool:
         """Whether it can be drawn: the size is known, and the file is there."""
         return self.state is MediaState.READY and self.width is not None
+
+    @property
+    def is_pdf(self) -> bool:
+        return self.state is MediaState.READY and self.mime == PDF
 
 
 _ROWS = (

@@ -26,7 +26,7 @@ class Comment(Base):
 
 
 class Notice(Base):
-    """Something that one person is to know about an item."""
+    """Something that one person is to know about an item, a queue, or all of them."""
 
     __tablename__ = "notice"
 
@@ -35,10 +35,12 @@ class Notice(Base):
     kind: Mapped[NoticeKind] = mapped_column(enumerated(NoticeKind, "notice_kind"))
     # No foreign keys: whoever tells of a task holds its lock, and must not wait for the locks of item and person, which
     # others take first.
-    item_id: Mapped[Ref]
+    item_id: Mapped[Ref | None]
     """What it is about: of the kinds of alerts, the alert."""
+    queue_id: Mapped[Ref | None]
+    """Only where it is about no item."""
     by_person: Mapped[Ref | None]
-    """Whose act it tells of; NULL where only time has passed."""
+    """Whose act it tells of, or whose pause; NULL where only time has passed."""
     words: Mapped[str | None] = mapped_column(Text)
     """What they wrote; shown in the application, never mailed."""
     created_at: Mapped[Moment]

@@ -34,12 +34,25 @@ def tell(
 ) -> None:
     """Give each of these people a notice, in the caller's transaction; nobody is told of their own act."""
     by_person = actor.id if actor.kind is ActorKind.PERSON else None
-    for person_id in sorted(set(people) - {actor.id}):
+    _give(session, set(people) - {actor.id}, kind=kind, item_id=item_id, by_person=by_person, words=words)
+
+
+def tell_of_queue(
+    session: Session, actor: Actor, people: Iterable[str], kind: NoticeKind, *, queue_id: str | None,
+    about: str | None = None, words: str | None = None,
+) -> None:  # fmt: skip
+    """As `tell`, of what happened to a queue, or to all for None; or to the person `about` in it."""
+    by_person = about or (actor.id if actor.kind is ActorKind.PERSON else None)
+    _give(session, set(people) - {actor.id}, kind=kind, queue_id=queue_id, by_person=by_person, words=words)
+
+
+def _give(session: Session, people: set[str], *, words: str | None, **values: Any) -> None:
+    for person_id in sorted(people):
         notice_id = new_id()
         session.execute(
             insert(table(Notice)).values(
-                id=notice_id, person_id=person_id, kind=kind, item_id=item_id, by_person=by_person,
-                words=words[:MOST_SHOWN] if words else None, created_at=clock(),
+                id=notice_id, person_id=person_id, words=words[:MOST_SHOWN] if words else None, created_at=clock(),
+                **values,
             )
         )  # fmt: skip
         if current_app.config["SETTINGS"].smtp_url:
@@ -92,18 +105,19 @@ def _told() -> Any:
             Notice.id, Notice.kind, func.coalesce(stand_in, Notice.item_id).label("item_id"), Notice.words,
             Notice.created_at, Notice.read_at, Notice.mailed_at, by.name.label("by_name"),
             func.coalesce(Item.external_id, Alert.name).label("external_id"),
-            Queue.title.label("queue"), Person.email, Person.name, Person.disabled_at, Person.unmailed_since,
+            Queue.title.label("queue"), Queue.slug, Person.email, Person.name, Person.disabled_at,
+            Person.unmailed_since,
         )
         .join(Person, Person.id == Notice.person_id)
         .outerjoin(by, by.id == Notice.by_person)
         .outerjoin(Item, Item.id == Notice.item_id)
         .outerjoin(Alert, (Alert.id == Notice.item_id) & Notice.kind.in_(OF_ALERTS))
-        .join(Queue, Queue.id == func.coalesce(Item.queue_id, Alert.queue_id))
+        .outerjoin(Queue, Queue.id == func.coalesce(Notice.queue_id, Item.queue_id, Alert.queue_id))
     )  # fmt: skip
 
 
 def read(*, session: Session, actor: Actor, notice_id: str) -> Any:
-    """Note that `actor` has seen the notice; returns `item_id` and `kind`. Raises `NotFound` for other people's."""
+    """Note that `actor` has seen the notice; returns what it tells. Raises `NotFound` for other people's."""
     told = session.execute(_told().where(Notice.id == notice_id, Notice.person_id == actor.id)).one_or_none()
     if told is None:
         raise NotFound

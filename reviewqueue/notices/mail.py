@@ -25,13 +25,19 @@ SAYS = {
     NoticeKind.REOPENING_ASKED: word("%(by)s asks to have %(item)s judged once more"),
     NoticeKind.ALERT_OPENED: word("Alert: %(item)s"),
     NoticeKind.ALERT_RESOLVED: word("Over: %(item)s"),
+    NoticeKind.PAUSED: word("Your reviewing is paused"),
+    NoticeKind.REVIEWER_PAUSED: word("%(by)s is paused"),
+    NoticeKind.STOPPED: word("%(by)s stopped it: nothing passes without a person"),
+    NoticeKind.HELD: word("%(by)s held it: nothing passes, and no answer goes out"),
 }
 
 
 def says(notice: Any) -> str:
     """What a notice tells, in one line without control characters: names come from programs and people."""
     item = notice.external_id or gettext("item %(id)s", id=notice.item_id)
-    text = gettext(SAYS[notice.kind], by=notice.by_name or gettext("The queue"), item=item[:100])
+    by_rule = notice.kind not in {NoticeKind.STOPPED, NoticeKind.HELD}
+    nobody = gettext("The queue") if by_rule else gettext("The administration")
+    text = gettext(SAYS[notice.kind], by=notice.by_name or nobody, item=item[:100])
     return " ".join("".join(character if character.isprintable() else " " for character in text).split())
 
 
@@ -40,12 +46,17 @@ def letter(settings: Settings, notice: Any) -> EmailMessage:
     message = EmailMessage()
     message["From"] = settings.mail_from
     message["To"] = notice.email
-    message["Subject"] = f"{says(notice)} ({' '.join(notice.queue.split())})"
+    queue = " ".join((notice.queue or gettext("all queues")).split())
+    message["Subject"] = f"{says(notice)} ({queue})"
     # The same with each attempt, so that a second arrival is known as one.
     domain = parseaddr(settings.mail_from)[1].rpartition("@")[2] or "localhost"
     message["Message-ID"] = f"<{notice.id}@{domain}>"
     message["Auto-Submitted"] = "auto-generated"
-    lines = [gettext("%(notice)s, in the queue %(queue)s.", notice=says(notice), queue=notice.queue), ""]
+    if notice.queue:
+        first = gettext("%(notice)s, in the queue %(queue)s.", notice=says(notice), queue=queue)
+    else:
+        first = gettext("%(notice)s, in all queues.", notice=says(notice))
+    lines = [first, ""]
     if settings.public_url:
         lines += [f"{settings.public_url}/notices/{notice.id}", ""]
     lines.append(gettext("You can switch these letters off on the page of your notices."))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Blueprint, flash, g, redirect, render_template, request, url_for
 from flask_babel import gettext as _
 from sqlalchemy.exc import SQLAlchemyError
@@ -37,8 +39,17 @@ def show(notice_id: str) -> Response:
         return redirect(url_for("review.tasks"), 303)
     if notice.kind in inbox.OF_ALERTS:
         return redirect(url_for("alerts.index", _anchor=f"alert-{notice.item_id}"), 303)
+    if notice.item_id is None:
+        return redirect(_page_of_queue(notice), 303)
     page = "review.item" if notice.kind is NoticeKind.REOPENING_ASKED else "review.conversation"
     return redirect(url_for(page, item_id=notice.item_id), 303)
+
+
+def _page_of_queue(notice: Any) -> str:
+    if notice.slug is None:
+        return url_for("review.home")
+    pages = {NoticeKind.REVIEWER_PAUSED: "quality.show", NoticeKind.PAUSED: "review.queue"}
+    return url_for(pages.get(notice.kind, "queues.show"), slug=notice.slug)
 
 
 @blueprint.post("/notices/reading")

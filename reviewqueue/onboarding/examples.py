@@ -15,9 +15,10 @@ DEEPEST = 6
 TEXT = {"type": "string"}
 
 
-def example_for(config: QueueConfig, queue: str) -> str:
-    """The item as JSON text, laid out to be changed: that of the queue's template, else one made from its schemas."""
-    item = trial_item(config, queue) or {
+def example_for(config: QueueConfig, queue: str, picture: str | None = None) -> str:
+    """The item as JSON text, laid out to be changed: that of the queue's template, with the upload `picture` where it
+    refers to one, else one made from its schemas."""
+    item = trial_item(config, queue, picture) or {
         "queue": queue, "input": _value(config.input_schema, config.input_schema),
         "output": _value(config.output_schema, config.output_schema), "confidence": 0.3, "model": "trial", "test": True,
     }  # fmt: skip

@@ -7,6 +7,7 @@ the administration does, in one transaction.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +19,8 @@ from reviewqueue.core import trail
 from reviewqueue.core.access import Action, Actor, may, require
 from reviewqueue.core.db import clock
 from reviewqueue.errors import Conflict, Forbidden
-from reviewqueue.models import Decision, Item, Membership, Person, Queue, Token
+from reviewqueue.media.uploads import Kept, upload
+from reviewqueue.models import Decision, Item, Media, Membership, Person, Queue, Token
 from reviewqueue.models.states import ActorKind, QueueRole
 from reviewqueue.queues.applying import Applied, apply
 from reviewqueue.queues.catalog import QueueHead, queue_by_id
@@ -71,8 +73,8 @@ def _questions(queue_id: str, person_id: str) -> list[Any]:
     ]  # fmt: skip
 
 
-def create_queue(*, session: Session, actor: Actor, document: str) -> Applied:
-    """Make a new queue, and `actor` its lead, so that they can decide there.
+def create_queue(*, session: Session, actor: Actor, document: str, picture: Kept | None = None) -> Applied:
+    """Make a new queue, and `actor` its lead, so that they can decide there; with a picture for the trial item.
 
     Raises `Conflict` (`queue_exists`) for a name that is taken, `Invalid` with pointers, `Forbidden`.
     """
@@ -85,7 +87,18 @@ def create_queue(*, session: Session, actor: Actor, document: str) -> Applied:
     if actor.kind is ActorKind.PERSON:
         email = session.execute(select(Person.email).where(Person.id == actor.id)).scalar_one()
         memberships.add(session=session, actor=actor, slug=applied.slug, email=email, role=QueueRole.LEAD)
+    if picture is not None:
+        upload(session=session, actor=actor, slug=applied.slug, file=picture)
     return applied
+
+
+def uploaded(session: Session, queue_id: str, data: bytes) -> str | None:
+    """The id of this picture in the queue; None once it was forgotten, as what no item refers to is after a week."""
+    # Index ix_media_sha256.
+    query = select(Media.id).where(
+        Media.sha256 == hashlib.sha256(data).hexdigest(), Media.queue_id == queue_id, Media.url.is_(None)
+    )
+    return session.scalars(query.order_by(Media.created_at).limit(1)).first()
 
 
 def invite(

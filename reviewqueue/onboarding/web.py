@@ -17,6 +17,8 @@ from reviewqueue.core.http import actor, checked, signed_in, status_of
 from reviewqueue.errors import Conflict, Error, Invalid, NotFound
 from reviewqueue.intake.shapes import ItemShape
 from reviewqueue.intake.submissions import submit
+from reviewqueue.media.kinds import kind_of
+from reviewqueue.media.uploads import kept
 from reviewqueue.models.states import QueueRole
 from reviewqueue.onboarding import forms, gallery, steps
 from reviewqueue.onboarding.examples import curl, example_for
@@ -75,7 +77,10 @@ def _page(
 def _example(session: Any, queue: QueueHead | None) -> str:
     if queue is None:
         return ""
-    return example_for(configuration(session, queue.id, queue.version).config, queue.slug)
+    config = configuration(session, queue.id, queue.version).config
+    found = gallery.template_of(config)
+    picture = steps.uploaded(session, queue.id, found.picture) if found and found.picture else None
+    return example_for(config, queue.slug, picture)
 
 
 # -- a queue ----------------------------------------------------------------------------------------------------------
@@ -101,6 +106,18 @@ def _template_page(found: gallery.Template, form: forms.QueueForm, status: int =
     return make_response(render_template("onboarding/template.html", template=found, form=form), status)
 
 
+@blueprint.get("/templates/<template>/picture")
+@signed_in
+def template_picture(template: str) -> Response:
+    """What its example refers to."""
+    require(actor(), Action.CONFIGURE_QUEUES)
+    data = gallery.template(template).picture
+    kind = kind_of(data) if data else None
+    if data is None or kind is None:
+        raise NotFound
+    return make_response(data, {"Content-Type": kind.mime, "Cache-Control": "private, max-age=3600"})
+
+
 @blueprint.post("/templates/<template>")
 @signed_in
 def create_queue(template: str) -> Any:
@@ -110,9 +127,10 @@ def create_queue(template: str) -> Any:
     if not form.validate():
         return _template_page(found, form, 422)
     document = gallery.document_of(found, name=form.name.data, title=form.title.data)
+    picture = kept(found.picture) if found.picture else None
     try:
         with write_session() as session:
-            steps.create_queue(session=session, actor=actor(), document=document)
+            steps.create_queue(session=session, actor=actor(), document=document, picture=picture)
     except (Conflict, Invalid) as error:
         blame(form, error, field="name")
         return _template_page(found, form, status_of(error))

@@ -9,7 +9,7 @@ from pydantic import Field
 from reviewqueue.core.access import Scope
 from reviewqueue.media.kinds import SUFFIXES
 from reviewqueue.openapi.operations import Answer, Body, Operation, Tag, Told
-from reviewqueue.openapi.parameters import QUEUE
+from reviewqueue.openapi.parameters import IDEMPOTENCY_KEY, QUEUE
 
 
 class Media(Told):
@@ -41,7 +41,7 @@ KINDS = (*SUFFIXES, "application/octet-stream")
 FILES = {
     200: Answer("The file, to be trusted with nothing: it says itself to be a sandbox.", BINARY, headers=("ETag",),
                 kinds=KINDS),
-    206: Answer("The range that was asked for.", BINARY, headers=("ETag",), kinds=KINDS),
+    206: Answer("The range that was asked for.", BINARY, headers=("ETag", "Content-Range"), kinds=KINDS),
     304: Answer("Unchanged: `If-None-Match` names it.", headers=("ETag",)),
 }  # fmt: skip
 
@@ -54,18 +54,18 @@ TAG = Tag(
             {201: Answer("Kept. Forgotten after a week if no item refers to it.", Media, KEPT)},
             "PNG, JPEG, GIF, WebP or PDF, whatever it is called. Its id goes into the input of items of the queue that "
             "the form names.",
-            scope=Scope.ITEMS_WRITE,
+            scope=Scope.ITEMS_WRITE, parameters=(IDEMPOTENCY_KEY,),
             body=Body({"multipart/form-data": FORM}, {"A receipt": {"queue": QUEUE, "file": "…"}},
                       codes=("too_large", "unsupported_media_type")),
             codes=("unknown_queue", "unknown_media"),
         ),
         Operation(
             "GET", "/items/{item_id}/media/{place}", "item_media", "Download what an item refers to", FILES,
-            scope=Scope.ITEMS_READ,
+            scope=Scope.ITEMS_READ, codes=("range_not_satisfiable",),
         ),
         Operation(
             "GET", "/claims/{claim_id}/media/{place}", "claim_media", "Download what the item in hand refers to", FILES,
-            scope=Scope.REVIEW,
+            scope=Scope.REVIEW, codes=("range_not_satisfiable",),
         ),
     ),
 )  # fmt: skip

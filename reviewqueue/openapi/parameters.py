@@ -59,6 +59,10 @@ HEADERS: Mapping[str, dict[str, Any]] = {
     },
     "ETag": {"description": "The version, in quotes.", "schema": {"type": "string"}, "example": '"7"'},
     "Retry-After": {"description": "After how many seconds to ask again.", "schema": {"type": "integer"}},
+    "Content-Range": {
+        "description": "Which bytes of how many, or of how many alone: `bytes 0-9/98120`, `bytes */98120`.",
+        "schema": {"type": "string"},
+    },
     "WWW-Authenticate": {"description": "`Bearer`.", "schema": {"type": "string"}},
 }
 

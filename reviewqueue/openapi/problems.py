@@ -63,6 +63,7 @@ KNOWN: Mapping[str, tuple[type[Error], str]] = {
     "not_found": (errors.NotFound, "Nothing is known under this address."),
     "too_large": (errors.TooLarge, "The request is larger than this server accepts. Split it, or send less."),
     "unsupported_media_type": (http.UnsupportedMediaType, "application/json"),
+    "range_not_satisfiable": (http.RangeNotSatisfiable, "Ask for bytes that the file has, or leave Range out."),
     "internal_error": (Error, "Something unexpected went wrong. It was logged as 5f2c9a01."),
     "too_many_requests": (errors.TooMany, "This token makes more than 50 requests a second."),
     "queue_full": (errors.QueueFull, "5,000 tasks or more wait in support-intents. Send it again later."),
@@ -162,4 +163,6 @@ def headers_of(code: str) -> tuple[str, ...]:
     kind = KNOWN[code][0]
     if issubclass(kind, errors.TooMany | errors.Unavailable):
         return ("Retry-After",)
+    if issubclass(kind, http.RangeNotSatisfiable):
+        return ("Content-Range",)
     return ("WWW-Authenticate",) if issubclass(kind, errors.Unauthenticated) else ()

@@ -8,15 +8,17 @@ from sqlalchemy import ColumnElement, and_, delete, exists, insert, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from reviewqueue.accounts.memberships import people_with
 from reviewqueue.core import trail
 from reviewqueue.core.access import Action, Actor, may, require
 from reviewqueue.core.db import clock
 from reviewqueue.core.ids import new_id
 from reviewqueue.core.moments import iso
 from reviewqueue.errors import Conflict, Fault, Invalid
-from reviewqueue.models import Brake, Queue
+from reviewqueue.models import Brake, Membership, Person, Queue
 from reviewqueue.models.base import table
-from reviewqueue.models.states import BrakeKind
+from reviewqueue.models.states import BrakeKind, NoticeKind, QueueRole
+from reviewqueue.notices import inbox
 
 LONGEST_WHY = 500
 _brake = table(Brake).c
@@ -53,6 +55,7 @@ def pull(*, session: Session, actor: Actor, kind: BrakeKind, queue_id: str | Non
         pass  # Another was quicker; theirs stands.
     else:
         trail.record(session, actor, f"{_what(queue_id)}.{_PAST[kind]}", queue_id=queue_id, content={"why": why})
+        inbox.tell_of_queue(session, actor, _leads(session, queue_id), _TOLD[kind], queue_id=queue_id, words=why)
     pulled = _pulled(session, kind, queue_id)
     if pulled is None:
         raise Conflict("Somebody let go at this very moment. Try again.")
@@ -67,6 +70,18 @@ def release(*, session: Session, actor: Actor, kind: BrakeKind, queue_id: str | 
         return False
     trail.record(session, actor, f"{_what(queue_id)}.{_UNDONE[kind]}", queue_id=queue_id)
     return True
+
+
+_TOLD = {BrakeKind.STOP: NoticeKind.STOPPED, BrakeKind.HOLD: NoticeKind.HELD}
+
+
+def _leads(session: Session, queue_id: str | None) -> set[str]:
+    if queue_id is not None:
+        return people_with(session, queue_id, QueueRole.LEAD)
+    everywhere = select(Membership.person_id).join(Person, Person.id == Membership.person_id)
+    return set(
+        session.scalars(everywhere.where(Membership.role == QueueRole.LEAD, Person.disabled_at.is_(None)).distinct())
+    )
 
 
 _PAST = {BrakeKind.STOP: "stopped", BrakeKind.HOLD: "held"}

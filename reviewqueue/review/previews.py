@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
 from reviewqueue.core import strictjson
+from reviewqueue.media.reading import Picture
 from reviewqueue.models.states import Audience, Intake, Risk, TaskKind
 from reviewqueue.queues import spans
 from reviewqueue.queues.catalog import QueueHead
@@ -32,9 +33,10 @@ class Preview:
     """Of marks in a text: what is marked, and as what."""
 
 
-def preview(config: QueueConfig, item: Mapping[str, Any]) -> Preview:
-    """`item` has the members of a submitted one, and satisfies the schemas of `config`."""
-    desk = desk_of(_workpiece(config, item))
+def preview(config: QueueConfig, item: Mapping[str, Any], pictures: Sequence[Picture] = ()) -> Preview:
+    """`item` has the members of a submitted one, and satisfies the schemas of `config`; `pictures` are what its input
+    refers to."""
+    desk = desk_of(_workpiece(config, item, pictures))
     marks = _marks(config, item.get("input"), desk.ai) if desk.marking is not None else []
     return Preview(desk, list(shown.lines(item.get("output")))[:LINES], marks)
 
@@ -45,7 +47,7 @@ def _marks(config: QueueConfig, given: Any, found: Any) -> list[tuple[str, str]]
     return [(text[mark["start"] : mark["end"]], str(mark["label"])) for mark in marks[:LINES]]
 
 
-def _workpiece(config: QueueConfig, item: Mapping[str, Any]) -> Workpiece:
+def _workpiece(config: QueueConfig, item: Mapping[str, Any], pictures: Sequence[Picture]) -> Workpiece:
     output = item.get("output")
     row = SimpleNamespace(
         id="", external_id=item.get("external_id"), output=strictjson.dumps(output), confidence=item.get("confidence"),
@@ -58,7 +60,7 @@ def _workpiece(config: QueueConfig, item: Mapping[str, Any]) -> Workpiece:
         queue=head, config=config, config_version=1, item=row, input=item.get("input"), output=output, failure=None,
         alternatives=list(item.get("alternatives") or []),
         parts={part["pointer"]: part.get("confidence") for part in item.get("parts") or []},
-        regions={}, pictures=[], metadata=dict(item.get("metadata") or {}), why=[], draft=None, waiting=0,
+        regions={}, pictures=list(pictures), metadata=dict(item.get("metadata") or {}), why=[], draft=None, waiting=0,
         waiting_capped=False, calibration=None,
         oldest_at=_LONG_AGO, similar=0, skips=[], knows_instructions=None, comments=[], answers=[],
     )  # fmt: skip

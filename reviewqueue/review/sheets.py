@@ -34,6 +34,10 @@ class Sheets:
         return any(page.is_picture for page in self.pages)
 
     @property
+    def has_pdf(self) -> bool:
+        return any(page.is_pdf for page in self.pages)
+
+    @property
     def first(self) -> Picture | None:
         return next((page for page in self.pages if page.is_picture), None)
 

@@ -25,7 +25,8 @@ from reviewqueue.core.db import clock, on_postgresql, upsert
 from reviewqueue.errors import Fault, Invalid, NotAdmitted, NotFound
 from reviewqueue.models import Decision, Item, Standing, Task
 from reviewqueue.models.base import table
-from reviewqueue.models.states import QueueRole, StandingState, TaskKind
+from reviewqueue.models.states import NoticeKind, QueueRole, StandingState, TaskKind
+from reviewqueue.notices import inbox
 from reviewqueue.queues.catalog import QueueHead, configuration, find_queue, queue_by_id
 from reviewqueue.queues.configuration import Newcomers, Reviews
 from reviewqueue.review import rounds
@@ -181,7 +182,20 @@ def note_check(*, session: Session, actor: Actor, queue_id: str) -> StandingStat
         session, SYSTEM, _EVENTS[row.state, state], queue_id=head.id, subject=actor.id,
         facts={"checks": checks, "correct": correct},
     )  # fmt: skip
+    if state is StandingState.PAUSED:
+        _tell_of_pause(session, SYSTEM, head.id, actor.id)
     return state
+
+
+def _tell_of_pause(
+    session: Session, actor: Actor, queue_id: str, person_id: str, note: str | None = None
+) -> None:  # fmt: skip
+    """Whoever is paused, and the leads, each once."""
+    inbox.tell_of_queue(session, actor, [person_id], NoticeKind.PAUSED, queue_id=queue_id)
+    leads = people_with(session, queue_id, QueueRole.LEAD) - {person_id}
+    inbox.tell_of_queue(
+        session, actor, leads, NoticeKind.REVIEWER_PAUSED, queue_id=queue_id, about=person_id, words=note
+    )
 
 
 _EVENTS = {
@@ -269,6 +283,8 @@ def rule(
         session, actor, "reviewer.ruled", queue_id=head.id, subject=person_id, facts={"state": state},
         content={"note": note} if note else None,
     )  # fmt: skip
+    if state is StandingState.PAUSED:
+        _tell_of_pause(session, actor, head.id, person_id, note)
 
 
 # -- telling ----------------------------------------------------------------------------------------------------------

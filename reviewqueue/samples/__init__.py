@@ -17,12 +17,13 @@ from reviewqueue.core.http import checked
 from reviewqueue.core.strictjson import dumps
 from reviewqueue.intake.shapes import ItemShape
 from reviewqueue.intake.submissions import submit
-from reviewqueue.media.uploads import upload
+from reviewqueue.media.uploads import kept, upload
 from reviewqueue.models import Queue
 from reviewqueue.models.states import QueueRole, SiteRole
 from reviewqueue.queues.applying import apply
 from reviewqueue.samples.items import invoices, replies, support
 from reviewqueue.samples.labelling import answers, conversations, notes, survey
+from reviewqueue.samples.pictured import HERE as PICTURES
 from reviewqueue.samples.pictured import pictured
 
 HERE = Path(__file__).parent
@@ -55,6 +56,7 @@ PEOPLE = (
 def fill() -> None:
     """Create what is not there yet: a second start of the demo continues the first."""
     actor = operator("demo")
+    pictures = {data: kept(data) for path in sorted(PICTURES.glob("*.jpg")) if (data := path.read_bytes())}
     with write_session() as session:
         if session.scalar(select(Queue.id).where(Queue.slug == QUEUES[0])) is not None:
             return
@@ -64,7 +66,7 @@ def fill() -> None:
             _hire(session, actor, person)
 
         def uploaded(slug: str, data: bytes) -> str:
-            return str(upload(session=session, actor=actor, slug=slug, data=data)["$media"])
+            return str(upload(session=session, actor=actor, slug=slug, file=pictures[data])["$media"])
 
         for item in chain(items(), pictured(uploaded)):
             submit(session=session, actor=actor, body=checked(ItemShape, dumps(item).encode()))

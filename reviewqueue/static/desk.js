@@ -741,6 +741,7 @@
   // -- a page begins ------------------------------------------------------------------------------------------------------------------
 
   function start(refused) {
+    desk?.editor?.end?.();
     const main = $("main.desk");
     const undo = $("#undo");
     if (undo) undo.until = Date.now() + 1000 * Number(undo.dataset.left);

@@ -23,6 +23,7 @@ from reviewqueue.core.http import checked
 from reviewqueue.core.strictjson import dumps
 from reviewqueue.intake.shapes import ItemShape
 from reviewqueue.intake.submissions import submit
+from reviewqueue.media import uploads
 from reviewqueue.models import Decision, Draft, Skip, Task, WebSession
 from reviewqueue.models.states import QueueRole
 from reviewqueue.queues.applying import apply
@@ -91,6 +92,11 @@ class Site:
         item = {"queue": queue, "input": given if given is not None else {"text": "Hello"}, "output": output, **more}
         body = checked(ItemShape, dumps(item).encode())
         return str(self.write(submit, body=body).item_id)
+
+    def upload(self, queue: str, data: bytes) -> dict[str, Any]:
+        with self.app.app_context():
+            file = uploads.kept(data)
+        return self.write(uploads.upload, slug=queue, file=file)
 
     def rows(self, model: Any, *conditions: Any) -> list[Any]:
         with self.app.app_context(), read_session() as session:

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from reviewqueue.media import uploads
 from reviewqueue.queues.applying import apply
 from reviewqueue.queues.pages import words_in
 from tests.browser.test_receipts import FIELDS, QUEUE, exported, read
@@ -21,7 +20,7 @@ MOST_ACTIONS = 4
 
 
 def submit(site: Any, receipt: dict[str, Any], folder: Path) -> None:
-    picture = site.write(uploads.upload, slug="pages", data=(folder / receipt["image"]).read_bytes())
+    picture = site.upload("pages", (folder / receipt["image"]).read_bytes())
     site.submit(
         "pages", receipt["fields"], given={"page": {"$media": picture["$media"]}, "ocr": receipt["ocr"]},
         external_id=receipt["external_id"], confidence=receipt["confidence"],

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from reviewqueue.media import uploads
 from reviewqueue.queues.applying import apply
 from tests.browser.test_desk import SENT, begin, on, type_in, verdicts
 from tests.fixtures.media import png
@@ -207,7 +206,7 @@ SCENES: dict[str, Any] = {
 
 def test_boxes_are_drawn_moved_sized_and_labelled(site, page):
     opened(site, SCENES)
-    picture = site.write(uploads.upload, slug="scenes", data=png(400, 300))
+    picture = site.upload("scenes", png(400, 300))
     boxes = [
         {"x": 20, "y": 30, "width": 80, "height": 60, "label": "cat", "track": 7},
         {"x": 200, "y": 30, "width": 50, "height": 50, "label": "cat"},

@@ -32,6 +32,7 @@ DESK: dict[str, tuple[str, list[list[dict]]]] = {
     "openai-agents.md": ("agent-calls", [[
         APPROVE, {"verdict": "reject", "reason": "unusable", "message": "It has left already."},
     ]]),
+    "pictures.md": ("scanned", [[{"output": {"sender": "Harbour Supplies", "total": "9.00"}}]]),
     "amazon-a2i.md": ("a2i-intents", [[ARRIVAL]]),
     "learn.md": ("learned", [[ARRIVAL, ARRIVAL, LOST, LOST, APPROVE, APPROVE]]),
 }  # fmt: skip

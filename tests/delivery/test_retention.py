@@ -12,11 +12,11 @@ import pytest
 from sqlalchemy import Select, func, insert, select, text, update
 
 from reviewqueue import cli
+from reviewqueue.core import idempotency
 from reviewqueue.core.db import clock, read_session, write_session
 from reviewqueue.core.ids import new_id
 from reviewqueue.core.relay import Relay
 from reviewqueue.delivery.webhooks import deliveries
-from reviewqueue.intake import idempotency
 from reviewqueue.models import IdempotencyKey, WebhookAttempt, WebhookDelivery
 from reviewqueue.models.states import DeliveryState
 from tests.fixtures.processes import until

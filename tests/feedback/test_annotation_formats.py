@@ -37,9 +37,11 @@ RIGHT = [{"x": 21.5, "y": 30, "width": 80, "height": 61, "label": "dog"},
 def scenes(client, cast, app):
     """Three pictures: boxes corrected, none there are, rejected; from the first version that the queue has."""
     document = {**SCENES, "name": "scenes"}
+    with app.app_context():
+        file = uploads.kept(png(400, 300))
     with app.app_context(), write_session() as session:
         apply(session=session, actor=OPERATOR, document=document)
-        media = uploads.upload(session=session, actor=OPERATOR, slug="scenes", data=png(400, 300))
+        media = uploads.upload(session=session, actor=OPERATOR, slug="scenes", file=file)
     with app.app_context(), write_session() as session:
         for who, role in ((cast.alice, QueueRole.REVIEWER), (cast.anna, QueueRole.ANALYST)):
             memberships.add(session=session, actor=OPERATOR, slug="scenes", email=who.email, role=role)

@@ -13,9 +13,10 @@ from sqlalchemy import select
 
 from reviewqueue.cli import TOPICS
 from reviewqueue.core.background import run
-from reviewqueue.core.db import read_session
+from reviewqueue.core.db import read_session, write_session
 from reviewqueue.media import fetching
 from reviewqueue.models import Media, OutboxRow
+from reviewqueue.models.states import MediaState
 from tests.fixtures.media import PNG
 from tests.fixtures.people import Cast, assemble, item
 
@@ -154,3 +155,27 @@ def test_an_address_inside_is_never_asked_unless_it_is_named(app, client, cast, 
 def test_no_address_leads_out_of_what_the_operator_named(app, client, cast, files, given):
     assert submit(client, cast, given.format(allow(app, files))).status_code == 422
     assert waiting(app) == []
+
+
+def test_two_that_end_at_the_same_moment_open_the_task(app, client, cast, files):
+    """Neither transaction sees the other's end while both are open: the later one must wait for the first."""
+    address = allow(app, files)
+    submit(client, cast, f"{address}page.png", f"{address}gone.png")
+    first, second = waiting(app)
+    ended = threading.Event()
+
+    def end_second() -> None:
+        ended.set()
+        with app.app_context():
+            fetching.fetch(second)
+
+    other = threading.Thread(target=end_second)
+    with app.app_context():
+        found = fetching._get(f"{address}page.png")
+        with write_session() as session:
+            fetching._end(session, first, MediaState.READY, found)  # type: ignore[arg-type]
+            other.start()
+            ended.wait(10)
+            other.join(1)
+    other.join()
+    assert claim(client, cast) == 201

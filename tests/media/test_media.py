@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import os
+import pathlib
+import threading
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -56,7 +59,7 @@ def test_an_upload_is_kept_once_and_given_out_in_a_sandbox(app, client, cast):
     assert told == {"type": "image/png", "bytes": len(POLYGLOT), "width": 40, "height": 30}
     assert first.json["$media"] != second.json["$media"]
     assert len(list(app.config["SETTINGS"].media_dir.rglob("*.part"))) == 0
-    assert len([path for path in app.config["SETTINGS"].media_dir.rglob("*") if path.is_file()]) == 1
+    assert len([path for path in app.config["SETTINGS"].media_dir.rglob("?" * 64) if path.is_file()]) == 1
     made = submit(client, cast.submitter, first.json["$media"], second.json["$media"])
     assert made.status_code == 201, made.text
     answer = fetched(client, f"/api/v1/items/{made.json['id']}/media/1", cast.bob)
@@ -130,13 +133,23 @@ def test_a_decision_notes_what_was_shown(app, client, cast):
         assert media["sha256"] in session.scalars(select(Decision.shown)).one()
 
 
+def clear_up(app: Any) -> int:
+    """What the periodic duty does in some hours."""
+    with app.app_context(), read_session() as session, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(uploads, "FOLDERS_A_ROUND", files.FOLDERS)
+        return uploads.remove_unused(session=session)
+
+
 def test_uploads_that_nothing_refers_to_are_forgotten_and_shared_files_stay(app, client, cast):
     used, unused = (send(client, cast.submitter, PNG).json for _ in range(2))
     alone = send(client, cast.submitter, png(3, 3)).json
     submit(client, cast.submitter, used["$media"])
     kept_again = send(client, cast.submitter, png(5, 5)).json
-    for path in app.config["SETTINGS"].media_dir.rglob("*"):
-        if path.name in {used["sha256"], alone["sha256"]}:
+    folder = app.config["SETTINGS"].media_dir / alone["sha256"][:2]
+    broken_off = folder / f"{alone['sha256']}.x.part"
+    broken_off.write_bytes(b"half")
+    for path in (*app.config["SETTINGS"].media_dir.rglob("*"), broken_off):
+        if path.name in {used["sha256"], alone["sha256"], broken_off.name}:
             os.utime(path, (0, 0))
     with app.app_context():
         with write_session() as session:
@@ -146,6 +159,107 @@ def test_uploads_that_nothing_refers_to_are_forgotten_and_shared_files_stay(app,
         with read_session() as session:
             assert list(session.scalars(select(Media.id))) == [used["$media"]]
             assert session.scalars(select(ItemMedia.media_id)).one() == used["$media"]
+        assert clear_up(app) == 2
         assert files.path_of(unused["sha256"]).is_file()
         assert files.path_of(kept_again["sha256"]).is_file(), "somebody may be sending it once more at this moment"
-        assert not (app.config["SETTINGS"].media_dir / alone["sha256"][:2] / alone["sha256"]).exists()
+        assert list(folder.iterdir()) == []
+
+
+def test_a_file_stays_while_the_transaction_that_forgets_it_may_still_fail(app, client, cast):
+    media = send(client, cast.submitter, PNG).json
+    with app.app_context():
+        os.utime(files.path_of(media["sha256"]), (0, 0))
+        with write_session() as session:
+            session.execute(update(Media).values(created_at=clock(-uploads.UNUSED_SECONDS - 1)))
+        with write_session() as session:
+            assert uploads.sweep(session=session) == 1
+            session.rollback()
+        assert clear_up(app) == 0
+        assert files.path_of(media["sha256"]).read_bytes() == PNG
+
+
+def test_what_is_kept_again_while_it_is_removed_is_there_after(app, monkeypatch):
+    """Whoever removes it looked at its age before, and takes it away after."""
+    with app.app_context():
+        sha256 = files.keep(PNG)
+        path = files.path_of(sha256)
+        os.utime(path, (0, 0))
+    looked, kept = threading.Event(), threading.Event()
+    really = pathlib.Path.unlink
+
+    def unlink(self: Any, missing_ok: bool = False) -> None:
+        if self == path:
+            looked.set()
+            kept.wait(0.5)
+        really(self, missing_ok=missing_ok)
+
+    def keep() -> None:
+        looked.wait(10)
+        with app.app_context():
+            files.keep(PNG)
+        kept.set()
+
+    monkeypatch.setattr(pathlib.Path, "unlink", unlink)
+    keeper = threading.Thread(target=keep)
+    keeper.start()
+    with app.app_context():
+        files.remove(sha256, kept_before=datetime(2020, 1, 1, tzinfo=UTC))
+    keeper.join()
+    assert path.read_bytes() == PNG
+
+
+def test_the_disk_is_told_the_name_of_the_file_too(app, client, cast, monkeypatch):
+    told: list[int] = []
+    really = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda file: (told.append(os.fstat(file).st_ino), really(file))[1])
+    media = send(client, cast.submitter, PNG).json
+    folder = app.config["SETTINGS"].media_dir / media["sha256"][:2]
+    assert told[-2:] == [folder.stat().st_ino, folder.parent.stat().st_ino]
+    assert told[0] == (folder / media["sha256"]).stat().st_ino
+
+
+def test_others_write_while_the_disk_takes_an_upload(app, client, cast, monkeypatch):
+    """SQLite has one writer at a time."""
+    written: list[bool] = []
+    really = os.fsync
+
+    def write() -> None:
+        with app.app_context(), write_session() as session:
+            session.execute(update(Media).values(attempts=1))
+        written.append(True)
+
+    def fsync(file: int) -> None:
+        really(file)
+        if not written:
+            writer = threading.Thread(target=write, daemon=True)
+            writer.start()
+            writer.join(5)
+            assert written, "nobody could write"
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    assert send(client, cast.submitter, PNG).status_code == 201
+    assert written
+
+
+def test_a_refused_upload_is_not_kept(app, client, cast):
+    assert send(client, cast.submitter, PNG, queue="nowhere").status_code == 422
+    assert not [path for path in app.config["SETTINGS"].media_dir.rglob("*") if path.is_file()]
+
+
+RANGES = {
+    "bytes=0-9": (206, 10), "bytes=-4": (206, 4), "bytes=1000000-": (416, None), "pages=1-2": (200, len(PNG)),
+    "bytes=nonsense": (200, len(PNG)), "bytes=0-1,4-5": (200, len(PNG)),
+}  # fmt: skip
+
+
+def test_ranges_are_those_of_the_standard(client, cast):
+    made = submit(client, cast.submitter, send(client, cast.submitter, PNG).json["$media"]).json["id"]
+    for asked, (status, length) in RANGES.items():
+        answer = client.get(f"/api/v1/items/{made}/media/0", headers={**cast.bob.bearer, "Range": asked})
+        assert answer.status_code == status, asked
+        if status == 416:
+            assert answer.json["code"] == "range_not_satisfiable"
+            assert answer.headers["Content-Range"] == f"bytes */{len(PNG)}"
+        else:
+            assert len(answer.data) == length, asked
+        answer.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import smtplib
 
 import pytest
@@ -18,6 +19,7 @@ from reviewqueue.notices.mail import send
 from tests.desk_steps import submit
 from tests.fixtures import installation
 from tests.fixtures.letters import postbox
+from tests.fixtures.people import PASSWORD
 
 
 @pytest.fixture
@@ -95,3 +97,26 @@ def test_a_server_that_offers_no_tls_where_it_is_asked_for_gets_no_password(app,
     with pytest.raises(smtplib.SMTPNotSupportedError):
         send(dataclasses.replace(settings, smtp_url=settings.smtp_url.replace("smtp:", "smtp+starttls:")), None)
     assert box.logins == []
+
+
+def test_a_stop_and_a_hold_are_told_to_the_leads_and_nobody_else(app, client, cast, transaction, box):
+    for path in ("queues/intents/stop", "hold"):
+        body = {"why": "Wrong labels since noon"}
+        assert client.put(f"/api/v1/{path}", json=body, headers=cast.admin.bearer).status_code < 300
+        assert client.put(f"/api/v1/{path}", json=body, headers=cast.admin.bearer).status_code < 300
+    with transaction() as session:
+        assert {notice.person_id for notice in session.scalars(select(Notice))} == {cast.bob.actor.id}
+    assert work_off(app, transaction) == 2
+    assert sorted(letter["subject"] for letter in box.letters) == [
+        "Ada held it: nothing passes, and no answer goes out (all queues)",
+        "Ada stopped it: nothing passes without a person (Intents)",
+    ]
+    assert not [letter for letter in box.letters if "noon" in letter.as_string()]
+    bob = app.test_client()
+    bob.post("/login", data={"email": cast.bob.email, "password": PASSWORD})
+    page = bob.get("/notices").text
+    assert "Wrong labels since noon" in page
+    assert "All queues" in page
+    for address in re.findall(r'href="(/notices/[^"]+)"', page):
+        assert bob.get(address, follow_redirects=True).status_code == 200
+    assert "bell-count" not in bob.get("/notices").text

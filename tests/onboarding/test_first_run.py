@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from typing import Any
@@ -17,6 +18,7 @@ from reviewqueue.core.http import checked
 from reviewqueue.core.strictjson import dumps
 from reviewqueue.intake.shapes import ItemShape
 from reviewqueue.intake.submissions import submit
+from reviewqueue.media.uploads import kept
 from reviewqueue.models import AuditEvent, Item
 from reviewqueue.models.states import ItemState, SiteRole
 from reviewqueue.onboarding import examples, gallery, steps
@@ -45,19 +47,41 @@ def done(page: Any) -> list[str]:
 
 
 def test_every_template_makes_a_queue_to_whose_people_its_example_goes(app: Flask) -> None:
+    with app.app_context():
+        pictures = {found.slug: kept(found.picture) for found in gallery.templates() if found.picture}
+    assert set(pictures) == {"delivery-notes", "shelf-goods"}
     with app.app_context(), write_session() as session:
         for found in gallery.templates():
             name = f"my-{found.slug}"
             document = gallery.document_of(found, name=name, title=found.title)
-            steps.create_queue(session=session, actor=OPERATOR, document=document)
+            steps.create_queue(session=session, actor=OPERATOR, document=document, picture=pictures.get(found.slug))
             head = find_queue(session=session, actor=OPERATOR, slug=name)
             config = configuration(session, head.id, head.version).config
-            text = examples.example_for(config, name)
+            picture = steps.uploaded(session, head.id, found.picture) if found.picture else None
+            text = examples.example_for(config, name, picture)
             answer = submit(session=session, actor=OPERATOR, body=checked(ItemShape, text.encode()))
             item = session.execute(select(Item).where(Item.id == answer.item_id)).scalar_one()
             assert (item.state, item.test) == (ItemState.QUEUED, True), name
             assert found.preview.desk.view == config.view.type
-    assert len(gallery.templates()) >= 7
+    assert len(gallery.templates()) >= 9
+
+
+def test_a_template_with_a_picture_shows_it_and_its_trial_item_is_judged_beside_it(app: Flask, ada: Any) -> None:
+    page = ada.get("/start/templates")
+    assert 'src="/start/templates/shelf-goods/picture"' in page.text
+    assert page.text.count('class="box c') == 9
+    shown = ada.get("/start/templates/shelf-goods/picture")
+    assert (shown.mimetype, shown.data) == ("image/jpeg", gallery.template("shelf-goods").picture)
+    assert ada.get("/start/templates/invoices/picture").status_code == 404
+    assert ada.post("/start/templates/delivery-notes", data={"title": "Notes", "name": "notes"}).status_code == 303
+    example = html.unescape(re.search(r"<textarea[^>]*>(.*?)</textarea>", ada.get("/start").text, re.DOTALL)[1])
+    assert ada.post("/start/items", data={"item": example.strip()}).status_code == 303
+    claim = ada.post("/queues/notes/claims")
+    desk = ada.get(claim.headers["Location"]).text
+    assert 'class="sheet"' in desk
+    picture = ada.get(re.search(r'img src="(/claims/[^"]+)"', desk)[1])
+    assert picture.data == gallery.template("delivery-notes").picture
+    picture.close()
 
 
 def test_a_queue_of_no_template_has_an_example_too(app: Flask) -> None:

@@ -142,6 +142,11 @@ def test_somebody_under_the_bar_is_paused_and_told_why_and_a_lead_resumes(client
     page = client.get("/queues/intents").text
     assert "Of 50 items whose answer is known you met 30; this queue asks for 90 %." in page
     assert "See why" in client.get("/").text
+    assert "Your reviewing is paused" in client.get("/notices").text
+    sign_in(client, cast.bob)
+    assert "Alice is paused" in client.get("/notices").text
+    sign_in(client, cast.carol)
+    assert "is paused" not in client.get("/notices").text
     sign_in(client, cast.bob)
     assert "1 person waits for a word from a lead" in client.get("/").text
     assert rule(client, cast, cast.olga, state="reviewing").status_code == 404, "she does not review here"

@@ -143,7 +143,8 @@ class Desk:
         """The static file that the browser needs for this type alone; none where it is edited as JSON text."""
         if self.view in {"spans", "image_boxes"} and self.part is not None and self.part.kind != "array":
             return None
-        if self.view in {"document", "image_boxes"} and not self.sheets.drawn:
+        drawn = self.sheets.drawn or (self.view == "document" and self.sheets.has_pdf)
+        if self.view in {"document", "image_boxes"} and not drawn:
             return None
         return SCRIPTS.get(self.view)
 

@@ -1,12 +1,12 @@
 // A document: the field in hand shows its place on the page, and words of the page go into it by click, drag or arrows.
+// A PDF shows one page at a time, and its words are read from it, where the item brings none.
 import { shape, zooming } from "./sheet.js";
 
 export default ({ $, $$, typed, focusOn, select, say }) => {
   const pages = $("#pages");
   const overs = new Map($$("[data-page]", pages).map((page) => [Number(page.dataset.page), $("svg.over", page)]));
-  const words = JSON.parse(pages.dataset.words)
-    .map(([page, x, y, width, height, text]) => ({ page, x, y, width, height, text }))
-    .filter((word) => overs.get(word.page));
+  const given = JSON.parse(pages.dataset.words).map(([page, x, y, width, height, text]) => ({ page, x, y, width, height, text }));
+  const words = []; // those on a page that is there, in their order
   const regions = JSON.parse(pages.dataset.regions);
   const zoomKeys = zooming(pages);
   let field = null; // the part that words go into
@@ -14,11 +14,13 @@ export default ({ $, $$, typed, focusOn, select, say }) => {
   let cursor = null; // { anchor, head }: words marked by arrows, not yet taken
   let dragged = null; // the word where the pointer went down
 
-  words.forEach((word, at) => {
-    const { x, y, width, height } = word;
-    word.rect = shape("rect", { x, y, width, height, "data-at": at }, "word");
-    overs.get(word.page).append(word.rect);
-  });
+  function lay(word) {
+    const { page, x, y, width, height } = word;
+    if (!overs.has(page)) return;
+    word.rect = shape("rect", { x, y, width, height, "data-at": words.length }, "word");
+    overs.get(page).append(word.rect);
+    words.push(word);
+  }
   const run = ([from, to]) => words.slice(Math.min(from, to), Math.max(from, to) + 1);
   const control = (part) => $(".part-control > *", part);
   const said = () => chunks.flatMap(run).map((word) => word.text).join(" ");
@@ -113,7 +115,13 @@ export default ({ $, $$, typed, focusOn, select, say }) => {
     field = part;
     chunks = [];
     cursor = null;
-    show(draw()[0]);
+    showField();
+  }
+
+  async function showField() {
+    const mine = field, page = mine?.isConnected && places()[0]?.page;
+    if (page && turning) await turning.to(page);
+    if (field === mine) show(draw()[0]);
   }
 
   function move(by, event) {
@@ -122,6 +130,7 @@ export default ({ $, $$, typed, focusOn, select, say }) => {
     const head = Math.max(0, Math.min(words.length - 1, (cursor?.head ?? (first && words.includes(first) ? start : -1)) + by));
     cursor = { anchor: event.shiftKey && cursor ? cursor.anchor : head, head };
     pages.focus({ preventScroll: true });
+    turning?.to(words[head].page);
     draw();
     show(words[head].rect);
   }
@@ -155,8 +164,20 @@ export default ({ $, $$, typed, focusOn, select, say }) => {
   pages.addEventListener("pointerleave", drop);
   pages.addEventListener("pointercancel", drop);
 
+  let turning = null;
+  if (!$("[data-pdf]", pages)) given.forEach(lay);
+  else {
+    // After the first paint: the fields can be worked on before the PDF is there.
+    requestAnimationFrame(() => setTimeout(async () => {
+      const { turn } = await import(pages.dataset.pdfPages);
+      turning = await turn({ $, $$, pages, overs, given, words, lay, draw, first: () => field?.isConnected && places()[0]?.page });
+      showField();
+    }));
+  }
+
   return {
     show: draw,
+    end: () => turning?.end(),
     step(by) {
       const all = $$(".part");
       select(all[Math.max(0, Math.min(all.length - 1, all.indexOf(field) + by))]);
@@ -168,6 +189,6 @@ export default ({ $, $$, typed, focusOn, select, say }) => {
       take(Math.min(anchor, head), Math.max(anchor, head));
       return true;
     },
-    keys: { ...zoomKeys, ArrowRight: (event) => move(1, event), ArrowLeft: (event) => move(-1, event) },
+    keys: { ...zoomKeys, ArrowRight: (event) => move(1, event), ArrowLeft: (event) => move(-1, event), PageDown: () => turning?.by(1), PageUp: () => turning?.by(-1) },
   };
 };

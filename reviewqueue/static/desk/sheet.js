@@ -21,14 +21,15 @@ export function zooming(pages) {
     factor = by ? Math.max(0.5, Math.min(4, factor * by)) : 1;
     for (const sheet of pages.querySelectorAll(".sheet")) {
       sheet.style.width = "";
-      if (factor === 1) continue;
       const { width } = sheet.getBoundingClientRect();
+      if (factor === 1 || !width) continue; // one of a page that is not in sight has no width
       sheet.dataset.fit ??= width;
       sheet.style.width = `${sheet.dataset.fit * factor}px`;
     }
     pages.classList.toggle("zoomed", factor > 1);
   };
   const keys = { 0: () => zoom(0), "+": () => zoom(1.25), "=": () => zoom(1.25), "-": () => zoom(0.8) };
+  pages.addEventListener("turned", () => zoom(1));
   for (const button of document.querySelectorAll("[data-zoom]")) button.addEventListener("click", () => keys[button.dataset.zoom]());
   return keys;
 }
