@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from reviewqueue.insights.charts import Axis, Band, Chart, Dots, Line, Mark, chart, percent
+from reviewqueue.insights.comparing import Comparison
 from reviewqueue.insights.figures import Confusion, Day, Figures, Group
-from reviewqueue.insights.rates import Rate
+from reviewqueue.insights.rates import Rate, plain
 from reviewqueue.insights.tabulated import Column, Table
 
 NO_VERSION = "(none)"
@@ -157,3 +158,24 @@ def seconds(value: float) -> str:
     if value < 119.5:
         return f"{value:.0f} s"
     return f"{value / 60:.0f} min"
+
+
+# -- two models -------------------------------------------------------------------------------------------------------
+
+
+def compared(found: Comparison) -> list[Shown]:
+    pairs = found.pairs
+    columns = [Column("Items"), Column("Candidate right", "count"), Column("Candidate wrong", "count")]
+    rows = [["Present one right", pairs.both, pairs.first], ["Present one wrong", pairs.second, pairs.neither]]
+    by_label = [
+        Column("People said"), Column("Items", "count"), Column("Present right", "rate"),
+        Column("Candidate right", "rate"),
+    ]  # fmt: skip
+    labels = [
+        [label.name, label.items, plain(label.present, label.items), plain(label.candidate, label.items)]
+        for label in found.labels
+    ]
+    return [
+        Shown(Table("pairs", "Both on the same items", columns, rows if pairs.items else [])),
+        Shown(Table("labels", "By the label that people gave", by_label, labels)),
+    ]

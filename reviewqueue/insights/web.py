@@ -10,7 +10,7 @@ from flask import Blueprint, Response, render_template, request, url_for
 from reviewqueue.core.db import read_session
 from reviewqueue.core.http import actor, signed_in
 from reviewqueue.errors import Invalid
-from reviewqueue.insights import figures, pictures
+from reviewqueue.insights import comparing, figures, paired, pictures
 from reviewqueue.insights.pictures import Shown
 from reviewqueue.insights.tabulated import as_csv
 
@@ -57,4 +57,19 @@ def show(slug: str) -> Any:
     return page(
         "insights/show.html", pictures.overview(found), slug, found=found, queue=found.queue,
         periods=figures.PERIODS, here=lambda **changes: url_for(".show", slug=slug, **{**found.lens.query, **changes}),
+    )  # fmt: skip
+
+
+@blueprint.get("/queues/<slug>/comparison")
+@signed_in
+def comparison(slug: str) -> Any:
+    """Another model against the present one, on the same judged items, and whether to promote it."""
+    with read_session() as session:
+        found = comparing.compare(
+            session=session, actor=actor(), slug=slug, candidate=request.args.get("candidate") or None,
+            present=request.args.get("present", comparing.OWN),
+        )  # fmt: skip
+    return page(
+        "insights/comparison.html", pictures.compared(found), slug, found=found, queue=found.queue,
+        enough=paired.ENOUGH,
     )  # fmt: skip

@@ -16,6 +16,7 @@ from reviewqueue.openapi import (
     claims,
     exports,
     imports,
+    insights,
     items,
     media,
     opt_outs,
@@ -32,7 +33,7 @@ from reviewqueue.openapi.schemas import components, schema_of
 
 TAGS: tuple[Tag, ...] = (
     items.TAG, imports.TAG, media.TAG, opt_outs.TAG, queues.TAG, brakes.TAG, claims.TAG, quality.TAG, exports.TAG,
-    webhooks.TAG, service.TAG,
+    insights.TAG, webhooks.TAG, service.TAG,
 )  # fmt: skip
 SHARED = (
     ("bad_request",), ("unauthenticated", "bad_token"), ("forbidden",), ("not_found",), ("too_large",),

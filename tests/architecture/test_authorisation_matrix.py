@@ -70,6 +70,11 @@ BODIES: dict[str, Any] = {
     "POST /api/v1/items/<item_id>/reopenings": {"reason": "Wrong label"},
     "POST /api/v1/items/<item_id>/comments": {"body": "Is this a complaint?"},
     "POST /api/v1/queues/<slug>/gold": {"new": {"input": {"text": "x"}, "output": None}, "answer": None},
+    "POST /api/v1/queues/<slug>/predictions": {
+        "model": "intents",
+        "model_version": "8",
+        "predictions": [{"external_id": "1", "output": {"label": "refund"}}],
+    },
     "PUT /api/v1/queues/<slug>": INTENTS,
     "POST /api/v1/queues/<slug>/webhooks": {"url": "https://example.com/"},
     "PUT /api/v1/webhooks/<endpoint_id>/enabled": {"enabled": False},
