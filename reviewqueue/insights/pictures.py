@@ -7,8 +7,10 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from reviewqueue.insights.charts import Axis, Band, Chart, Dots, Line, Mark, chart, percent
+from reviewqueue.insights.charts import Axis, Band, Bars, Chart, Dots, Level, Line, Mark, Upright, chart, percent
 from reviewqueue.insights.comparing import Comparison
+from reviewqueue.insights.drift import Bin, Count
+from reviewqueue.insights.drifting import Drift
 from reviewqueue.insights.figures import Confusion, Day, Figures, Group
 from reviewqueue.insights.rates import Rate, plain
 from reviewqueue.insights.tabulated import Column, Table
@@ -179,3 +181,75 @@ def compared(found: Comparison) -> list[Shown]:
         Shown(Table("pairs", "Both on the same items", columns, rows if pairs.items else [])),
         Shown(Table("labels", "By the label that people gave", by_label, labels)),
     ]
+
+
+# -- drift ------------------------------------------------------------------------------------------------------------
+
+MEASURES = {
+    "label": "Labels that the model gives", "confidence": "Confidences", "length": "Length of inputs, in characters",
+    "action": "What routing says",
+}  # fmt: skip
+
+
+def drifted(found: Drift) -> list[Shown]:
+    shown = [_controlled(found)]
+    for measure, title in MEASURES.items():
+        if measure in found.shifts:
+            bins = found.shifts[measure].bins
+            columns = [
+                Column("Value"), Column("Before", "share"), Column("Now", "share"),
+                Column("Adds to the index", "figure", "psi"),
+            ]  # fmt: skip
+            rows = [[one.name.strip(), one.before, one.now, one.psi] for one in bins]
+            picture = _bins(title, bins) if measure in {"confidence", "length"} else None
+            shown.append(Shown(Table(measure, title, columns, rows), picture))
+    return shown
+
+
+def _bins(title: str, bins: Sequence[Bin]) -> Chart:
+    """The present as bars, what was before as dots."""
+    top = 1.1 * max(max(one.before, one.now) for one in bins)
+    names = [one.name.strip() for one in bins]
+    x = Axis(
+        0.0, float(len(bins)), ticks=tuple(number + 0.5 for number in range(len(bins))),
+        show=lambda at: names[int(at)],
+    )  # fmt: skip
+    bars = Bars([(number + 0.15, number + 0.85, one.now) for number, one in enumerate(bins)])
+    before = Dots([(number + 0.5, one.before) for number, one in enumerate(bins)], kind="ink")
+    return chart(title, x, Axis(0.0, top, show=percent), [bars, before], width=WIDE, height=LOW)
+
+
+def _controlled(found: Drift) -> Shown:
+    """The share that people change, by day, within its limits."""
+    title = "Changed by people, by day, and its limits"
+    columns = [
+        Column("Day", "day"), Column("Judged", "count"), Column("Changed", "share"), Column("At least", "share"),
+        Column("At most", "share"), Column("Alarm"),
+    ]  # fmt: skip
+    if found.control is None:
+        return Shown(Table("changed", title, columns, []))
+    dates, points = found.dates, found.control.points
+    told = [
+        (float(day.toordinal()), point) for day, point in zip(dates, points, strict=True) if point.share is not None
+    ]
+    if not told:
+        return Shown(Table("changed", title, columns, []))
+    rows = [
+        [
+            day, found.counts.get(day, Count(0, 0)).of, point.share, max(0.0, point.low), min(1.0, point.high),
+            "beyond" if point.beyond else "run" if point.run else "",
+        ]
+        for day, point in zip(dates, points, strict=True)
+        if point.share is not None
+    ]  # fmt: skip
+    calm = [(at, point.share or 0.0) for at, point in told if not point.beyond and not point.run]
+    loud = [(at, point.share or 0.0) for at, point in told if point.beyond or point.run]
+    top = _rounded_up(1.1 * max(max(point.share or 0.0, point.high) for _, point in told))
+    marks = [
+        Band([(at, max(0.0, point.low), min(top, point.high)) for at, point in told], kind="muted", stepped=True),
+        Level(found.control.centre, "before", kind="ink"),
+        Upright(found.boundary.toordinal() - 0.5, "now"), Line([(at, point.share or 0.0) for at, point in told]),
+        Dots(calm, radius=3.0), Dots(loud, kind="bad", radius=5.0),
+    ]  # fmt: skip
+    picture = chart(title, day_axis(dates), Axis(0.0, top, show=percent), marks, width=WIDE, height=LOW)
+    return Shown(Table("changed", title, columns, rows[::-1]), picture)

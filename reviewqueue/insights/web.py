@@ -10,7 +10,7 @@ from flask import Blueprint, Response, render_template, request, url_for
 from reviewqueue.core.db import read_session
 from reviewqueue.core.http import actor, signed_in
 from reviewqueue.errors import Invalid
-from reviewqueue.insights import comparing, figures, paired, pictures
+from reviewqueue.insights import comparing, drifting, figures, paired, pictures
 from reviewqueue.insights.pictures import Shown
 from reviewqueue.insights.tabulated import as_csv
 
@@ -22,17 +22,18 @@ def _filters(state: Any) -> None:
     state.app.jinja_env.filters["seconds_short"] = pictures.seconds
 
 
-def _days() -> int:
-    given = request.args.get("days", "30")
-    if given not in {str(days) for days in figures.PERIODS}:
-        raise Invalid(f"days must be one of {', '.join(map(str, figures.PERIODS))}.", code="bad_parameter")
+def period(known: Sequence[int] = figures.PERIODS, otherwise: str = "30") -> int:
+    """`?days=`. Raises `Invalid`."""
+    given = request.args.get("days", otherwise)
+    if given not in {str(days) for days in known}:
+        raise Invalid(f"days must be one of {', '.join(map(str, known))}.", code="bad_parameter")
     return int(given)
 
 
 def lens() -> figures.Lens:
     """As the address narrows the page. Raises `Invalid`."""
     text = {name: request.args.get(name, "").strip()[:300] for name in ("version", "rule", "label")}
-    return figures.Lens(_days(), **text)
+    return figures.Lens(period(), **text)
 
 
 def page(template: str, shown: Sequence[Shown], slug: str, **values: Any) -> Any:
@@ -72,4 +73,16 @@ def comparison(slug: str) -> Any:
     return page(
         "insights/comparison.html", pictures.compared(found), slug, found=found, queue=found.queue,
         enough=paired.ENOUGH,
+    )  # fmt: skip
+
+
+@blueprint.get("/queues/<slug>/drift")
+@signed_in
+def drift(slug: str) -> Any:
+    """Whether what comes, or what people say of it, has changed of late, and what an alarm rests on."""
+    with read_session() as session:
+        days = period(drifting.RECENT, "7")
+        found = drifting.drift_of(session=session, actor=actor(), slug=slug, days=days)
+    return page(
+        "insights/drift.html", pictures.drifted(found), slug, found=found, queue=found.queue, periods=drifting.RECENT,
     )  # fmt: skip
