@@ -51,8 +51,8 @@ class Shift:
 
 def shift(before: Mapping[str, int], now: Mapping[str, int]) -> Shift | None:
     """The population stability index, Σ (q - p) ln(q / p); half an item is added to each bin, so that an empty one
-    counts as rare. Where nothing has changed it is about (1/m + 1/n) χ² of as many degrees as bins less one (Yurdakul 2018,
-    "Statistical properties of population stability index"). None of nothing."""
+    counts as rare. Where nothing has changed it is about (1/m + 1/n) χ² of as many degrees as bins less one (Yurdakul
+    2018, "Statistical properties of population stability index"). None of nothing."""
     names = sorted({*before, *now})
     total_before, total_now = sum(before.values()), sum(now.values())
     if not total_before or not total_now or not names:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from reviewqueue.insights.charts import Axis, Band, Bars, Chart, Dots, Level, Line, Mark, Upright, chart, percent
 from reviewqueue.insights.comparing import Comparison
-from reviewqueue.insights.drift import Bin, Count
+from reviewqueue.insights.drift import Bin
 from reviewqueue.insights.drifting import Drift
 from reviewqueue.insights.figures import Confusion, Day, Figures, Group
 from reviewqueue.insights.rates import Rate, plain
@@ -229,26 +229,24 @@ def _controlled(found: Drift) -> Shown:
     if found.control is None:
         return Shown(Table("changed", title, columns, []))
     dates, points = found.dates, found.control.points
-    told = [
-        (float(day.toordinal()), point) for day, point in zip(dates, points, strict=True) if point.share is not None
-    ]
+    told = [(day, point) for day, point in zip(dates, points, strict=True) if point.share is not None]
     if not told:
         return Shown(Table("changed", title, columns, []))
     rows = [
         [
-            day, found.counts.get(day, Count(0, 0)).of, point.share, max(0.0, point.low), min(1.0, point.high),
+            day, found.counts[day].of, point.share, max(0.0, point.low), min(1.0, point.high),
             "beyond" if point.beyond else "run" if point.run else "",
         ]
-        for day, point in zip(dates, points, strict=True)
-        if point.share is not None
+        for day, point in told
     ]  # fmt: skip
-    calm = [(at, point.share or 0.0) for at, point in told if not point.beyond and not point.run]
-    loud = [(at, point.share or 0.0) for at, point in told if point.beyond or point.run]
+    placed = [(float(day.toordinal()), point) for day, point in told]
+    calm = [(at, point.share or 0.0) for at, point in placed if not point.beyond and not point.run]
+    loud = [(at, point.share or 0.0) for at, point in placed if point.beyond or point.run]
     top = _rounded_up(1.1 * max(max(point.share or 0.0, point.high) for _, point in told))
-    marks = [
-        Band([(at, max(0.0, point.low), min(top, point.high)) for at, point in told], kind="muted", stepped=True),
+    marks: list[Mark] = [
+        Band([(at, max(0.0, point.low), min(top, point.high)) for at, point in placed], kind="muted", stepped=True),
         Level(found.control.centre, "before", kind="ink"),
-        Upright(found.boundary.toordinal() - 0.5, "now"), Line([(at, point.share or 0.0) for at, point in told]),
+        Upright(found.boundary.toordinal() - 0.5, "now"), Line([(at, point.share or 0.0) for at, point in placed]),
         Dots(calm, radius=3.0), Dots(loud, kind="bad", radius=5.0),
     ]  # fmt: skip
     picture = chart(title, day_axis(dates), Axis(0.0, top, show=percent), marks, width=WIDE, height=LOW)
