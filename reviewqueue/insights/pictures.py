@@ -13,6 +13,7 @@ from reviewqueue.insights.drift import Bin
 from reviewqueue.insights.drifting import Drift
 from reviewqueue.insights.figures import Confusion, Day, Figures, Group
 from reviewqueue.insights.rates import Rate, plain
+from reviewqueue.insights.slicing import Slices
 from reviewqueue.insights.tabulated import Column, Table
 
 NO_VERSION = "(none)"
@@ -251,3 +252,36 @@ def _controlled(found: Drift) -> Shown:
     ]  # fmt: skip
     picture = chart(title, day_axis(dates), Axis(0.0, top, show=percent), marks, width=WIDE, height=LOW)
     return Shown(Table("changed", title, columns, rows[::-1]), picture)
+
+
+# -- fairness ---------------------------------------------------------------------------------------------------------
+
+GAPS = {
+    "changed": "Changed", "parity": "Favourable", "true_positive": "True positives",
+    "false_positive": "False positives",
+}  # fmt: skip
+
+
+def sliced(found: Slices) -> list[Shown]:
+    shown = []
+    for key, one in found.by.items():
+        columns = [Column("Group"), Column("Judged", "count"), Column("Changed", "rate")]
+        favours = any(group.favourable for group in one.groups)
+        if favours:
+            columns += [Column(GAPS[name], "rate") for name in ("parity", "true_positive", "false_positive")]
+        rows = [
+            [group.name, group.items, group.changed]
+            + ([group.favourable, group.true_positive, group.false_positive] if favours else [])
+            for group in one.groups
+        ]
+        shown.append(Shown(Table(f"groups-{key}", key, columns, rows)))
+        between = [
+            Column("Group"), Column("Measure"), Column("Difference, points", "difference", "difference"),
+            Column("Low", "difference"), Column("High", "difference"), Column("Beyond chance"),
+        ]  # fmt: skip
+        gaps = [
+            [gap.group, GAPS[gap.measure], gap.value, gap.low, gap.high, "yes" if gap.certain else ""]
+            for gap in one.gaps
+        ]
+        shown.append(Shown(Table(f"gaps-{key}", key, between, gaps)))
+    return shown

@@ -10,7 +10,7 @@ from flask import Blueprint, Response, render_template, request, url_for
 from reviewqueue.core.db import read_session
 from reviewqueue.core.http import actor, signed_in
 from reviewqueue.errors import Invalid
-from reviewqueue.insights import comparing, drifting, figures, paired, pictures
+from reviewqueue.insights import comparing, drifting, figures, paired, pictures, slicing
 from reviewqueue.insights.pictures import Shown
 from reviewqueue.insights.tabulated import as_csv
 
@@ -85,4 +85,16 @@ def drift(slug: str) -> Any:
         found = drifting.drift_of(session=session, actor=actor(), slug=slug, days=days)
     return page(
         "insights/drift.html", pictures.drifted(found), slug, found=found, queue=found.queue, periods=drifting.RECENT,
+    )  # fmt: skip
+
+
+@blueprint.get("/queues/<slug>/fairness")
+@signed_in
+def fairness(slug: str) -> Any:
+    """Whether the model is as right for one group as for the others, by declared metadata."""
+    with read_session() as session:
+        found = slicing.slices_of(session=session, actor=actor(), slug=slug, days=period())
+    return page(
+        "insights/fairness.html", pictures.sliced(found), slug, found=found, queue=found.queue,
+        periods=figures.PERIODS, words=pictures.GAPS,
     )  # fmt: skip
