@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from flask import Response, request
 
 from reviewqueue.core.db import read_session, write_session
 from reviewqueue.core.http import actor, api_blueprint, json_answer, only_parameters, read_body
-from reviewqueue.insights import comparing, predictions
+from reviewqueue.core.ids import known_id
+from reviewqueue.core.moments import iso
+from reviewqueue.insights import comparing, outcomes, predictions
 from reviewqueue.insights.predictions import Predicted
-from reviewqueue.insights.shapes import PredictionsShape
+from reviewqueue.insights.shapes import OutcomeShape, PredictionsShape
 
 blueprint = api_blueprint("insights")
 
@@ -39,3 +43,17 @@ def compare(slug: str) -> Response:
             present=request.args.get("present", comparing.OWN),
         )  # fmt: skip
     return json_answer(comparing.as_json(found))
+
+
+@blueprint.post("/items/<item_id>/outcomes")
+def report_outcome(item_id: str) -> Response:
+    """Note what the item's answer led to."""
+    wanted, who, shape = known_id(item_id), actor(), read_body(OutcomeShape).shape
+    with write_session() as session:
+        row = outcomes.report(
+            session=session, actor=who, item_id=wanted, name=shape.name, correct=shape.correct, cost=shape.cost,
+            note=shape.note, observed_at=datetime.fromisoformat(shape.observed_at) if shape.observed_at else None,
+        )  # fmt: skip
+    told = {"id": row.id, "item": wanted, "name": shape.name, "correct": shape.correct, "cost": shape.cost,
+            "note": shape.note, "observed_at": iso(row.observed_at), "reported_at": iso(row.reported_at)}  # fmt: skip
+    return json_answer(told, 201)

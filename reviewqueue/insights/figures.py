@@ -109,7 +109,9 @@ class Figures:
     in_time: Rate
     median: float | None
     p90: float | None
+    mean: float | None
     timed: int
+    """Decisions of which these three are told."""
     days: list[Day]
     versions: list[Group]
     rules: list[Group]
@@ -142,7 +144,8 @@ def figures(*, session: Session, actor: Actor, slug: str, lens: Lens) -> Figures
     return Figures(
         head, lens, since, until, plain(total.met, total.items), weighted(total), plain(rejected, total.items),
         weighted(audited), sum(day.passed for day in days), sum(day.came for day in days),
-        plain(in_time, total.items), quantile(everything, 0.5), quantile(everything, 0.9), len(everything), days,
+        plain(in_time, total.items), quantile(everything, 0.5), quantile(everything, 0.9),
+        sum(everything) / len(everything) if everything else None, len(everything), days,
         groups(session, within, _J.model_version), groups(session, within, _J.rule_title),
         groups(session, [*within, _J.label.is_not(None)], _J.label), _confusion(session, within),
         _agreement(session, head),

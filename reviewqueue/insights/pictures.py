@@ -12,9 +12,11 @@ from reviewqueue.insights.comparing import Comparison
 from reviewqueue.insights.drift import Bin
 from reviewqueue.insights.drifting import Drift
 from reviewqueue.insights.figures import Confusion, Day, Figures, Group
+from reviewqueue.insights.portfolio import Portfolio
 from reviewqueue.insights.rates import Rate, plain
 from reviewqueue.insights.slicing import Slices
 from reviewqueue.insights.tabulated import Column, Table
+from reviewqueue.insights.value import Weighed
 
 NO_VERSION = "(none)"
 WIDE = 900.0
@@ -285,3 +287,74 @@ def sliced(found: Slices) -> list[Shown]:
         ]
         shown.append(Shown(Table(f"gaps-{key}", key, between, gaps)))
     return shown
+
+
+# -- value ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Week:
+    begins: datetime.date
+    came: int
+    passed: int
+    judged: int
+    changed: int
+
+
+def _weeks(days: Sequence[Day]) -> list[_Week]:
+    """Seven days each, the last one ending with the last day; what is left over in front is left out."""
+    found = []
+    for end in range(len(days), 6, -7):
+        part = days[end - 7 : end]
+        found.append(
+            _Week(
+                part[0].day, sum(day.came for day in part), sum(day.passed for day in part),
+                sum(day.changed.of for day in part), sum(day.changed.met for day in part),
+            )
+        )  # fmt: skip
+    return found[::-1]
+
+
+def weighed(found: Weighed) -> list[Shown]:
+    weeks = _weeks(found.figures.days)
+    columns = [
+        Column("Week from", "day"), Column("Came", "count"), Column("Passed", "share"), Column("Judged", "count"),
+        Column("Errors averted", "count"),
+    ]  # fmt: skip
+    rows = [
+        [week.begins, week.came, _share(week.passed, week.came), week.judged, week.changed]
+        for week in reversed(weeks)
+        if week.came or week.judged
+    ]
+    picture = line_chart(
+        "Passed without a person, by week", [week.begins for week in weeks],
+        [(_share(week.passed, week.came), None) for week in weeks], percent,
+    )  # fmt: skip
+    ended = [
+        Column("Answered by"),
+        Column("Turned out right", "rate", "right"),
+        Column("Cost of errors", "money", "cost"),
+    ]
+    return [
+        Shown(Table("weeks", "Passed without a person, by week", columns, rows), picture),
+        Shown(Table("outcomes", "What came of the answers", ended, [[o.by, o.right, o.cost] for o in found.outcomes])),
+    ]
+
+
+# -- all queues -------------------------------------------------------------------------------------------------------
+
+
+def listed(found: Portfolio) -> list[Shown]:
+    columns = [
+        Column("Queue"), Column("Team"), Column("Came", "count"), Column("Passed", "share"), Column("Changed", "rate"),
+        Column("Passed wrong", "rate"), Column("Errors averted", "count"), Column("Minutes", "count"),
+        Column("Labels", "count"), Column("Gold", "count"), Column("Readiness"),
+    ]  # fmt: skip
+    rows = []
+    for line in found.lines:
+        one, effort = line.weighed, line.weighed.worth.effort
+        rows.append([
+            one.queue.title, one.team, effort.came, _share(effort.passed, effort.came), one.figures.changed,
+            effort.passed_wrong, effort.averted, round(effort.minutes), line.labels, line.gold, line.readiness.call,
+        ])  # fmt: skip
+    return [Shown(Table("queues", "All queues", columns, rows))]

@@ -10,8 +10,9 @@ from flask import Blueprint, Response, render_template, request, url_for
 from reviewqueue.core.db import read_session
 from reviewqueue.core.http import actor, signed_in
 from reviewqueue.errors import Invalid
-from reviewqueue.insights import comparing, drifting, figures, paired, pictures, slicing
+from reviewqueue.insights import comparing, drifting, figures, paired, pictures, portfolio, slicing, value
 from reviewqueue.insights.pictures import Shown
+from reviewqueue.insights.readiness import ENOUGH
 from reviewqueue.insights.tabulated import as_csv
 
 blueprint = Blueprint("insights", __name__)
@@ -98,3 +99,43 @@ def fairness(slug: str) -> Any:
         "insights/fairness.html", pictures.sliced(found), slug, found=found, queue=found.queue,
         periods=figures.PERIODS, words=pictures.GAPS,
     )  # fmt: skip
+
+
+@blueprint.get("/queues/<slug>/value")
+@signed_in
+def weigh(slug: str) -> Any:
+    """Minutes spent, errors averted, what they cost and save, what came of the answers, and how it was before."""
+    with read_session() as session:
+        found = value.value_of(session=session, actor=actor(), slug=slug, days=period())
+    return page(
+        "insights/value.html", pictures.weighed(found), slug, found=found, queue=found.queue, periods=figures.PERIODS,
+    )  # fmt: skip
+
+
+def _page() -> int:
+    given = request.args.get("page", "1")
+    if not given.isascii() or not given.isdigit() or len(given) > 4 or int(given) < 1:
+        raise Invalid("page must be a whole number from 1.", code="bad_parameter")
+    return int(given)
+
+
+@blueprint.get("/portfolio")
+@signed_in
+def all_queues() -> Any:
+    """All queues whose insight one may read: impact, data, readiness for more autonomy."""
+    with read_session() as session:
+        found = portfolio.portfolio(session=session, actor=actor(), days=period(), page=_page())
+    return page(
+        "insights/portfolio.html", pictures.listed(found), "portfolio", found=found, periods=figures.PERIODS,
+        enough=ENOUGH,
+    )  # fmt: skip
+
+
+@blueprint.get("/wallboard")
+@signed_in
+def wallboard() -> str:
+    """What waits and what was done, for a screen on the wall; nobody is named. It asks for `?part=wall` by itself."""
+    with read_session() as session:
+        found = portfolio.wallboard(session=session, actor=actor())
+    template = "insights/_wall.html" if request.args.get("part") == "wall" else "insights/wallboard.html"
+    return render_template(template, wall=found)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
 from reviewqueue.core.access import Scope
-from reviewqueue.insights.shapes import PredictionsShape
+from reviewqueue.insights.shapes import OutcomeShape, PredictionsShape
 from reviewqueue.openapi.operations import Answer, Operation, Parameter, Tag, Told, json_body
 from reviewqueue.openapi.parameters import ITEM, NAME, QUEUE
 
@@ -51,6 +52,21 @@ class ComparisonTold(Told):
     why: Literal["better", "too_few", "worse", "not_told_apart", "not_on_all"]
 
 
+class OutcomeTold(Told):
+    id: UUID
+    item: UUID
+    name: str
+    correct: bool
+    cost: float | None
+    note: str | None
+    observed_at: datetime
+    reported_at: datetime
+
+
+OUTCOME = {
+    "id": "01939d2a-7a00-7a11-8b22-1c2d3e4f5061", "item": ITEM, "name": "chargeback", "correct": False, "cost": 35.0,
+    "note": None, "observed_at": "2026-12-20T10:00:00Z", "reported_at": "2026-12-21T08:00:00.123Z",
+}  # fmt: skip
 _PRESENT = Parameter("present", "query", NAME, "`model@version`; without it what each item came with.", "intents@7")
 _CANDIDATE = Parameter(
     "candidate", "query", NAME, "`model@version`; without it the one that was sent last.", "intents@8",
@@ -91,6 +107,22 @@ TAG = Tag(
             {200: Answer("How they compare, and whether to promote the candidate.", ComparisonTold, COMPARED)},
             "On the items that people have judged and both answered.",
             scope=Scope.EXPORTS, parameters=(_CANDIDATE, _PRESENT),
+        ),
+        Operation(
+            "POST", "/items/{item_id}/outcomes", "report_outcome", "Say what an item's answer led to",
+            {201: Answer("Noted.", OutcomeTold, OUTCOME)},
+            "Whether it turned out to be right, and what it cost where it did not. Of one name the latest report "
+            "counts.",
+            scope=Scope.ITEMS_WRITE,
+            body=json_body(
+                OutcomeShape,
+                {
+                    "A chargeback": {
+                        "name": "chargeback", "correct": False, "cost": 35.0, "observed_at": "2026-12-20T10:00:00Z",
+                    }
+                },
+            ),
+            codes=("not_ended",),
         ),
     ),
 )  # fmt: skip

@@ -68,6 +68,7 @@ BODIES: dict[str, Any] = {
     "POST /api/v1/items": item(1),
     "POST /api/v1/items/batch": {"items": [item(1)]},
     "POST /api/v1/items/<item_id>/reopenings": {"reason": "Wrong label"},
+    "POST /api/v1/items/<item_id>/outcomes": {"correct": True},
     "POST /api/v1/items/<item_id>/comments": {"body": "Is this a complaint?"},
     "POST /api/v1/queues/<slug>/gold": {"new": {"input": {"text": "x"}, "output": None}, "answer": None},
     "POST /api/v1/queues/<slug>/predictions": {
