@@ -9,6 +9,7 @@ from typing import Any
 
 from reviewqueue.core.moments import iso
 from reviewqueue.core.strictjson import Raw, as_written, exact, spliced
+from reviewqueue.queues.routing import weight
 from reviewqueue.resolution.verdicts import MISSING, leaves, same
 
 VERSION = "reviewqueue.feedback/1"
@@ -25,9 +26,17 @@ def record(row: Any, decisions: Sequence[Any]) -> str:
             "resolved_at": iso(row.resolved_at),
         },
         "parts": parts(row, decisions), "decisions": [_decision(decision) for decision in decisions],
-        "sampling": {"rule": row.rule, "audit_sample": row.audit_sample, "probability": row.probability},
+        "sampling": {
+            "rule": row.rule, "audit_sample": row.audit_sample, "probability": row.probability,
+            "weight": weight_of(row),
+        },
         "metadata": Raw(row.metadata_json), "submitted_at": iso(row.created_at),
     })  # fmt: skip
+
+
+def weight_of(row: Any) -> float:
+    """For how many items it stands, see `routing.weight`; `row` as for `record`."""
+    return weight(row.action, row.audit_sample, row.probability)
 
 
 def _decision(row: Any) -> dict[str, Any]:

@@ -112,8 +112,8 @@ class Pages:
                 _item.id, _item.external_id, _queue.slug, _item.config_version, _item.model, _item.model_version,
                 _item.input, _item.output, _item.confidence, _plain(_item.risk), _plain(_resolution.verdict),
                 _resolution.output.label("final_output"), _plain(_resolution.by), _resolution.revision,
-                _resolution.created_at.label("resolved_at"), _item.rule, _item.audit_sample, _item.probability,
-                _item.metadata.label("metadata_json"), _item.created_at,
+                _resolution.created_at.label("resolved_at"), _item.rule, _plain(_item.action), _item.audit_sample,
+                _item.probability, _item.metadata.label("metadata_json"), _item.created_at,
             )
             .join(table(Queue), _queue.id == _item.queue_id)
             .where(

@@ -97,13 +97,25 @@ def further(points: Sequence[Point], promise: Promise) -> Further | None:
     """How far it is to advice; None where at every threshold more seems to be wrong than promised."""
     found = []
     for point in points:
-        enough = needed(promise.error, round(_seems(point, promise), 4), SEQUENCES[0][1] * promise.doubt)
+        enough = min((each for each in _enough(point, promise) if each is not None), default=None)
         if enough is not None:
             found.append((max(1, math.ceil(enough - point.effective)), point.threshold))
     if not found:
         return None
     audits, threshold = min(found)
     return Further(threshold, audits)
+
+
+def _enough(point: Point, promise: Promise) -> list[int | None]:
+    """How many judged items each sequence needs to start at this point, and to pass it; one that starts higher up has
+    failed there."""
+    seems, found = round(_seems(point, promise), 4), []
+    for hope, part in SEQUENCES:
+        start = needed(promise.error, hope * promise.error, part * promise.doubt)
+        passes = needed(promise.error, seems, part * promise.doubt)
+        if start is not None and passes is not None and point.effective < start:
+            found.append(max(start, passes))
+    return [*found] or [needed(promise.error, seems, SEQUENCES[0][1] * promise.doubt)]
 
 
 def _seems(point: Point, promise: Promise) -> float:

@@ -1,7 +1,7 @@
 """What each judged item stands for: itself, and those like it that nobody was to see. Pure.
 
 Items that people saw are not like the rest: rules pick out the doubtful ones. The probability with which each was to be
-seen is on record, so that what they say can be weighted by its inverse.
+seen is on record, so that what they say can be weighted by its inverse (`queues.routing.weight`).
 
 - D. G. Horvitz, D. J. Thompson: A generalization of sampling without replacement from a finite universe. JASA 47
   (1952).
@@ -14,20 +14,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-from reviewqueue.models.states import RoutingAction
-
-
-def drawn(action: str, audit_sample: bool) -> bool:
-    """Whether a person was to see the item, by rule or by the draw. One that passed and was reopened was not: whoever
-    reopened it had a reason, which has no probability."""
-    return action == RoutingAction.REVIEW or audit_sample
-
-
-def weight(probability: float, seen: bool) -> float:
-    """How many items it stands for: the inverse of the probability with which it was to be seen, 0 for one that was
-    not drawn."""
-    return 1 / probability if seen and probability > 0 else 0.0
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import pydantic
 from reviewqueue import __version__
 from reviewqueue.core.http import API_PREFIX, PROBLEM
 from reviewqueue.openapi import (
+    advice,
     brakes,
     claims,
     exports,
@@ -32,8 +33,8 @@ from reviewqueue.openapi.parameters import HEADERS, parameters_of
 from reviewqueue.openapi.schemas import components, schema_of
 
 TAGS: tuple[Tag, ...] = (
-    items.TAG, imports.TAG, media.TAG, opt_outs.TAG, queues.TAG, brakes.TAG, claims.TAG, quality.TAG, exports.TAG,
-    insights.TAG, webhooks.TAG, service.TAG,
+    items.TAG, imports.TAG, media.TAG, opt_outs.TAG, queues.TAG, brakes.TAG, claims.TAG, quality.TAG, advice.TAG,
+    insights.TAG, exports.TAG, webhooks.TAG, service.TAG,
 )  # fmt: skip
 SHARED = (
     ("bad_request",), ("unauthenticated", "bad_token"), ("forbidden",), ("not_found",), ("too_large",),

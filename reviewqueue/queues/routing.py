@@ -163,6 +163,18 @@ def draw(subject: str, key: bytes, what: str = "audit") -> float:
     return (int.from_bytes(digest[:8], "big") >> 11) / (1 << 53)
 
 
+def drawn(action: str, audit_sample: bool) -> bool:
+    """Whether a person was to see an item, by rule or by the draw. One that passed and was reopened was not: whoever
+    reopened it had a reason, which has no probability."""
+    return action == RoutingAction.REVIEW or audit_sample
+
+
+def weight(action: str, audit_sample: bool, probability: float) -> float:
+    """For how many items it stands, itself and those like it that nobody was to see: the inverse of the probability; 0
+    for one that was not drawn."""
+    return 1 / probability if drawn(action, audit_sample) and probability > 0 else 0.0
+
+
 def stored_facts(item: Any, metadata: str) -> tuple[dict[str, Any], bool]:
     """What rules read of an item as it is stored, JSON as text; and whether the AI failed."""
     output, failed = json.loads(item.output), False

@@ -93,6 +93,7 @@ BODIES: dict[str, Any] = {
     "PUT /api/v1/claims/<claim_id>/draft": {"body": {"comment": "so far"}},
     "POST /login": {"email": "nobody@example.com", "password": "wrong"},
     "POST /queues/<slug>/views": {"name": "Old", "query": "age=%2B24h"},
+    "POST /queues/<slug>/advice": {"threshold": "0.7", "expected_version": "1"},
     "POST /queues/<slug>/bulk": {"action": "release", "which": "all"},
     "POST /exports": {"queue": "intents", "format": "jsonl"},
     "POST /account/tokens": {"name": "laptop", "scopes": "items:read"},

@@ -75,7 +75,7 @@ def test_it_holds_what_people_decided_and_the_audits_that_agreed(client, cast, a
     assert changed["parts"] == [{"pointer": "/label", "was": "lost_card", "now": "refund", "state": "changed"}]
     assert changed["decisions"][0]["reviewer"] == alice
     assert changed["decisions"][0]["spent_seconds"] == 4.5
-    assert changed["sampling"] == {"rule": 2, "audit_sample": False, "probability": 1.0}
+    assert changed["sampling"] == {"rule": 2, "audit_sample": False, "probability": 1.0, "weight": 1.0}
     assert records["rejected"]["resolution"]["output"] is None
     assert (records["agreed"]["resolution"]["by"], len(records["agreed"]["decisions"])) == ("routing", 1)
     assert records["agreed"]["sampling"]["audit_sample"] is True

@@ -17,7 +17,8 @@ def _row(output, final, **members):
     return SimpleNamespace(**{
         "id": "i", "external_id": None, "slug": "q", "config_version": 3, "model": "m", "model_version": "1",
         "input": "{}", "output": output, "confidence": 0.25, "risk": "low", "verdict": "edit", "final_output": final,
-        "by": "people", "revision": 1, "resolved_at": NOON, "rule": None, "audit_sample": False, "probability": 1.0,
+        "by": "people", "revision": 1, "resolved_at": NOON, "rule": None, "action": "review", "audit_sample": False,
+        "probability": 1.0,
         "metadata_json": "{}", "created_at": NOON, **members,
     })  # fmt: skip
 
@@ -53,6 +54,21 @@ def test_what_nobody_looked_at_is_unseen_and_what_one_of_them_saw_is_confirmed()
         "/b/1": "confirmed",
         "/c": "unseen",
     }
+
+
+@pytest.mark.parametrize(
+    ("action", "audit_sample", "probability", "weight"),
+    [
+        ("review", False, 1.0, 1.0), ("auto_approve", True, 0.02, 50.0),
+        ("auto_approve", False, 0.02, 0.0),  # reopened: no draw brought it here
+        ("review", False, 0.0, 0.0),  # a duplicate
+    ],
+)  # fmt: skip
+def test_a_record_says_for_how_many_items_it_stands(action, audit_sample, probability, weight):
+    row = _row("1", "2", action=action, audit_sample=audit_sample, probability=probability)
+    assert json.loads(record(row, []))["sampling"] == {
+        "rule": None, "audit_sample": audit_sample, "probability": probability, "weight": weight,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(("verdict", "decisions"), [("reject", [_decision()]), ("approve", [])])

@@ -72,7 +72,7 @@ def test_it_says_how_many_audits_are_missing():
     assert advise(few, promise).chosen is None
     missing = further(few, promise)
     assert missing.threshold == 0.0
-    assert missing.audits == needed(0.02, 0.005, 0.7 * promise.doubt) - 100
+    assert missing.audits == needed(0.02, 0.005, 0.3 * promise.doubt) - 100
     assert advise(curve(seen(100 + missing.audits, 0.9)), promise).chosen is not None
     assert further(curve(seen(1000, 0.9, wrong=100)), promise) is None
     assert further([], promise) is None

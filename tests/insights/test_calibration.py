@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +13,10 @@ from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss
 
 from reviewqueue.insights.calibration import Judged, calibration
-from reviewqueue.insights.weights import drawn, effective, hajek, horvitz_thompson, weight
+from reviewqueue.insights.weights import effective, hajek, horvitz_thompson
+from reviewqueue.queues.routing import draw, weight
+
+DATA = os.environ.get("REVIEWQUEUE_TEST_DATA")
 
 
 @pytest.fixture(scope="module")
@@ -69,5 +75,27 @@ def test_edges_of_weights():
     assert hajek([(1.0, 0.1), (1.0, 1.0)]).mean == 1.0
     assert effective([0.5] * 8) == pytest.approx(8)
     assert effective([]) == 0
-    assert [drawn("review", False), drawn("auto_approve", True), drawn("auto_approve", False)] == [True, True, False]
-    assert [weight(0.02, True), weight(0.02, False), weight(1.0, True)] == [50, 0, 1]
+
+
+@pytest.mark.data
+def test_on_a_real_stream_the_plain_share_is_far_off_and_the_weighted_ones_are_not():
+    """Reviewed below 0.5, one in ten of the rest audited: the draw, and the weights, are the product's own."""
+    if not DATA:
+        pytest.skip("DATA TESTS SKIPPED: REVIEWQUEUE_TEST_DATA names no folder")
+    said, truth = (
+        [json.loads(line) for line in (Path(DATA) / "banking77" / f"{name}.jsonl").read_text().splitlines()]
+        for name in ("predictions", "truth")
+    )
+    wrong = [float(one["label"] != other["label"]) for one, other in zip(said, truth, strict=True)]
+    values = []
+    for one, bad in zip(said, wrong, strict=True):
+        action = "review" if one["confidence"] < 0.5 else "auto_approve"
+        sample, rate = draw(one["external_id"], b"key") < 0.1, 1.0 if action == "review" else 0.1
+        stands_for = weight(action, sample, rate)
+        if stands_for:
+            values.append((bad, 1 / stands_for))
+    true, plain = np.mean(wrong), np.mean([value for value, _ in values])
+    total, mean = horvitz_thompson(values, len(said)), hajek(values)
+    assert plain - true > 0.07
+    assert abs(total.mean - true) < 3 * total.error < 0.03
+    assert abs(mean.mean - true) < 3 * mean.error < 0.04

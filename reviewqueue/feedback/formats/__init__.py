@@ -12,7 +12,7 @@ from reviewqueue.core.moments import iso
 from reviewqueue.feedback.formats import label_studio
 from reviewqueue.feedback.formats.coco import Coco
 from reviewqueue.feedback.formats.frame import Frame
-from reviewqueue.feedback.records import record
+from reviewqueue.feedback.records import record, weight_of
 
 JSONL, CSV, COCO, LABEL_STUDIO = "jsonl", "csv", "coco", "label-studio"
 FORMATS = (JSONL, CSV, COCO, LABEL_STUDIO)
@@ -23,7 +23,7 @@ MEDIA_TYPES = {JSONL: "application/x-ndjson", CSV: "text/csv", "json": "applicat
 COLUMNS = (
     "item_id", "external_id", "queue", "config_version", "model", "model_version", "input", "output", "confidence",
     "risk", "verdict", "final_output", "resolved_by", "revision", "resolved_at", "reviewer", "reason", "comment",
-    "spent_seconds", "decisions", "rule", "audit_sample", "probability", "metadata", "submitted_at",
+    "spent_seconds", "decisions", "rule", "audit_sample", "probability", "metadata", "submitted_at", "weight",
 )  # fmt: skip
 """Of a CSV file. `input`, `output`, `final_output` and `metadata` are JSON; reviewer, reason, comment and seconds are
 those of the last decision."""
@@ -89,6 +89,7 @@ def line(kind: str, row: Any, decisions: Sequence[Any]) -> bytes:
         row.confidence, row.risk, row.verdict, row.final_output, row.by, row.revision, iso(row.resolved_at),
         last and last.pseudonym, last and last.reason, last and last.comment, last and last.spent_seconds,
         len(decisions), row.rule, json.dumps(row.audit_sample), row.probability, row.metadata_json, iso(row.created_at),
+        weight_of(row),
     ])  # fmt: skip
 
 
