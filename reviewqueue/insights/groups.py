@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from reviewqueue.insights.rates import Rate, plain
 from reviewqueue.review.agreement import Z, wilson
 
+WITH_SMALLER = ", with smaller groups"
+
 
 @dataclass(frozen=True)
 class Case:
@@ -77,21 +79,26 @@ class Fairness:
 
 
 def compared(cases: Iterable[Case], *, smallest: int, unnamed: int = 0) -> Fairness:
-    """Each group of `smallest` items or more against all others together, small ones and all."""
+    """Each group of `smallest` items or more against all others together, small ones and all.
+
+    Where the small ones together are fewer than that, subtracting all others from the total would tell of them: they
+    are counted to the smallest group that is shown.
+    """
     tallies: dict[str, _Tally] = defaultdict(_Tally)
     for case in cases:
         _count(tallies[case.group], case)
     total = _sum(tallies.values())
     kept = {name: tally for name, tally in tallies.items() if tally.items >= smallest}
-    small = [tally.items for tally in tallies.values() if tally.items < smallest]
-    if len(small) == 1:
-        # What is left when all others are subtracted would be shown after all.
-        dropped = min(kept, key=lambda name: (kept[name].items, name), default=None)
-        if dropped is not None:
-            small.append(kept.pop(dropped).items)
+    small = [tally for tally in tallies.values() if tally.items < smallest]
+    together = _sum(small)
+    if kept and 0 < together.items < smallest:
+        least = min(kept, key=lambda name: (kept[name].items, name))
+        kept[f"{least}{WITH_SMALLER}"] = _sum([kept.pop(least), together])
     favours = total.deserving + total.undeserving > 0
     groups = [_group(name, kept[name], favours=favours) for name in sorted(kept, key=lambda n: (-kept[n].items, n))]
-    return Fairness(groups, _gaps(kept, total, smallest, favours=favours), len(small), sum(small), total.items, unnamed)
+    return Fairness(
+        groups, _gaps(kept, total, smallest, favours=favours), len(small), together.items, total.items, unnamed
+    )
 
 
 def _count(tally: _Tally, case: Case) -> None:

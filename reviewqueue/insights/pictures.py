@@ -74,7 +74,8 @@ def line_chart(
     ]
     if not told:
         return None
-    top = 1.1 * max(edge for _, _, edge in told) or 1.0
+    highest = max(edge for _, _, edge in told)
+    top = _rounded_up(highest) if show is percent else 1.1 * highest or 1.0
     marks: list[Mark] = [
         Band([(at, value, edge) for at, value, edge in told]), Line([(at, value) for at, value, _ in told]),
         Dots([(at, value) for at, value, _ in told], radius=2.5),
