@@ -127,6 +127,11 @@ def since_of(session: Session, days: int) -> tuple[datetime.date, datetime.date]
     return today - datetime.timedelta(days=days - 1), today
 
 
+def start_of(day: datetime.date) -> datetime.datetime:
+    """Its midnight, UTC."""
+    return datetime.datetime.combine(day, datetime.time.min, datetime.UTC)
+
+
 def figures(*, session: Session, actor: Actor, slug: str, lens: Lens) -> Figures:
     """Raises `NotFound`, `Forbidden`."""
     head = find_queue(session=session, actor=actor, slug=slug, action=Action.READ_INSIGHTS)
@@ -234,12 +239,11 @@ def _routed(session: Session, queue_id: str, since: datetime.date, lens: Lens) -
 
 def _times(session: Session, queue_id: str, since: datetime.date) -> dict[datetime.date, list[float]]:
     """Seconds that the latest decisions took, by day. Index ix_decision_made."""
-    start = datetime.datetime.combine(since, datetime.time(), datetime.UTC)
     rows = session.execute(
         select(Decision.decided_at, Decision.spent_seconds)
         .where(
             Decision.queue_id == queue_id, text("withdrawn_at IS NULL AND NOT late AND correct IS NULL"),
-            Decision.decided_at >= start,
+            Decision.decided_at >= start_of(since),
         )
         .order_by(Decision.decided_at.desc())
         .limit(TIMED)

@@ -14,6 +14,7 @@ from reviewqueue.core.access import Action, Actor, require
 from reviewqueue.core.db import clock, upsert
 from reviewqueue.core.ids import new_id
 from reviewqueue.errors import Conflict
+from reviewqueue.insights.figures import start_of
 from reviewqueue.insights.rates import Rate, plain
 from reviewqueue.models import Item, Outcome, Resolution
 from reviewqueue.models.states import ENDED
@@ -63,14 +64,13 @@ class Outcomes:
 
 def outcomes_of(session: Session, queue_id: str, since: datetime.date) -> list[Outcomes]:
     """By who gave the answer. Asks no permission. Index ix_outcome_queue_id_observed_at."""
-    start = datetime.datetime.combine(since, datetime.time(), datetime.UTC)
     right = func.sum(case((Outcome.correct, 1), else_=0), type_=Integer)
     cost = func.coalesce(func.sum(case((~Outcome.correct, Outcome.cost))), 0.0, type_=Float)
     rows = session.execute(
         select(Resolution.by, right.label("met"), func.count().label("number"), cost.label("cost"))
         .join(Item, Item.id == Outcome.item_id)
         .join(Resolution, and_(Resolution.item_id == Item.id, Resolution.revision == Item.revision))
-        .where(Outcome.queue_id == queue_id, Outcome.observed_at >= start)
+        .where(Outcome.queue_id == queue_id, Outcome.observed_at >= start_of(since))
         .group_by(Resolution.by)
         .order_by(Resolution.by)
     )

@@ -9,7 +9,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from reviewqueue.core.access import Actor
-from reviewqueue.insights.figures import Figures, Lens, figures
+from reviewqueue.insights.figures import Figures, Lens, figures, start_of
 from reviewqueue.insights.outcomes import Outcomes, outcomes_of
 from reviewqueue.insights.worth import Effort, Worth, worth
 from reviewqueue.models import Decision
@@ -60,12 +60,11 @@ def weigh(session: Session, found: Figures) -> Weighed:
 
 def _decisions(session: Session, queue_id: str, since: datetime.date) -> int:
     """Index ix_decision_made alone."""
-    start = datetime.datetime.combine(since, datetime.time(), datetime.UTC)
     return session.execute(
         select(func.count())
         .select_from(Decision)
         .where(
             Decision.queue_id == queue_id, text("withdrawn_at IS NULL AND NOT late AND correct IS NULL"),
-            Decision.decided_at >= start,
+            Decision.decided_at >= start_of(since),
         )
     ).scalar_one()  # fmt: skip

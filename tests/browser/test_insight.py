@@ -1,4 +1,4 @@
-"""An analyst reads what the reviews of a queue say: filters in the address, charts with their tables, and a download."""
+"""An analyst reads what the reviews of a queue say: filters in the address, charts with tables, and a download."""
 
 from __future__ import annotations
 
