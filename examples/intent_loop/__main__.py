@@ -67,6 +67,8 @@ def main() -> None:
     seed, test = labelled(data / "seed.csv"), labelled(data / "test.csv")
     predictions, truth = lines(data / "predictions.jsonl"), lines(data / "truth.jsonl")
     answers = {row["external_id"]: row["label"] for row in truth}
+    if options.shifted:
+        predictions = shifted(predictions, answers)
 
     service = Api(
         options.url,
@@ -87,6 +89,8 @@ def main() -> None:
     states = account(service, options.queue)
     records = export(service, options.queue)
     report = judge(predictions, decided, states, records, seed, test)
+    report |= estimated(predictions, answers, records)
+    report |= advised(service, options, predictions, answers, records)
     if options.out:
         Path(options.out).write_text(json.dumps(report, indent=2) + "\n")
 
@@ -100,6 +104,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--audit-rate", type=float, default=0.1, help="share of the rest reviewed all the same")
     parser.add_argument("--reviewers", type=int, default=4, help="how many work at the same time")
     parser.add_argument("--stop-after", type=int, default=2000, help="decisions altogether; the rest goes on waiting")
+    parser.add_argument("--order", choices=("due", "value"), default="due", help="what is reviewed first")
+    parser.add_argument("--shifted", action="store_true", help="the stream by groups of labels, so that it drifts")
+    parser.add_argument("--promise", type=float, default=0.1, help="of what passes, the share that may be wrong")
     parser.add_argument("--out", help="write the figures to this file, as JSON")
     return parser.parse_args()
 
@@ -112,6 +119,13 @@ def lines(path: Path) -> list[dict[str, Any]]:
 def labelled(path: Path) -> list[tuple[str, str]]:
     with path.open(encoding="utf-8", newline="") as file:
         return [(row["text"], row["category"]) for row in csv.DictReader(file)]
+
+
+def shifted(predictions: list[dict[str, Any]], answers: dict[str, str]) -> list[dict[str, Any]]:
+    """The stream by groups of what customers really want: a quarter of the labels comes after the other."""
+    labels = sorted(set(answers.values()))
+    group = {label: 4 * place // len(labels) for place, label in enumerate(labels)}
+    return sorted(predictions, key=lambda row: group[answers[row["external_id"]]])
 
 
 # -- people and the queue ---------------------------------------------------------------------------------------------
@@ -154,6 +168,7 @@ def configuration(options: argparse.Namespace, labels: list[str]) -> dict[str, A
             "otherwise": "auto_approve",
         },
         "audit": {"rate": options.audit_rate},
+        "order": options.order,
     }
 
 
@@ -263,6 +278,45 @@ def judge(
     print(f"Test accuracy: {before:.3f} before, {after:.3f} after {len(decided):,} decisions "
           f"({report['decisions_per_point']} decisions a percentage point).")  # fmt: skip
     return report
+
+
+def estimated(
+    predictions: list[Any], answers: dict[str, str], records: list[dict[str, Any]]
+) -> dict[str, Any]:  # fmt: skip
+    """How often the model is wrong: counted in the records as they are, weighted, and in truth."""
+    wrong = [record["resolution"]["verdict"] != "approve" for record in records]
+    weights = [record["sampling"]["weight"] for record in records]
+    naive = sum(wrong) / max(1, len(records))
+    weighted = sum(w * bad for w, bad in zip(weights, wrong, strict=True)) / max(1e-9, sum(weights))
+    true = sum(row["label"] != answers[row["external_id"]] for row in predictions) / len(predictions)
+    print(f"The model is wrong in {true:.1%}; in {naive:.1%} of the records, {weighted:.1%} of them weighted.")
+    return {"error_true": round(true, 4), "error_naive": round(naive, 4), "error_weighted": round(weighted, 4)}
+
+
+def advised(
+    service: Api, options: argparse.Namespace, predictions: list[Any], answers: dict[str, str],
+    records: list[dict[str, Any]],
+) -> dict[str, Any]:  # fmt: skip
+    """The threshold that the product advises, and what it would do to the items that nobody has seen."""
+    found = service.ok("GET", f"/queues/{options.queue}/advice?error={options.promise}")
+    said, missing = found["advice"], found["missing"]
+    if said is None:
+        more = f" About {missing['audits']:,} more audits would." if missing else ""
+        print(f"No threshold is shown to keep errors to {options.promise:.0%}.{more}")
+        return {"advice": None, "missing": missing}
+    seen = {record["external_id"] for record in records}
+    rest = [row for row in predictions if row["external_id"] not in seen]
+    passing = [row for row in rest if row["confidence"] >= said["threshold"]]
+    wrong = sum(row["label"] != answers[row["external_id"]] for row in passing)
+    true = wrong / max(1, len(passing))
+    print(f"Advice: pass at {said['threshold']:g} and above, at most {options.promise:.0%} wrong "
+          f"(estimated {said['error']:.1%}, at most {said['at_most']:.1%}).")  # fmt: skip
+    print(f"Of the {len(rest):,} items that nobody has seen, {len(passing):,} would pass, {true:.1%} of them wrong: "
+          f"{len(passing) / max(1, len(rest)):.0%} of the decisions saved.")  # fmt: skip
+    return {
+        "advice": said["threshold"], "promised": options.promise, "estimated": said["error"],
+        "at_most": said["at_most"], "rest": len(rest), "rest_passing": len(passing), "rest_error": round(true, 4),
+    }  # fmt: skip
 
 
 def accuracy(train: list[tuple[str, str]], test: list[tuple[str, str]]) -> float:

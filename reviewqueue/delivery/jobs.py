@@ -10,13 +10,15 @@ from sqlalchemy.orm import Session
 
 from reviewqueue.delivery.webhooks import deliveries
 from reviewqueue.delivery.webhooks.sender import Sender
-from reviewqueue.intake.jobs import find_similar
+from reviewqueue.intake.jobs import find_similar, order_by_value
 from reviewqueue.models import Item
 from reviewqueue.models.states import ItemState
 
 
 def on_queued(*, session: Session, refs: list[str]) -> None:
-    """What follows when items have a task: look for similar ones, and tell who listens of those that wait for it."""
+    """What follows when items have a task: put them in order, look for similar ones, tell who listens of those that
+    wait for it."""
+    order_by_value(session=session, refs=refs)
     find_similar(session=session, refs=refs)
     # Not those that passed and are audited beside: their programs wait for nobody.
     waiting = Item.id.in_(refs), Item.state.in_((ItemState.QUEUED, ItemState.IN_REVIEW))

@@ -169,7 +169,10 @@ def _draw_axes(plot: _Plot, drawn: Chart) -> None:
         drawn.paths.append(Path(f"M{_pixel(plot.left)},{_pixel(height)}H{_pixel(plot.right)}", "grid"))
         drawn.texts.append(Text(_pixel(plot.left - 10), _pixel(height + 4), plot.y.show(value), "end"))
     for value in plot.x.marks:
-        drawn.texts.append(Text(_pixel(plot.across(value)), _pixel(plot.bottom + 18), plot.x.show(value)))
+        place = plot.across(value)
+        anchor = "middle" if place < plot.right - RIGHT / 2 else "end"
+        beyond = 0.0 if anchor == "middle" else RIGHT / 2
+        drawn.texts.append(Text(_pixel(place + beyond), _pixel(plot.bottom + 18), plot.x.show(value), anchor))
     if plot.x.title:
         middle = (plot.left + plot.right) / 2
         drawn.texts.append(Text(_pixel(middle), _pixel(plot.bottom + 38), plot.x.title, kind="name"))

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import exists, select
+from sqlalchemy import distinct, exists, func, select, update
 from sqlalchemy.orm import Session
 
 from reviewqueue.core.bulk import insert_rows
 from reviewqueue.core.db import write_session
 from reviewqueue.intake import imports
+from reviewqueue.intake.ordering import doubt_of, group_of, priority_of
 from reviewqueue.intake.similar import similar_key
-from reviewqueue.models import Item, ItemLikeness
+from reviewqueue.models import Item, ItemDoubt, ItemLikeness, Task
 from reviewqueue.models.base import table
+from reviewqueue.models.states import RoutingAction, TaskKind, TaskState
+from reviewqueue.queues.catalog import configuration
 
 RUNS_FOR = 20.0
 """Seconds, so that a long import does not keep a worker from everything else."""
@@ -34,6 +38,64 @@ def find_similar(*, session: Session, refs: list[str]) -> None:
         session, table(ItemLikeness),
         [{"item_id": row.id, "queue_id": row.queue_id, "key": keys[row.id]} for row in rows if keys[row.id]],
     )  # fmt: skip
+
+
+def order_by_value(*, session: Session, refs: list[str]) -> None:
+    """Give tasks of queues that are ordered by value their place: see `ordering`. Safe to run twice.
+
+    Not audits: these are a random sample, and come first, so that they stay one whatever is left undone.
+    """
+    ordered = exists().where(ItemDoubt.item_id == Item.id)
+    rows = session.execute(
+        select(
+            Item.id, Item.queue_id, Item.config_version, Item.confidence, Item.alternatives, Item.model,
+            Item.model_version, Item.output, Item.input,
+        )
+        .where(Item.id.in_(refs), Item.action == RoutingAction.REVIEW, Item.priority == 0, ~ordered)
+        .order_by(Item.id)
+    ).all()  # fmt: skip
+    by_queue: dict[str, list[Any]] = defaultdict(list)
+    for row in rows:
+        config = configuration(session, row.queue_id, row.config_version).config
+        if config.order == "value":
+            group = group_of(config.view.type, row.model, row.model_version, row.output)
+            by_queue[row.queue_id].append((row, group, doubt_of(row.confidence, row.alternatives)))
+    for queue_id, found in by_queue.items():
+        _place(session, queue_id, found)
+
+
+def _place(session: Session, queue_id: str, found: list[Any]) -> None:
+    said = {row.id: similar_key(row.input) for row, _, _ in found}
+    known: set[str | None] = set(
+        session.scalars(
+            select(ItemLikeness.key).where(
+                ItemLikeness.queue_id == queue_id, ItemLikeness.key.in_({key for key in said.values() if key})
+            )
+        )
+    )
+    doubts = [
+        {"item_id": row.id, "queue_id": queue_id, "group": group, "doubt": doubt} for row, group, doubt in found
+    ]  # fmt: skip
+    insert_rows(session, table(ItemDoubt), doubts)
+    mine = ItemDoubt.queue_id == queue_id
+    items, groups = session.execute(
+        select(func.count(), func.count(distinct(ItemDoubt.group))).select_from(ItemDoubt).where(mine)
+    ).one()
+    for row, group, doubt in found:
+        # Index ix_item_doubt_queue_id_group_doubt.
+        before = session.scalar(
+            select(func.count()).select_from(ItemDoubt).where(mine, ItemDoubt.group == group, ItemDoubt.doubt < doubt)
+        )
+        place = priority_of(before or 0, items, groups, known=said[row.id] is not None and said[row.id] in known)
+        session.execute(
+            update(Task)
+            .where(
+                Task.item_id == row.id, Task.kind == TaskKind.REVIEW, Task.state == TaskState.OPEN, Task.priority == 0
+            )
+            .values(priority=place)
+            .execution_options(synchronize_session=False)
+        )
+        known.add(said[row.id])
 
 
 def store_import(*, ref: str, renew: Callable[[], Any]) -> None:

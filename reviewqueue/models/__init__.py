@@ -10,7 +10,7 @@ from reviewqueue.models.datasets import DatasetShard, DatasetVersion
 from reviewqueue.models.gold import Gold, Standing
 from reviewqueue.models.imports import Import, ImportChunk, ImportFault
 from reviewqueue.models.insights import GatheredUpTo, ItemDay, JudgedItem, Outcome, Prediction
-from reviewqueue.models.items import IdempotencyKey, Item, ItemLikeness, OptOut
+from reviewqueue.models.items import IdempotencyKey, Item, ItemDoubt, ItemLikeness, OptOut
 from reviewqueue.models.leading import Bulk, BulkItem, SavedView
 from reviewqueue.models.media import ItemMedia, Media
 from reviewqueue.models.notices import Comment, InstructionsRead, Notice
@@ -41,6 +41,7 @@ __all__ = [
     "InstructionsRead",
     "Item",
     "ItemDay",
+    "ItemDoubt",
     "ItemLikeness",
     "ItemMedia",
     "JudgedItem",

@@ -112,6 +112,21 @@ class ItemLikeness(Base):
     __table_args__ = (Index("ix_item_likeness_queue_id_key", "queue_id", "key"),)
 
 
+class ItemDoubt(Base):
+    """How doubtful an item is, in a queue that is ordered by that; filled in by the queue's job, never changed."""
+
+    __tablename__ = "item_doubt"
+
+    item_id: Mapped[Ref] = mapped_column(ForeignKey("item.id"), primary_key=True)
+    queue_id: Mapped[Ref]
+    group: Mapped[str] = mapped_column(String(64))
+    """A digest of the label and the model version: see `intake.ordering`."""
+    doubt: Mapped[float]
+    """The margin of the two best answers: 0 is the most doubtful."""
+
+    __table_args__ = (Index("ix_item_doubt_queue_id_group_doubt", "queue_id", "group", "doubt"),)
+
+
 class IdempotencyKey(Base):
     """A finished request by token, route and `Idempotency-Key`; its answer is replayed for 30 days."""
 

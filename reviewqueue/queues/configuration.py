@@ -203,6 +203,8 @@ class QueueConfig(Shape):
     models: Models | None = None
     on_invalid_output: Literal["refuse", "review"] = "refuse"
     reviews: Reviews = Reviews()
+    order: Literal["due", "value"] = "due"
+    """`value`: what would teach the model most comes first, among items whose rule gives no priority."""
     sla: Sla = Sla()
     escalation: Escalation | None = None
     lease_minutes: Annotated[float, pydantic.Field(gt=0, le=480)] = 10
