@@ -41,12 +41,17 @@ def slices_of(*, session: Session, actor: Actor, slug: str, days: int) -> Slices
         return Slices(head, None, days, 0, complete=True, by={})
     since, _ = since_of(session, days)
     # Index ix_judged_item_queue_id_day; of the items the metadata alone, by primary key.
-    rows = session.execute(
-        select(JudgedItem.label, JudgedItem.answer, JudgedItem.verdict, Item.metadata_json)
-        .join(Item, Item.id == JudgedItem.item_id)
+    latest = (
+        select(JudgedItem.item_id, JudgedItem.label, JudgedItem.answer, JudgedItem.verdict)
         .where(JudgedItem.queue_id == head.id, JudgedItem.day >= since)
         .order_by(JudgedItem.day.desc())
         .limit(MOST)
+        .subquery()
+    )
+    rows = session.execute(
+        select(latest.c.label, latest.c.answer, latest.c.verdict, Item.metadata_json).join_from(
+            latest, Item, Item.id == latest.c.item_id
+        )
     ).all()
     said = [json.loads(row.metadata_json) for row in rows]
     found = {key: _by(key, rows, said, declared) for key in declared.metadata}
