@@ -77,6 +77,7 @@ def _add_blueprints(app: Flask) -> None:
     from reviewqueue.feedback import api as feedback_api
     from reviewqueue.feedback import web as feedback_web
     from reviewqueue.insights import advice_api, advice_web, alerts_web, metrics_web
+    from reviewqueue.insights import api as insights_api
     from reviewqueue.insights import web as insights_web
     from reviewqueue.intake import api as intake_api
     from reviewqueue.intake import web as intake_web
@@ -118,7 +119,8 @@ def _add_blueprints(app: Flask) -> None:
     apis = [
         intake_api.blueprint, media_api.blueprint, queues_api.blueprint, review_api.blueprint, delivery_api.blueprint,
         webhooks_api.blueprint,
-        feedback_api.blueprint, advice_api.blueprint, adapters_api.blueprint, openapi_api.blueprint,
+        feedback_api.blueprint, advice_api.blueprint, insights_api.blueprint, adapters_api.blueprint,
+        openapi_api.blueprint,
     ]  # fmt: skip
     app.jinja_env.globals["brakes_pulled"] = queues_web.brakes_pulled
     app.jinja_env.globals["set_up"] = onboarding_web.set_up

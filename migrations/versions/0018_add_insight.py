@@ -40,7 +40,11 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["queue_id"], ["queue.id"], name="fk_judged_item_queue_id"),
         sa.PrimaryKeyConstraint("item_id", name="pk_judged_item"),
     )
-    op.create_index("ix_judged_item_queue_id_day", "judged_item", ["queue_id", "day"])
+    op.create_index(
+        "ix_judged_item_queue_id_day", "judged_item",
+        ["queue_id", "day", "model_version", "rule_title", "label", "answer", "verdict", "probability", "audit_sample",
+         "in_time"],
+    )
     op.create_table(
         "item_day",
         sa.Column("queue_id", UUID, nullable=False),

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Float, Integer, and_, case, func, or_, select, text
+from sqlalchemy import and_, case, func, select, text
 from sqlalchemy.orm import Session
 
 from reviewqueue.core.access import Action, Actor
@@ -32,9 +32,7 @@ TIMED = 20_000
 OTHERS = "…"
 REJECTED = "rejected"
 
-# Index ix_judged_item_queue_id_day carries all of these.
 _J = JudgedItem
-_WEIGHT = 1.0 / _J.probability
 CHANGED = case((_J.verdict != Verdict.APPROVE, 1), else_=0)
 
 
@@ -109,7 +107,9 @@ class Figures:
     in_time: Rate
     median: float | None
     p90: float | None
+    mean: float | None
     timed: int
+    """Decisions of which these three are told."""
     days: list[Day]
     versions: list[Group]
     rules: list[Group]
@@ -125,28 +125,70 @@ def since_of(session: Session, days: int) -> tuple[datetime.date, datetime.date]
     return today - datetime.timedelta(days=days - 1), today
 
 
+def start_of(day: datetime.date) -> datetime.datetime:
+    """Its midnight, UTC."""
+    return datetime.datetime.combine(day, datetime.time.min, datetime.UTC)
+
+
 def figures(*, session: Session, actor: Actor, slug: str, lens: Lens) -> Figures:
     """Raises `NotFound`, `Forbidden`."""
     head = find_queue(session=session, actor=actor, slug=slug, action=Action.READ_INSIGHTS)
     since, until = since_of(session, lens.days)
-    within = _within(head.id, since, lens)
-    total = sums(session, within)
-    rejected = session.execute(
-        select(func.count()).select_from(_J).where(*within, _J.verdict == Verdict.REJECT)
-    ).scalar_one()
-    audited = sums(session, [*within, _J.audit_sample])
+    cells = _cells(session, head.id, since, lens)
+    drawn = [cell for cell in cells if cell.stands]
+    total, audited = _sum(drawn), _sum(cell for cell in drawn if cell.audit_sample)
     routed, times = _routed(session, head.id, since, lens), _times(session, head.id, since)
-    days = _days(session, within, since, until, routed, times)
     everything = [second for seconds in times.values() for second in seconds]
-    in_time = sum(day.in_time.met for day in days)
     return Figures(
-        head, lens, since, until, plain(total.met, total.items), weighted(total), plain(rejected, total.items),
-        weighted(audited), sum(day.passed for day in days), sum(day.came for day in days),
-        plain(in_time, total.items), quantile(everything, 0.5), quantile(everything, 0.9), len(everything), days,
-        groups(session, within, _J.model_version), groups(session, within, _J.rule_title),
-        groups(session, [*within, _J.label.is_not(None)], _J.label), _confusion(session, within),
+        head, lens, since, until, plain(total.met, total.items), weighted(total),
+        plain(sum(cell.items for cell in drawn if cell.verdict is Verdict.REJECT), total.items), weighted(audited),
+        sum(passed for passed, _ in routed.values()), sum(came for _, came in routed.values()),
+        plain(sum(cell.items for cell in drawn if cell.in_time), total.items), quantile(everything, 0.5),
+        quantile(everything, 0.9), sum(everything) / len(everything) if everything else None, len(everything),
+        _days(drawn, since, until, routed, times), _groups(drawn, "model_version"), _groups(drawn, "rule_title"),
+        _groups([cell for cell in drawn if cell.label is not None], "label"), _confusion(cells),
         _agreement(session, head),
     )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Cell:
+    """Judged items that are alike in all that figures tell."""
+
+    day: datetime.date
+    model_version: str
+    rule_title: str
+    label: str | None
+    answer: str | None
+    verdict: Verdict
+    probability: float
+    audit_sample: bool
+    in_time: bool
+    items: int
+
+    @property
+    def stands(self) -> bool:
+        """What somebody asked to have reopened was not drawn, and stands for nothing but itself."""
+        return self.probability >= 1 or (self.audit_sample and self.probability > 0)
+
+    @property
+    def sums(self) -> Sums:
+        weight, met = 1 / self.probability, 0 if self.verdict is Verdict.APPROVE else self.items
+        return Sums(self.items, met, self.items * weight, self.items * weight * weight, met * weight)
+
+
+def _cells(session: Session, queue_id: str, since: datetime.date, lens: Lens) -> list[_Cell]:
+    """Index ix_judged_item_queue_id_day alone, which has them in this order: one pass, however many figures."""
+    by = (
+        _J.day, _J.model_version, _J.rule_title, _J.label, _J.answer, _J.verdict, _J.probability, _J.audit_sample,
+        _J.in_time,
+    )  # fmt: skip
+    within = _within(queue_id, since, lens)
+    return [_Cell(*tuple(row)) for row in session.execute(select(*by, func.count()).where(*within).group_by(*by))]
+
+
+def _sum(cells: Iterable[_Cell]) -> Sums:
+    return sum((cell.sums for cell in cells), Sums())
 
 
 def _within(queue_id: str, since: datetime.date, lens: Lens) -> list[Any]:
@@ -160,54 +202,33 @@ def _within(queue_id: str, since: datetime.date, lens: Lens) -> list[Any]:
     return found
 
 
-_SUMS = (
-    func.count().label("items"),
-    func.coalesce(func.sum(CHANGED), 0, type_=Integer).label("met"),
-    func.coalesce(func.sum(_WEIGHT), 0.0, type_=Float).label("weight"),
-    func.coalesce(func.sum(_WEIGHT * _WEIGHT), 0.0, type_=Float).label("weight_squared"),
-    func.coalesce(func.sum(_WEIGHT * CHANGED), 0.0, type_=Float).label("weight_met"),
-)
-# What somebody asked to have reopened was not drawn, and stands for nothing but itself.
-_LIKELY = or_(_J.probability >= 1, and_(_J.audit_sample, _J.probability > 0))
-
-
-def _sums_of(row: Any) -> Sums:
-    return Sums(row.items, int(row.met), row.weight, row.weight_squared, row.weight_met)
-
-
-def sums(session: Session, within: Iterable[Any]) -> Sums:
-    return _sums_of(session.execute(select(*_SUMS).where(*within, _LIKELY)).one())
-
-
-def groups(session: Session, within: Iterable[Any], by: Any) -> list[Group]:
-    """By one column, those with the most judged items first."""
-    rows = session.execute(
-        select(by.label("name"), *_SUMS).where(*within, _LIKELY).group_by(by).order_by(func.count().desc(), by)
-        .limit(MOST_GROUPS)
-    )  # fmt: skip
-    found = [(row.name, _sums_of(row)) for row in rows]
-    return [Group(name, plain(total.met, total.items), weighted(total)) for name, total in found]
+def _groups(cells: Iterable[_Cell], by: str) -> list[Group]:
+    """By one thing, those with the most judged items first."""
+    found: dict[str, Sums] = defaultdict(Sums)
+    for cell in cells:
+        found[getattr(cell, by)] += cell.sums
+    kept = sorted(found.items(), key=lambda one: (-one[1].items, one[0]))[:MOST_GROUPS]
+    return [Group(name, plain(total.met, total.items), weighted(total)) for name, total in kept]
 
 
 def _days(
-    session: Session, within: list[Any], since: datetime.date, until: datetime.date,
+    cells: Iterable[_Cell], since: datetime.date, until: datetime.date,
     routed: dict[datetime.date, tuple[int, int]], times: dict[datetime.date, list[float]],
 ) -> list[Day]:  # fmt: skip
     """Every day of the period, also those on which nothing happened."""
-    in_time = func.coalesce(func.sum(case((_J.in_time, 1), else_=0)), 0, type_=Integer).label("in_time")
-    rows = {
-        row.day: row
-        for row in session.execute(select(_J.day, *_SUMS, in_time).where(*within, _LIKELY).group_by(_J.day))
-    }
+    totals: dict[datetime.date, Sums] = defaultdict(Sums)
+    in_time: dict[datetime.date, int] = defaultdict(int)
+    for cell in cells:
+        totals[cell.day] += cell.sums
+        in_time[cell.day] += cell.items if cell.in_time else 0
     found = []
     for number in range((until - since).days + 1):
         day = since + datetime.timedelta(days=number)
-        row, seconds = rows.get(day), times.get(day, [])
+        total, seconds = totals.get(day, Sums()), times.get(day, [])
         passed, came = routed.get(day, (0, 0))
         found.append(
             Day(
-                day, plain(row.met, row.items) if row else plain(0, 0),
-                plain(row.in_time, row.items) if row else plain(0, 0), passed, came, len(seconds),
+                day, plain(total.met, total.items), plain(in_time.get(day, 0), total.items), passed, came, len(seconds),
                 quantile(seconds, 0.5), quantile(seconds, 0.9),
             )
         )  # fmt: skip
@@ -231,12 +252,11 @@ def _routed(session: Session, queue_id: str, since: datetime.date, lens: Lens) -
 
 def _times(session: Session, queue_id: str, since: datetime.date) -> dict[datetime.date, list[float]]:
     """Seconds that the latest decisions took, by day. Index ix_decision_made."""
-    start = datetime.datetime.combine(since, datetime.time(), datetime.UTC)
     rows = session.execute(
         select(Decision.decided_at, Decision.spent_seconds)
         .where(
             Decision.queue_id == queue_id, text("withdrawn_at IS NULL AND NOT late AND correct IS NULL"),
-            Decision.decided_at >= start,
+            Decision.decided_at >= start_of(since),
         )
         .order_by(Decision.decided_at.desc())
         .limit(TIMED)
@@ -248,11 +268,9 @@ def _times(session: Session, queue_id: str, since: datetime.date) -> dict[dateti
     return found
 
 
-def _confusion(session: Session, within: list[Any]) -> Confusion | None:
+def _confusion(cells: Iterable[_Cell]) -> Confusion | None:
     """None where there are no labels."""
-    rows = session.execute(
-        select(_J.label, _J.answer, func.count()).where(*within, _J.label.is_not(None)).group_by(_J.label, _J.answer)
-    ).all()
+    rows = [(cell.label, cell.answer, cell.items) for cell in cells if cell.label is not None]
     if not rows:
         return None
     totals: dict[str, int] = defaultdict(int)
@@ -264,7 +282,7 @@ def _confusion(session: Session, within: list[Any]) -> Confusion | None:
     counts: dict[tuple[str, str], int] = defaultdict(int)
     for label, answer, count in rows:
         said = REJECTED if answer is None else answer if answer in kept else OTHERS
-        counts[label if label is not None and label in kept else OTHERS, said] += count
+        counts[label if label in kept else OTHERS, said] += count
     columns = _ordered(kept, [answer for _, answer in counts], last=(OTHERS, REJECTED))
     return Confusion(_ordered(kept, [label for label, _ in counts], last=(OTHERS,)), columns, dict(counts))
 

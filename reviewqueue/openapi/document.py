@@ -17,6 +17,7 @@ from reviewqueue.openapi import (
     claims,
     exports,
     imports,
+    insights,
     items,
     media,
     opt_outs,
@@ -33,7 +34,7 @@ from reviewqueue.openapi.schemas import components, schema_of
 
 TAGS: tuple[Tag, ...] = (
     items.TAG, imports.TAG, media.TAG, opt_outs.TAG, queues.TAG, brakes.TAG, claims.TAG, quality.TAG, advice.TAG,
-    exports.TAG, webhooks.TAG, service.TAG,
+    insights.TAG, exports.TAG, webhooks.TAG, service.TAG,
 )  # fmt: skip
 SHARED = (
     ("bad_request",), ("unauthenticated", "bad_token"), ("forbidden",), ("not_found",), ("too_large",),

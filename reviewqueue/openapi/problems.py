@@ -102,6 +102,7 @@ KNOWN: Mapping[str, tuple[type[Error], str]] = {
     "nobody_else": (Conflict, "Everybody who reviews in this queue has decided this item."),
     "grace_over": (GraceOver, "The time to undo this decision is over."),
     "taken": (Conflict, "Somebody else took this task a moment ago."),
+    "not_ended": (Conflict, "The item has no answer yet, so that nothing can have come of it."),
     "not_resolved": (Conflict, "Only what people have resolved can be gold: its answer is what they said."),
     "four_eyes": (
         Conflict,

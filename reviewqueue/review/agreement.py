@@ -30,12 +30,12 @@ def share(met: int, of: int) -> Share:
     return Share(met, of, *wilson(met / of, of)) if of else Share(0, 0, 0.0, 1.0)
 
 
-def wilson(rate: float, of: float) -> tuple[float, float]:
+def wilson(rate: float, of: float, z: float = Z) -> tuple[float, float]:
     """The score interval of a share seen in `of` observations (Wilson 1927), which holds for few observations and
     shares near 0 and 1, too. Precondition: of > 0; it need not be whole, as where observations have weights."""
-    spread = Z * Z / of
+    spread = z * z / of
     middle = (rate + spread / 2) / (1 + spread)
-    half = Z * math.sqrt(rate * (1 - rate) / of + spread / (4 * of)) / (1 + spread)
+    half = z * math.sqrt(rate * (1 - rate) / of + spread / (4 * of)) / (1 + spread)
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
