@@ -268,7 +268,7 @@ def duties() -> Any:
     from reviewqueue.accounts import sessions, throttle
     from reviewqueue.core.relay import Duty
     from reviewqueue.delivery.webhooks import deliveries
-    from reviewqueue.feedback import exports
+    from reviewqueue.feedback import building
     from reviewqueue.intake import idempotency, imports
     from reviewqueue.media import uploads
     from reviewqueue.resolution import endings, feed
@@ -299,7 +299,7 @@ def duties() -> Any:
         ),
         Duty("forget ended sessions", sessions.sweep, 600, due=sessions.ENDED),
         Duty("forget old failed logins", throttle.sweep, 600, due=throttle.OLD),
-        Duty("delete what exports left", exports.sweep, 600, writes=False),
+        Duty("delete what exports left", building.sweep, 600, writes=False),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import secrets
 from collections.abc import Mapping
@@ -78,6 +79,10 @@ class Settings:
     mail_from: str = ""
     """`REVIEWQUEUE_MAIL_FROM`: the sender of e-mail. Required with a server."""
 
+    exports_url: str = ""
+    """`REVIEWQUEUE_EXPORTS_URL`: where the files of exports live, as in `s3://bucket/folder` (the extra s3;
+    credentials from the AWS environment). Default: `exports` below the data directory."""
+
     @property
     def is_sqlite(self) -> bool:
         return self.database_url.startswith("sqlite")
@@ -134,6 +139,7 @@ def load(
         public_url=_public_url(env),
         smtp_url=_smtp_url(env),
         mail_from=env.get("REVIEWQUEUE_MAIL_FROM", ""),
+        exports_url=_exports_url(env),
     )
 
 
@@ -141,6 +147,15 @@ def _public_url(env: Mapping[str, str]) -> str:
     url = env.get("REVIEWQUEUE_PUBLIC_URL", "").rstrip("/")
     if url and not url.startswith(("http://", "https://")):
         raise BadSetting("REVIEWQUEUE_PUBLIC_URL must start with https:// or http://.")
+    return url
+
+
+def _exports_url(env: Mapping[str, str]) -> str:
+    url = env.get("REVIEWQUEUE_EXPORTS_URL", "").rstrip("/")
+    if url and (urlsplit(url).scheme != "s3" or not urlsplit(url).netloc):
+        raise BadSetting("REVIEWQUEUE_EXPORTS_URL must be s3://bucket or s3://bucket/folder.")
+    if url and importlib.util.find_spec("s3fs") is None:
+        raise BadSetting("REVIEWQUEUE_EXPORTS_URL needs s3fs: pip install 'reviewqueue[s3]'.")
     return url
 
 

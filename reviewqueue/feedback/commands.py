@@ -16,7 +16,7 @@ from sqlalchemy import select
 from reviewqueue.core.access import operator
 from reviewqueue.core.db import read_session, write_session
 from reviewqueue.errors import Conflict
-from reviewqueue.feedback import exports, formats, storage
+from reviewqueue.feedback import building, exports, formats, storage
 from reviewqueue.models import DatasetVersion
 from reviewqueue.models.states import ExportState, ResolvedBy
 
@@ -40,12 +40,12 @@ def export(queue: str, kind: str, out: Path, by: tuple[str, ...], as_json: bool)
             session=session, actor=operator(), queue=queue, kind=kind,
             wanted={"by": list(by)} if by else {},
         )  # fmt: skip
-    shards = exports.plan(export_id, renew=lambda: None)
+    shards = building.plan(export_id, renew=lambda: None)
     with Progress(console=Console(stderr=True), transient=True) as progress:
         bar = progress.add_task(f"Exporting {queue}", total=max(1, _row(export_id).rows_expected or 0))
         for shard_id in shards:
-            with suppress(exports.Cancelled):
-                exports.write_shard(shard_id, renew=lambda: progress.update(bar, completed=_row(export_id).rows_done))
+            with suppress(building.Cancelled):
+                building.write_shard(shard_id, renew=lambda: progress.update(bar, completed=_row(export_id).rows_done))
     finished = _row(export_id)
     if finished.state is not ExportState.READY:
         why = f": {finished.error}" if finished.error else ""
@@ -63,6 +63,9 @@ def _row(export_id: str) -> Any:
 
 
 def _copy(export_id: str, out: Path, manifest: dict[str, Any]) -> None:
-    out.mkdir(parents=True, exist_ok=True)
-    for name in [*(file["name"] for file in manifest["files"]), "manifest.json"]:
-        shutil.copyfile(storage.path_of(export_id, name), out / name)
+    listed = [*manifest["files"], *manifest["withdrawn"]]
+    for name in [*(file["name"] for file in listed), "manifest.json"]:
+        target = out / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with storage.opened(export_id, name) as file, target.open("wb") as copy:
+            shutil.copyfileobj(file, copy, storage.CHUNK)

@@ -26,8 +26,14 @@ def record(row: Any, decisions: Sequence[Any]) -> str:
         },
         "parts": parts(row, decisions), "decisions": [_decision(decision) for decision in decisions],
         "sampling": {"rule": row.rule, "audit_sample": row.audit_sample, "probability": row.probability},
-        "metadata": Raw(row.metadata_json), "submitted_at": iso(row.created_at),
+        "metadata": Raw(row.metadata_json), "submitted_at": iso(row.created_at), **({"gold": True} if row.gold else {}),
     })  # fmt: skip
+
+
+def record_line(row: Any, decisions: Sequence[Any]) -> bytes:
+    """The record in one line, without its end: content may have been sent over several. Within strings a line's end is
+    always escaped."""
+    return record(row, decisions).replace("\n", " ").replace("\r", " ").encode()
 
 
 def _decision(row: Any) -> dict[str, Any]:

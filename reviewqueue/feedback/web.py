@@ -16,7 +16,7 @@ from reviewqueue.core.db import read_session, write_session
 from reviewqueue.core.http import actor, cursor_of, id_cursor, signed_in
 from reviewqueue.core.ids import known_id
 from reviewqueue.errors import Invalid
-from reviewqueue.feedback import exports
+from reviewqueue.feedback import exports, formats
 from reviewqueue.feedback.api import send
 from reviewqueue.models.states import ResolvedBy
 from reviewqueue.queues.catalog import queues_for
@@ -31,24 +31,11 @@ BY_TITLES = {
 }
 
 
-FORMAT_TITLES = {
-    "jsonl": "JSONL: one feedback record a line",
-    "csv": "CSV: one row an item",
-    "coco": "COCO: boxes on pictures",
-    "label-studio": "Label Studio: tasks with predictions and annotations",
-}
-
-
 class ExportForm(FlaskForm):  # type: ignore[misc]
     queue = SelectField("Queue")
     format = SelectField(
         "Format",
-        choices={
-            "jsonl": "JSONL: one feedback record a line",
-            "csv": "CSV: one row an item",
-            "coco": "COCO: boxes on pictures",
-            "label-studio": "Label Studio: tasks with predictions and annotations",
-        },
+        choices={name: known.title for name, known in formats.KNOWN.items()},
     )
     by = SelectMultipleField(
         "Resolved by", choices={by.value: title for by, title in BY_TITLES.items()},
@@ -118,10 +105,19 @@ def cancel(export_id: str) -> Response:
     return redirect(url_for(".show", export_id=export_id), 303)
 
 
-@blueprint.get("/exports/<export_id>/files/<name>")
+@blueprint.post("/exports/<export_id>/retry")
+@signed_in
+def retry(export_id: str) -> Response:
+    """Try it once more, after it failed."""
+    with write_session() as session:
+        exports.retry(session=session, actor=actor(), export_id=known_id(export_id))
+    return redirect(url_for(".show", export_id=export_id), 303)
+
+
+@blueprint.get("/exports/<export_id>/files/<path:name>")
 @signed_in
 def download(export_id: str, name: str) -> Response:
     """One of its files."""
     with read_session() as session:
         export = exports.finished(session=session, actor=actor(), export_id=known_id(export_id))
-    return send(export.id, name)
+    return send(export, name)

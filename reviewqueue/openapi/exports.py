@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Literal
 from uuid import UUID
 
 from reviewqueue.core.access import Scope
@@ -10,7 +11,7 @@ from reviewqueue.feedback.api import ExportShape, FilterShape
 from reviewqueue.feedback.formats import MEDIA_TYPES
 from reviewqueue.models.states import ExportState
 from reviewqueue.openapi.operations import Answer, Operation, Tag, Told, json_body
-from reviewqueue.openapi.parameters import OF_QUEUE, PAGES, PATHS, QUEUE
+from reviewqueue.openapi.parameters import ITEM, OF_QUEUE, PAGES, PATHS, QUEUE
 
 
 class Progress(Told):
@@ -27,6 +28,48 @@ class ExportFile(Told):
     sha256: str
 
 
+class Recipe(Told):
+    """How records become files; what was left at its default is not here."""
+
+    splits: dict[str, float] | None = None
+    group_by: str | None = None
+    salt: str | None = None
+    deduplicate: bool | None = None
+    since_version: int | None = None
+    as_version: int | None = None
+    labels: dict[str, str | None] | None = None
+
+
+class SplitFile(ExportFile):
+    split: str | None = None
+    """Which it belongs to, where there are any."""
+
+
+class Parent(Told):
+    """The version that changes are counted from."""
+
+    export: UUID
+    number: int
+    digest: str
+
+
+class Changes(Told):
+    """Records since the parent."""
+
+    added: int
+    changed: int
+    withdrawn: int
+    unchanged: int
+
+
+class Policy(Told):
+    """A configuration that routed some of the items."""
+
+    config_version: int
+    sha256: str
+    applied_at: datetime
+
+
 class Manifest(Told):
     """What the files were made of; also a file of its own."""
 
@@ -38,11 +81,26 @@ class Manifest(Told):
     number: int
     format: str
     filter: FilterShape
+    recipe: Recipe
     as_of: datetime
     count: int
-    files: list[ExportFile]
+    digest: str
+    """SHA-256 of the member files, one after the other: equal digests, equal records."""
+    parent: Parent | None
+    changes: Changes | None
+    files: list[SplitFile]
+    members: list[ExportFile]
+    """Lines `<item id> <SHA-256 of its record>`, in the order of ids."""
+    withdrawn: list[ExportFile]
+    """Ids of the parent's items that are not in this version."""
     config_versions: list[int]
+    policies: list[Policy]
     models: list[str]
+    verdicts: dict[str, int]
+    reviewers: dict[str, int]
+    """Decisions by pseudonym."""
+    dropped: dict[str, int]
+    """Items that did not fit `as_version`, by why."""
 
 
 class Export(Told):
@@ -54,9 +112,15 @@ class Export(Told):
     """In its queue, from 1."""
     format: str
     filter: FilterShape
+    recipe: Recipe
     state: ExportState
     progress: Progress
-    files: list[ExportFile]
+    files: list[SplitFile]
+    digest: str | None
+    """Null until it is ready."""
+    parent: int | None
+    """Number of the version that changes are counted from."""
+    changes: Changes | None
     manifest: Manifest | None
     """Null until it is ready."""
     error: str | None
@@ -73,18 +137,35 @@ class ExportList(Told):
     """For the next page; null on the last one."""
 
 
+class Withdrawal(Told):
+    item_id: UUID
+    external_id: str | None
+    why: Literal["revised", "opted_out"]
+    """Its answer was revised since, or whom it is about has opted out."""
+
+
+class WithdrawalList(Told):
+    withdrawals: list[Withdrawal]
+    cursor: str | None
+    """For the next page; null on the last one."""
+
+
 # -- examples ---------------------------------------------------------------------------------------------------------
 
 WANTED = {"queue": QUEUE, "filter": {"verdicts": ["edit", "override"]}}
 PENDING = {
     "id": PATHS["export_id"].example, "queue": QUEUE, "number": 4, "format": "jsonl", "filter": WANTED["filter"],
-    "state": "pending", "progress": {"rows": 0, "expected": None}, "files": [], "manifest": None, "error": None,
+    "recipe": {}, "digest": None, "parent": 3, "changes": None, "state": "pending",
+    "progress": {"rows": 0, "expected": None}, "files": [], "manifest": None, "error": None,
     "as_of": "2026-11-20T12:00:00.000Z", "created_at": "2026-11-20T12:00:00.000Z", "finished_at": None,
 }  # fmt: skip
 FILE = {
     "name": PATHS["name"].example, "bytes": 48213, "rows": 61,
     "sha256": "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae",
 }  # fmt: skip
+DIGEST = FILE["sha256"]
+CHANGES = {"added": 9, "changed": 1, "withdrawn": 2, "unchanged": 51}
+MEMBERS = {"name": "members-00000-of-00001.txt", "bytes": 6222, "rows": 61, "sha256": DIGEST}
 MANIFEST_FILE = {
     "name": "manifest.json", "bytes": 512, "rows": None,
     "sha256": "fcde2b2edba56bf408601fb721fe9b5c338d10ee429ea04fae5511b68fbf8fb9",
@@ -93,9 +174,14 @@ READY = {
     **PENDING, "state": "ready", "progress": {"rows": 61, "expected": 61}, "files": [FILE, MANIFEST_FILE],
     "manifest": {
         "record": "reviewqueue.feedback/1", "product": "reviewqueue 0.1.0", "export": PENDING["id"], "queue": QUEUE,
-        "number": 4, "format": "jsonl", "filter": WANTED["filter"], "as_of": PENDING["as_of"], "count": 61,
-        "files": [FILE], "config_versions": [6, 7], "models": ["intents@7"],
+        "number": 4, "format": "jsonl", "filter": WANTED["filter"], "recipe": {}, "as_of": PENDING["as_of"],
+        "count": 61, "digest": DIGEST, "parent": {"export": PENDING["id"], "number": 3, "digest": DIGEST},
+        "changes": CHANGES,
+        "files": [FILE], "members": [MEMBERS], "withdrawn": [], "config_versions": [6, 7],
+        "policies": [{"config_version": 7, "sha256": DIGEST, "applied_at": "2026-11-01T09:00:00.000Z"}],
+        "models": ["intents@7"], "verdicts": {"override": 61}, "reviewers": {"r_5b1e": 61}, "dropped": {},
     },
+    "digest": DIGEST, "changes": CHANGES,
     "finished_at": "2026-11-20T12:00:03.118Z",
 }  # fmt: skip
 CANCELLED = {**PENDING, "state": "cancelled", "finished_at": "2026-11-20T12:00:01.002Z"}
@@ -110,7 +196,14 @@ TAG = Tag(
             "POST", "/exports", "create_export", "Ask for a dataset",
             {202: Answer("Asked for; jobs write it.", Export, PENDING, ("Location",))},
             scope=Scope.EXPORTS,
-            body=json_body(ExportShape, {"Corrections alone": WANTED}),
+            body=json_body(ExportShape, {
+                "Corrections alone": WANTED,
+                "What is new since version 3": {"queue": QUEUE, "since_version": 3},
+                "For training": {
+                    "queue": QUEUE, "format": "huggingface", "splits": {"train": 0.8, "test": 0.2},
+                    "group_by": "$.customer", "deduplicate": True,
+                },
+            }),
             codes=("not_found",),
         ),
         Operation(
@@ -130,6 +223,23 @@ TAG = Tag(
             {200: Answer("Stopped.", Export, CANCELLED)},
             scope=Scope.EXPORTS,
             codes=("export_finished",),
+            hides=True,
+        ),
+        Operation(
+            "POST", "/exports/{export_id}/retry", "retry_export", "Try a failed export again",
+            {202: Answer("Jobs write it once more.", Export, PENDING)},
+            scope=Scope.EXPORTS,
+            codes=("export_not_failed",),
+            hides=True,
+        ),
+        Operation(
+            "GET", "/exports/{export_id}/withdrawals", "list_withdrawals", "List what to withdraw from a version",
+            {200: Answer("In the order of items.", WithdrawalList,
+                         {"withdrawals": [{"item_id": ITEM, "external_id": "chat-1", "why": "revised"}],
+                          "cursor": None}, ("Link",))},
+            "Items of the version that are not to be learned from any more.",
+            scope=Scope.EXPORTS,
+            parameters=PAGES,
             hides=True,
         ),
         Operation(
