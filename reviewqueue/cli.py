@@ -268,7 +268,7 @@ def duties() -> Any:
     from reviewqueue.accounts import sessions, throttle
     from reviewqueue.core.relay import Duty
     from reviewqueue.delivery.webhooks import deliveries
-    from reviewqueue.feedback import building
+    from reviewqueue.feedback import building, schedules
     from reviewqueue.intake import idempotency, imports
     from reviewqueue.media import uploads
     from reviewqueue.resolution import endings, feed
@@ -299,6 +299,7 @@ def duties() -> Any:
         ),
         Duty("forget ended sessions", sessions.sweep, 600, due=sessions.ENDED),
         Duty("forget old failed logins", throttle.sweep, 600, due=throttle.OLD),
+        Duty("ask for scheduled exports", schedules.run_due, 5, due=schedules.DUE, batch=schedules.BATCH),
         Duty("delete what exports left", building.sweep, 600, writes=False),
     )
 

@@ -24,7 +24,7 @@ from reviewqueue.core.http import (
     read_body,
 )
 from reviewqueue.core.ids import known_id
-from reviewqueue.feedback import exports, formats, storage, withdrawals
+from reviewqueue.feedback import exports, formats, schedules, storage, trained, withdrawals
 from reviewqueue.feedback.recipe import Recipe
 from reviewqueue.models.states import ResolvedBy, Verdict
 
@@ -100,6 +100,23 @@ class ExportShape(Shape):
     def recipe(self) -> Recipe:
         """How records become files."""
         return Recipe(**{one.name: getattr(self, one.name) for one in fields(Recipe)})
+
+
+class ScheduleShape(ExportShape):
+    every_hours: Annotated[int, Field(ge=1, le=8760)] | None = None
+    every_corrections: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    """Edits and overrides by people; this or the hours."""
+    incremental: bool = False
+    """Each export holds only what is new or changed since the one before."""
+
+
+class TrainedShape(Shape):
+    model: Annotated[str, Field(min_length=1, max_length=200)]
+    """As items name it."""
+    version: Annotated[str, Field(min_length=1, max_length=200)]
+    export: Annotated[str, Field(min_length=1, max_length=36)]
+    """The dataset version's id."""
+    note: Annotated[str, Field(max_length=2000)] = ""
 
 
 @blueprint.post("/exports")
@@ -189,3 +206,68 @@ def send(export: Any, name: str) -> Response:
     answer.last_modified = export.finished_at
     answer.make_conditional(request.environ, accept_ranges=True, complete_length=length)
     return answer
+
+
+# -- schedules --------------------------------------------------------------------------------------------------------
+
+
+@blueprint.post("/export-schedules")
+def create_schedule() -> Response:
+    """Have exports made by themselves."""
+    shape = read_body(ScheduleShape).shape
+    with write_session() as session:
+        schedule_id = schedules.create(
+            session=session, actor=actor(), queue=shape.queue, kind=shape.format,
+            wanted=shape.filter.model_dump(exclude_defaults=True), recipe=shape.recipe(),
+            every_hours=shape.every_hours, every_corrections=shape.every_corrections, incremental=shape.incremental,
+        )  # fmt: skip
+    with read_session() as session:
+        schedule = schedules.permitted(session=session, actor=actor(), schedule_id=schedule_id)
+        return json_answer(schedules.as_json(schedule, shape.queue), 201)
+
+
+@blueprint.get("/export-schedules")
+def list_schedules() -> Response:
+    """Those that have not ended."""
+    with read_session() as session:
+        return list_answer("schedules", schedules.schedules_of(session=session, actor=actor()), None)
+
+
+@blueprint.delete("/export-schedules/<schedule_id>")
+def end_schedule(schedule_id: str) -> Response:
+    """Make no more exports by it."""
+    with write_session() as session:
+        schedules.end(session=session, actor=actor(), schedule_id=known_id(schedule_id))
+    return Response(status=204)
+
+
+# -- what was trained -------------------------------------------------------------------------------------------------
+
+
+@blueprint.post("/models")
+def record_model() -> Response:
+    """Say which dataset version a version of a model was trained on."""
+    shape = read_body(TrainedShape).shape
+    with write_session() as session:
+        _, new = trained.record(
+            session=session, actor=actor(), export_id=known_id(shape.export), model=shape.model, version=shape.version,
+            note=shape.note,
+        )  # fmt: skip
+    with read_session() as session:
+        found = trained.page(
+            session=session, actor=actor(), model=shape.model, export_id=known_id(shape.export), limit=1000
+        )
+    return json_answer(next(one for one in found if one["version"] == shape.version), 201 if new else 200)
+
+
+@blueprint.get("/models")
+def list_models() -> Response:
+    """What was trained on datasets, newest first: `?queue=&model=&limit=&cursor=`."""
+    limit, after = page_size(), id_cursor()
+    with read_session() as session:
+        found = trained.page(
+            session=session, actor=actor(), queue=request.args.get("queue"), model=request.args.get("model"),
+            before=after, limit=limit + 1,
+        )  # fmt: skip
+    cursor = cursor_of(found[limit - 1]["id"]) if len(found) > limit else None
+    return list_answer("models", found[:limit], cursor)

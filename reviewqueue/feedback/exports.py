@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -27,6 +28,8 @@ from reviewqueue.queues.catalog import find_queue
 from reviewqueue.queues.views import View
 
 NO_RECIPE = Recipe()
+SPLIT = re.compile(r"[a-z][a-z0-9_]{0,30}")
+GROUP = re.compile(r"input|\$(\.[^.\s]+)+")
 
 
 def request_export(
@@ -113,6 +116,10 @@ def check(kind: str, wanted: dict[str, Any], recipe: Recipe) -> None:
             faults.add(f"/filter/{name}", f"may hold {', '.join(known)}")
     if recipe.splits and abs(sum(recipe.splits.values()) - 1) > 1e-9:
         faults.add("/splits", "must have shares that make 1 together")
+    if any(not 0 < share <= 1 for share in recipe.splits.values()) or not all(map(SPLIT.fullmatch, recipe.splits)):
+        faults.add("/splits", "must have names such as train, and shares from 0 to 1")
+    if recipe.group_by is not None and not GROUP.fullmatch(recipe.group_by):
+        faults.add("/group_by", "must be a path as in $.customer, or input")
     if recipe.labels and recipe.as_version is None:
         faults.add("/labels", "goes with as_version: the version that has the new labels")
     faults.raise_if_any("The export cannot be made as it was asked for.")

@@ -7,10 +7,10 @@ from typing import Literal
 from uuid import UUID
 
 from reviewqueue.core.access import Scope
-from reviewqueue.feedback.api import ExportShape, FilterShape
+from reviewqueue.feedback.api import ExportShape, FilterShape, ScheduleShape, TrainedShape
 from reviewqueue.feedback.formats import MEDIA_TYPES
 from reviewqueue.models.states import ExportState
-from reviewqueue.openapi.operations import Answer, Operation, Tag, Told, json_body
+from reviewqueue.openapi.operations import Answer, Operation, Parameter, Tag, Told, json_body
 from reviewqueue.openapi.parameters import ITEM, OF_QUEUE, PAGES, PATHS, QUEUE
 
 
@@ -150,6 +150,53 @@ class WithdrawalList(Told):
     """For the next page; null on the last one."""
 
 
+class Schedule(Told):
+    id: UUID
+    queue: str
+    format: str
+    filter: FilterShape
+    recipe: Recipe
+    every_hours: int | None
+    every_corrections: int | None
+    incremental: bool
+    corrections: int
+    """Counted since its last export."""
+    last_export: UUID | None
+    last_at: datetime | None
+    error: str | None
+    """Why it could not ask the last time."""
+    created_at: datetime
+
+
+class ScheduleList(Told):
+    schedules: list[Schedule]
+    cursor: None
+
+
+class Dataset(Told):
+    export: UUID
+    queue: str
+    number: int
+    digest: str | None
+
+
+class TrainedModel(Told):
+    """A version of a model, and a dataset version that it was trained on."""
+
+    id: UUID
+    model: str
+    version: str
+    note: str
+    dataset: Dataset
+    recorded_at: datetime
+
+
+class TrainedModelList(Told):
+    models: list[TrainedModel]
+    cursor: str | None
+    """For the next page; null on the last one."""
+
+
 # -- examples ---------------------------------------------------------------------------------------------------------
 
 WANTED = {"queue": QUEUE, "filter": {"verdicts": ["edit", "override"]}}
@@ -185,6 +232,17 @@ READY = {
     "finished_at": "2026-11-20T12:00:03.118Z",
 }  # fmt: skip
 CANCELLED = {**PENDING, "state": "cancelled", "finished_at": "2026-11-20T12:00:01.002Z"}
+
+SCHEDULED = {
+    "id": PATHS["schedule_id"].example, "queue": QUEUE, "format": "jsonl", "filter": {}, "recipe": {},
+    "every_hours": None, "every_corrections": 500, "incremental": True, "corrections": 118, "last_export": None,
+    "last_at": None, "error": None, "created_at": "2026-11-20T12:00:00.000Z",
+}  # fmt: skip
+TRAINED = {
+    "id": "01939d21-5000-7145-a6d7-c8e9f0a1b2c3", "model": "intents", "version": "8", "note": "",
+    "dataset": {"export": PENDING["id"], "queue": QUEUE, "number": 4, "digest": DIGEST},
+    "recorded_at": "2026-11-21T08:00:00.000Z",
+}  # fmt: skip
 
 # -- operations -------------------------------------------------------------------------------------------------------
 
@@ -241,6 +299,44 @@ TAG = Tag(
             scope=Scope.EXPORTS,
             parameters=PAGES,
             hides=True,
+        ),
+        Operation(
+            "POST", "/export-schedules", "create_export_schedule", "Have exports made by themselves",
+            {201: Answer("Scheduled.", Schedule, SCHEDULED)},
+            scope=Scope.EXPORTS,
+            body=json_body(ScheduleShape, {
+                "After 500 corrections": {"queue": QUEUE, "every_corrections": 500, "incremental": True},
+            }),
+            codes=("not_found",),
+        ),
+        Operation(
+            "GET", "/export-schedules", "list_export_schedules", "List schedules",
+            {200: Answer("Those that have not ended.", ScheduleList, {"schedules": [SCHEDULED], "cursor": None})},
+            scope=Scope.EXPORTS,
+        ),
+        Operation(
+            "DELETE", "/export-schedules/{schedule_id}", "end_export_schedule", "End a schedule",
+            {204: Answer("It makes no more exports.")},
+            scope=Scope.EXPORTS,
+            hides=True,
+        ),
+        Operation(
+            "POST", "/models", "record_model", "Say what a model was trained on",
+            {201: Answer("Recorded.", TrainedModel, TRAINED), 200: Answer("It was known.", TrainedModel, TRAINED)},
+            scope=Scope.EXPORTS,
+            body=json_body(TrainedShape, {
+                "Version 8 learned from this": {"model": "intents", "version": "8", "export": PENDING["id"]},
+            }),
+            codes=("not_found", "export_not_ready"),
+            hides=True,
+        ),
+        Operation(
+            "GET", "/models", "list_models", "List what was trained",
+            {200: Answer("Newest first.", TrainedModelList, {"models": [TRAINED], "cursor": None}, ("Link",))},
+            scope=Scope.EXPORTS,
+            parameters=(
+                OF_QUEUE, Parameter("model", "query", {"type": "string"}, "Only of this model.", "intents"), *PAGES,
+            ),
         ),
         Operation(
             "GET", "/exports/{export_id}/files/{name}", "download_export_file", "Download a file",
