@@ -319,7 +319,7 @@ def _finish(session: Session, export: Any, manifest: dict[str, Any]) -> None:
         with storage.writing(export.id, "README.md") as file:
             file.write(card(manifest).encode())
             file.publish()
-        manifest["files"].append(_file("README.md", file, 0))
+        manifest["files"].append({**_file("README.md", file, 0), "rows": None})
     written = dumps(manifest)
     with storage.writing(export.id, "manifest.json") as file:
         file.write(manifest_bytes(written))

@@ -23,7 +23,9 @@ def between(lines: Iterable[bytes], after: str | None, upto: str | None) -> Iter
     """Those of `lines` whose ids are greater than `after`, up to and including `upto`."""
     low, high = (after or "").encode(), (upto or "g").encode()
     for one in lines:
-        if low < one[:36] <= high:
+        if one[:36] > high:
+            return
+        if one[:36] > low:
             yield one
 
 

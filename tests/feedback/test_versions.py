@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
+from contextlib import ExitStack
 from types import SimpleNamespace
 
 import pytest
@@ -31,8 +32,10 @@ def _records(client, cast, export):
 
 def _beside(client, cast, export, name):
     """The files of that name in the manifest, one after the other."""
-    path = f"/api/v1/exports/{export['id']}/files/"
-    return b"".join(client.get(path + file["name"], headers=cast.anna.bearer).data for file in export["manifest"][name])
+    with ExitStack() as stack:
+        path = f"/api/v1/exports/{export['id']}/files/"
+        answers = [client.get(path + file["name"], headers=cast.anna.bearer) for file in export["manifest"][name]]
+        return b"".join(stack.enter_context(answer).data for answer in answers)
 
 
 @pytest.fixture
@@ -76,6 +79,7 @@ def test_a_version_knows_what_came_went_and_changed(client, cast, app, three, mo
     assert [one["external_id"] for one in rest["withdrawals"]] == ["i1"]
 
 
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 def test_the_manifest_tells_where_records_come_from(client, cast, app, three):
     manifest = _export(client, cast, app)["manifest"]
     assert (manifest["models"], manifest["config_versions"]) == (["intents@7"], [1])
@@ -84,6 +88,7 @@ def test_the_manifest_tells_where_records_come_from(client, cast, app, three):
     assert cast.alice.id not in json.dumps(manifest)
 
 
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 def test_a_group_is_in_one_split_and_the_same_in_every_version(client, cast, app):
     for number in range(12):
         submit(client, cast, number=number, external_id=f"i{number}", metadata={"customer": f"c{number % 4}"})
@@ -165,6 +170,7 @@ def test_gold_is_left_out_or_marked(client, cast, app, three):
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 def test_labels_are_exported_as_a_later_version_has_them(client, cast, app, three):
     schema = {**INTENTS["output_schema"], "properties": {"label": {"enum": ["money_back", "lost_card"]}}}
     submit(client, cast, number=8, external_id="gone", output={"label": "exchange_rate"})
@@ -236,6 +242,7 @@ def test_an_export_that_failed_is_written_when_it_is_tried_again(client, cast, a
     assert (ready["state"], ready["progress"]) == ("ready", {"rows": 3, "expected": 3})
 
 
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 def test_a_version_of_older_code_is_nobodys_parent(client, cast, app, three):
     first = _export(client, cast, app)
     with app.app_context(), write_session() as session:
