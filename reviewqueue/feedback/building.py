@@ -305,7 +305,9 @@ def finish_if_last(export_id: str) -> None:
         shards = shards_of(session, export_id)
         if export.state is not ExportState.RUNNING or any(shard.state is not ExportState.READY for shard in shards):
             return
-        told = [json.loads(shard.written) for shard in shards]
+        told = [json.loads(shard.written) for shard in shards if shard.written]
+        if len(told) < len(shards):
+            raise Unavailable("A part of it was written by an older version of the product. Try it again.")
         # Outside of the writing transaction: these files are as large as the export has members.
         digest = storage.digest(export_id, [one["members"]["name"] for one in told])
         manifest = _manifest(session, export, told, digest)

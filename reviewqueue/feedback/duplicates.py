@@ -34,12 +34,11 @@ def find(export: Any, *, renew: Callable[[], Any]) -> None:
     """
     with write_session() as session:
         session.execute(delete(DatasetDuplicate).where(DatasetDuplicate.export_id == export.id))
-    with tempfile.NamedTemporaryFile(prefix="duplicates-") as file, closing(sqlite3.connect(file.name)) as seen:
-        seen.execute("PRAGMA journal_mode=OFF")
-        seen.execute("CREATE TABLE seen (input BLOB, resolved_at TEXT, item_id TEXT)")
+    with tempfile.NamedTemporaryFile(prefix="duplicates-") as file, closing(_sorter(file.name)) as seen:
+        seen.execute("BEGIN")
         for rows in _pages(export, renew):
             seen.executemany("INSERT INTO seen VALUES (?, ?, ?)", rows)
-        seen.commit()
+        seen.execute("COMMIT")
         left_out = seen.execute(_EARLIER)
         while some := list(islice(left_out, AT_ONCE)):
             renew()
@@ -48,6 +47,13 @@ def find(export: Any, *, renew: Callable[[], Any]) -> None:
                     insert(table(DatasetDuplicate)),
                     [{"export_id": export.id, "item_id": item_id} for (item_id,) in some],
                 )
+
+
+def _sorter(path: str) -> sqlite3.Connection:
+    seen = sqlite3.connect(path, isolation_level=None)
+    seen.execute("PRAGMA journal_mode=OFF")
+    seen.execute("CREATE TABLE seen (input BLOB, resolved_at TEXT, item_id TEXT)")
+    return seen
 
 
 def _pages(export: Any, renew: Callable[[], Any]) -> Iterator[list[tuple[bytes, str, str]]]:

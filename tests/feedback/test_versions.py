@@ -141,7 +141,8 @@ def test_filters_look_into_answers_models_and_people(client, cast, app, three):
     wanted = [
         ({"labels": ["refund"]}, {"i0", "i1", "i2"}), ({"labels": ["lost_card"]}, {"old"}),
         ({"models": ["intents@6"]}, {"old"}), ({"models": ["intents"]}, {"i0", "i1", "i2", "old"}),
-        ({"reviews": 2}, set()), ({"agreement": 1.0, "verdicts": ["approve"]}, {"old"}),
+        ({"reviews": 2}, set()), ({"reviewer_quality": 0.9}, {"i0", "i1", "i2", "old"}),
+        ({"agreement": 1.0, "verdicts": ["approve"]}, {"old"}),
     ]  # fmt: skip
     for named, expected in wanted:
         assert set(_records(client, cast, _export(client, cast, app, filter=named))) == expected, named
