@@ -176,6 +176,7 @@ def test_to_ask_for_an_export_waits_for_no_item_that_comes_in(cast, app):
 
 
 def test_a_twin_that_ends_later_does_not_replace_the_file(client, cast, app, decided, monkeypatch):
+    monkeypatch.setattr(building, "TELL_EVERY", 3600)
     monkeypatch.setattr(building.selection, "PAGE", 1)
     asked = client.post("/api/v1/exports", json={"queue": "intents"}, headers=cast.anna.bearer)
     assert _work(app, "export.plan", "plan") == 1
