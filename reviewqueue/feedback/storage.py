@@ -210,6 +210,8 @@ class _InBucket:
     def discard(self) -> None:
         if not self._published:
             self._file.discard()
+            # Else it is closed, and so sent, when it is forgotten.
+            self._file.closed = True
 
 
 def new_file(export_id: str, name: str) -> Writer:
