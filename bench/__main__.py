@@ -61,6 +61,14 @@ class Client:
         answer = self._connection.getresponse()
         return answer.status, answer.read()
 
+    def length_of(self, path: str) -> int:
+        """Reads a file to its end; returns how long it was."""
+        self._connection.request("GET", path, headers=self._headers)
+        answer, length = self._connection.getresponse(), 0
+        while piece := answer.read(1 << 20):
+            length += len(piece)
+        return length
+
     def get(self, path: str) -> Any:
         self._connection.request("GET", path, headers=self._headers)
         return json.loads(self._connection.getresponse().read())
@@ -82,6 +90,37 @@ def together(clients: list[Client], seconds: float, act: Callable[[Client], int]
     for thread in threads:
         thread.join()
     return sum(counts) / (time.perf_counter() - started)
+
+
+def _copied(connection: Any, query: str) -> float:
+    started, rows = time.perf_counter(), 0
+    wanted = f"COPY (SELECT row_to_json(found) FROM ({query}) found) TO STDOUT"
+    with tempfile.TemporaryFile() as file, connection.cursor() as cursor, cursor.copy(wanted) as copy:
+        for piece in copy:
+            file.write(piece)
+            rows += 1
+    return rows / (time.perf_counter() - started)
+
+
+def _into_parquet(connection: Any, query: str) -> float:
+    import pyarrow
+    from pyarrow import parquet
+
+    started, rows, writer = time.perf_counter(), 0, None
+    with tempfile.TemporaryFile() as file, connection.cursor(name="ceiling") as cursor:
+        cursor.execute(query)
+        names = [column.name for column in cursor.description]
+        while found := cursor.fetchmany(5000):
+            columns = [[str(cell) if name.endswith("id") else cell for cell in cells]
+                       for name, cells in zip(names, zip(*found, strict=True), strict=True)]  # fmt: skip
+            batch = pyarrow.table(dict(zip(names, columns, strict=True)))
+            writer = writer or parquet.ParquetWriter(file, batch.schema, compression="zstd")
+            writer.write_table(batch)
+            rows += len(found)
+        if writer is not None:
+            writer.close()
+    connection.rollback()
+    return rows / (time.perf_counter() - started)
 
 
 class Bench:
@@ -347,27 +386,67 @@ class Bench:
         return peak.mib, lines / took
 
     def export(self) -> None:
+        """By jobs and over HTTP, against what the database and pyarrow can do at most; and the memory of a shard."""
         rows = self.options.export_rows
         self.fill(rows, resolved=True)
+        found: dict[str, Any] = {"rows": rows, "ceilings": self._ceilings()}
         parts = servers.background(self.environment, self.options.workers)
-        service = self.clients(self.product, self._bearers([self.service]))[0]
         try:
             time.sleep(4)
-            started = time.perf_counter()
-            status, answer = service.post("/api/v1/exports", {"queue": "bench", "format": "jsonl"})
-            assert status == 202, answer
-            export = json.loads(answer)
-            while export["state"] in {"pending", "running"}:
-                time.sleep(0.05)
-                export = service.get(f"/api/v1/exports/{export['id']}")
-            seconds = time.perf_counter() - started
+            for kind in ("jsonl", "parquet"):
+                found[kind] = self._export(kind, parts)
         finally:
             for part in reversed(parts):
                 part.stop()
+        self.results["export"] = found
+        copy, arrow = found["ceilings"]["copy"], found["ceilings"]["parquet"]
+        for kind, ceiling in (("jsonl", copy), ("parquet", arrow)):
+            made = found[kind]
+            ratio = f", {made['rows_per_second'] / ceiling:.2f} x the ceiling of {ceiling:,.0f}" if ceiling else ""
+            print(f"  export {kind:8} {made['rows']:,} rows in {made['seconds']:.1f} s: {made['rows_per_second']:,.0f} rows/s"
+                  f"{ratio}; downloaded at {made['download_rows_per_second']:,.0f} rows/s; jobs had"
+                  f" {made['memory_mib']:.0f} MiB at most")  # fmt: skip
+
+    def _export(self, kind: str, parts: list[servers.Server]) -> dict[str, Any]:
+        [service] = self.clients(self.product, self._bearers([self.service]))
+        started, most = time.perf_counter(), 0.0
+        status, answer = service.post("/api/v1/exports", {"queue": "bench", "format": kind})
+        assert status == 202, answer
+        export = json.loads(answer)
+        while export["state"] in {"pending", "running"}:
+            time.sleep(0.05)
+            most = max(most, *(part.memory_mib() for part in parts))
+            export = service.get(f"/api/v1/exports/{export['id']}")
+        seconds = time.perf_counter() - started
         assert export["state"] == "ready", export
         written = sum(file["rows"] for file in export["files"] if file["rows"])
-        self.results["export"] = {"rows": written, "seconds": seconds, "rows_per_second": written / seconds}
-        print(f"  export                 {written:,} rows in {seconds:.1f} s: {written / seconds:,.0f} rows/s")
+        started, length = time.perf_counter(), 0
+        for file in export["files"]:
+            length += service.length_of(f"/api/v1/exports/{export['id']}/files/{file['name']}")
+        downloading = time.perf_counter() - started
+        assert length == sum(file["bytes"] for file in export["files"])
+        return {
+            "rows": written, "seconds": seconds, "rows_per_second": written / seconds, "memory_mib": most,
+            "download_rows_per_second": written / downloading,
+        }  # fmt: skip
+
+    def _ceilings(self) -> dict[str, float | None]:
+        """Rows a second of one process: COPY of rows as JSON straight to a file, and a server-side cursor into Parquet."""
+        from reviewqueue.core.db import db
+
+        query = (
+            "SELECT i.id, i.external_id, i.config_version, i.model, i.model_version, i.input, i.output, i.confidence,"
+            " i.risk, r.verdict, r.output AS final_output, r.by, r.revision, r.created_at AS resolved_at, i.rule,"
+            " i.audit_sample, i.probability, i.metadata, i.created_at FROM item i JOIN resolution r ON r.item_id = i.id"
+        )
+        with self.app.app_context():
+            if db.engine.dialect.name != "postgresql":
+                return {"copy": None, "parquet": None}
+            connection = db.engine.raw_connection()
+            try:
+                return {"copy": _copied(connection, query), "parquet": _into_parquet(connection, query)}
+            finally:
+                connection.close()
 
     def desk(self) -> None:
         desk.measure(self, waiting=self.options.waiting, decisions=self.options.decisions)

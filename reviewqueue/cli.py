@@ -285,7 +285,7 @@ def duties() -> Any:
     from reviewqueue.core import idempotency
     from reviewqueue.core.relay import Duty
     from reviewqueue.delivery.webhooks import deliveries
-    from reviewqueue.feedback import exports
+    from reviewqueue.feedback import building, schedules
     from reviewqueue.insights import alerts, gathering
     from reviewqueue.intake import imports
     from reviewqueue.media import uploads
@@ -323,7 +323,8 @@ def duties() -> Any:
         Duty("forget ended sessions", sessions.sweep, 600, due=sessions.ENDED),
         Duty("forget old failed logins", throttle.sweep, 600, due=throttle.OLD),
         Duty("look at alerts", alerts.look, 5, due=alerts.ASKED, writes=False, batch=alerts.AT_ONCE),
-        Duty("delete what exports left", exports.sweep, 600, writes=False),
+        Duty("ask for scheduled exports", schedules.run_due, 5, due=schedules.DUE, batch=schedules.BATCH),
+        Duty("delete what exports left", building.sweep, 600, writes=False),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import secrets
 from collections.abc import Mapping
@@ -82,6 +83,10 @@ class Settings:
     log_format: str = "text"
     """`REVIEWQUEUE_LOG_FORMAT`: `text`, or `json`: an object a line, and a line a request. Default `text`."""
 
+    exports_url: str = ""
+    """`REVIEWQUEUE_EXPORTS_URL`: where the files of exports live, as in `s3://bucket/folder` (the extra s3;
+    credentials from the AWS environment). Default: `exports` below the data directory."""
+
     @property
     def is_sqlite(self) -> bool:
         return self.database_url.startswith("sqlite")
@@ -140,6 +145,7 @@ def load(
         mail_from=env.get("REVIEWQUEUE_MAIL_FROM", ""),
         traces=_flag(env, "REVIEWQUEUE_TRACES", default=False),
         log_format=_log_format(env),
+        exports_url=_exports_url(env),
     )
 
 
@@ -154,6 +160,15 @@ def _public_url(env: Mapping[str, str]) -> str:
     url = env.get("REVIEWQUEUE_PUBLIC_URL", "").rstrip("/")
     if url and not url.startswith(("http://", "https://")):
         raise BadSetting("REVIEWQUEUE_PUBLIC_URL must start with https:// or http://.")
+    return url
+
+
+def _exports_url(env: Mapping[str, str]) -> str:
+    url = env.get("REVIEWQUEUE_EXPORTS_URL", "").rstrip("/")
+    if url and (urlsplit(url).scheme != "s3" or not urlsplit(url).netloc):
+        raise BadSetting("REVIEWQUEUE_EXPORTS_URL must be s3://bucket or s3://bucket/folder.")
+    if url and importlib.util.find_spec("s3fs") is None:
+        raise BadSetting("REVIEWQUEUE_EXPORTS_URL needs s3fs: pip install 'reviewqueue[s3]'.")
     return url
 
 

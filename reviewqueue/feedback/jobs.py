@@ -11,32 +11,33 @@ from sqlalchemy.exc import OperationalError
 from reviewqueue.core.background import LeaseGone
 from reviewqueue.core.db import write_session
 from reviewqueue.errors import Unavailable
-from reviewqueue.feedback import exports
+from reviewqueue.feedback import building
 from reviewqueue.models import DatasetShard
 
 
 def plan(*, ref: str, renew: Callable[[], Any]) -> None:
     """Cut an export into shards; what cannot be mended by trying again fails it, with its reason."""
     try:
-        exports.plan(ref, renew=renew)
+        building.plan(ref, renew=renew)
     except (LeaseGone, OperationalError, Unavailable):
         raise
     except Exception as error:
         with write_session() as session:
-            exports.fail(session, ref, f"{type(error).__name__}: {error}")
+            building.fail(session, ref, f"{type(error).__name__}: {error}")
         raise
 
 
 def write_shard(*, ref: str, renew: Callable[[], Any]) -> None:
     """Write a shard; what cannot be mended by trying again fails the export, with its reason."""
     try:
-        exports.write_shard(ref, renew=renew)
-    except exports.Cancelled:
+        building.write_shard(ref, renew=renew)
+    except building.Cancelled:
         return
     except (LeaseGone, OperationalError):
         raise
     except Exception as error:
         with write_session() as session:
-            export_id = session.execute(select(DatasetShard.export_id).where(DatasetShard.id == ref)).scalar_one()
-            exports.fail(session, export_id, f"{type(error).__name__}: {error}")
+            export_id = session.scalars(select(DatasetShard.export_id).where(DatasetShard.id == ref)).one_or_none()
+            if export_id is not None:
+                building.fail(session, export_id, f"{type(error).__name__}: {error}")
         raise

@@ -30,13 +30,19 @@ def record(row: Any, decisions: Sequence[Any]) -> str:
             "rule": row.rule, "audit_sample": row.audit_sample, "probability": row.probability,
             "weight": weight_of(row),
         },
-        "metadata": Raw(row.metadata_json), "submitted_at": iso(row.created_at),
+        "metadata": Raw(row.metadata_json), "submitted_at": iso(row.created_at), **({"gold": True} if row.gold else {}),
     })  # fmt: skip
 
 
 def weight_of(row: Any) -> float:
     """For how many items it stands, see `routing.weight`; `row` as for `record`."""
     return weight(row.action, row.audit_sample, row.probability)
+
+
+def record_line(row: Any, decisions: Sequence[Any]) -> bytes:
+    """The record in one line, without its end: content may have been sent over several. Within strings a line's end is
+    always escaped."""
+    return record(row, decisions).replace("\n", " ").replace("\r", " ").encode()
 
 
 def _decision(row: Any) -> dict[str, Any]:

@@ -3,36 +3,47 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Mapping
 from datetime import datetime
+from types import SimpleNamespace
 from typing import Any
 
-from sqlalchemy import Integer, String, bindparam, exists, func, or_, select, type_coerce
+from sqlalchemy import Integer, String, and_, bindparam, exists, false, func, or_, select, type_coerce
 from sqlalchemy.orm import Session
 
+from reviewqueue.core.strictjson import as_written, exact, spliced
 from reviewqueue.feedback.formats.frame import Frame
+from reviewqueue.feedback.formats.frame import View as FormatView
+from reviewqueue.feedback.recipe import Recipe, Unmapped, renamed
+from reviewqueue.feedback.sieve import Sieve
 from reviewqueue.intake.opt_outs import learnable
 from reviewqueue.media import reading
-from reviewqueue.models import Decision, Item, Person, Queue, QueueVersion, Resolution, Task
+from reviewqueue.models import DatasetDuplicate, Decision, Gold, Item, Person, Queue, QueueVersion, Resolution, Task
 from reviewqueue.models.base import table
 from reviewqueue.models.states import ResolvedBy, TaskKind, Verdict
-from reviewqueue.queues.catalog import configuration
-from reviewqueue.queues.configuration import QueueConfig
+from reviewqueue.queues.catalog import Compiled, configuration
 from reviewqueue.queues.views import View
+from reviewqueue.review.agreement import share
 
 PAGE = 250
 """Rows a query: an item may have a mebibyte."""
 MOST_LOOKED_AT = 20_000
 """Items of the queue that a query for a page reads, where few belong to the export."""
 SHARD_ROWS = 25_000
+CHECKS = 50
+"""Checks before anybody's answers are judged."""
 
 _LOWEST, _HIGHEST = (f"{digit * 8}-{digit * 4}-{digit * 4}-{digit * 4}-{digit * 12}" for digit in "0f")
 _item, _resolution, _decision = table(Item).c, table(Resolution).c, table(Decision).c
 _person, _queue, _task = table(Person).c, table(Queue).c, table(Task).c
+_gold, _duplicate = table(Gold).c, table(DatasetDuplicate).c
 
 
 def conditions(export: Any) -> list[Any]:
     """What the export's filter and `as_of` ask for; `export` has the columns of a dataset version.
+
+    Its `labels`, `agreement`, `reviews` and `reviewer_quality` are a sieve's, see `sieve_of`.
 
     Never: items about people who had opted out. By default: what people resolved, and what passed and was confirmed by
     the person who audited it. Without the latter, the audits in a dataset would all be corrections.
@@ -48,9 +59,28 @@ def conditions(export: Any) -> list[Any]:
     for name, compare in (("since", _resolution.created_at.__ge__), ("until", _resolution.created_at.__lt__)):
         if wanted.get(name):
             found.append(compare(datetime.fromisoformat(wanted[name])))
+    if wanted.get("models"):
+        found.append(or_(*map(_of_model, wanted["models"])))
     if not wanted.get("include_test"):
         found.append(~_item.test)
+    if not wanted.get("include_gold"):
+        found.append(~_is_gold(export))
     return found
+
+
+def _of_model(named: str) -> Any:
+    """`model@version`, or `model` for any version of it."""
+    model, at, version = named.partition("@")
+    return and_(_item.model == model, _item.model_version == version) if at else _item.model == model
+
+
+def _is_gold(export: Any) -> Any:
+    """Its answer was known: whoever trains on it can no longer be measured by it. A list, which is short, and not a
+    join: that would have the database join in another order."""
+    kept = or_(_gold.retired_at.is_(None), _gold.retired_at > export.as_of)
+    return _item.id.in_(
+        select(_gold.item_id).where(_gold.queue_id == export.queue_id, _gold.created_at <= export.as_of, kept)
+    )
 
 
 def _confirmed_audit(as_of: datetime) -> Any:
@@ -79,13 +109,26 @@ def _from(export: Any, *columns: Any) -> Any:
 def cuts(session: Session, export: Any) -> tuple[int, list[str]]:
     """How many items the export holds, and the last item id of each full shard but the last."""
     place = func.row_number().over(order_by=_item.id).label("place")
-    numbered = _from(export, _item.id, place, func.count().over().label("total")).where(*conditions(export)).subquery()
+    numbered = (
+        _from(export, _item.id, place, func.count().over().label("total"))
+        .where(*conditions(export), *_but_duplicates(export))
+        .subquery()
+    )
     ends = session.execute(
         select(numbered.c.id, numbered.c.total)
         .where((numbered.c.place % SHARD_ROWS == 0) | (numbered.c.place == numbered.c.total))
         .order_by(numbered.c.place)
     ).all()
     return (ends[0].total if ends else 0), [end.id for end in ends[:-1]]
+
+
+def _but_duplicates(export: Any) -> list[Any]:
+    """Without what was found to be there twice, of an export that asks for that."""
+    if not json.loads(export.recipe).get("deduplicate"):
+        return []
+    return [
+        ~exists(select(_duplicate.item_id).where(_duplicate.export_id == export.id, _duplicate.item_id == _item.id))
+    ]
 
 
 class Pages:
@@ -99,6 +142,7 @@ class Pages:
 
     def __init__(self, export: Any) -> None:
         self._stretch = PAGE
+        with_gold = json.loads(export.filter).get("include_gold")
         after, upto = bindparam("after", type_=_item.id.type), bindparam("upto", type_=_item.id.type)
         # Index ix_item_queue_id_id.
         self._end = (
@@ -113,12 +157,14 @@ class Pages:
                 _item.input, _item.output, _item.confidence, _plain(_item.risk), _plain(_resolution.verdict),
                 _resolution.output.label("final_output"), _plain(_resolution.by), _resolution.revision,
                 _resolution.created_at.label("resolved_at"), _item.rule, _plain(_item.action), _item.audit_sample,
-                _item.probability, _item.metadata.label("metadata_json"), _item.created_at,
+                _item.probability,
+                _item.metadata.label("metadata_json"), _item.created_at, _item.subject,
+                _is_gold(export).label("gold") if with_gold else false().label("gold"),
             )
             .join(table(Queue), _queue.id == _item.queue_id)
             .where(
-                *conditions(export), _item.id > after, _item.id <= upto, _resolution.item_id > after,
-                _resolution.item_id <= upto,
+                *conditions(export), *_but_duplicates(export), _item.id > after, _item.id <= upto,
+                _resolution.item_id > after, _resolution.item_id <= upto,
             )
             .order_by(_item.id).limit(PAGE)
         )  # fmt: skip
@@ -162,23 +208,105 @@ class Pages:
         return [(row, decided.get(row.id, [])) for row in rows], end
 
 
+def sieve_of(session: Session, export: Any) -> Sieve:
+    """What is asked of items that no query can tell."""
+    wanted = json.loads(export.filter)
+    least = wanted.get("reviewer_quality")
+    return Sieve(
+        labels=tuple(wanted.get("labels") or ()), agreement=wanted.get("agreement"), reviews=wanted.get("reviews"),
+        doubtful=frozenset() if least is None else _worse_than(session, export, least),
+    )  # fmt: skip
+
+
+def _worse_than(session: Session, export: Any, least: float) -> frozenset[str]:
+    """Pseudonyms of people who met fewer checks of the queue than that, whatever chance did for or against them."""
+    met = func.count().filter(_decision.correct)
+    # Index ix_decision_gold.
+    rows = session.execute(
+        select(_person.pseudonym, met.label("met"), func.count().label("of"))
+        .join_from(table(Decision), table(Person), _person.id == _decision.person_id)
+        .where(
+            _decision.queue_id == export.queue_id,
+            _decision.correct.is_not(None),
+            _decision.withdrawn_at.is_(None),
+            _decision.decided_at <= export.as_of,
+        )
+        .group_by(_person.pseudonym)
+    )
+    return frozenset(row.pseudonym for row in rows if row.of >= CHECKS and share(row.met, row.of).high < least)
+
+
+class Reader:
+    """The items that an export holds, as it holds them: filtered, and with the labels of the version asked for."""
+
+    def __init__(self, session: Session, export: Any, number: int = 0) -> None:
+        self.recipe = Recipe.parse(export.recipe)
+        self.sieve = sieve_of(session, export)
+        self.frame = frame_of(session, export, number)
+        self.dropped: Counter[str] = Counter()
+        """How many did not fit the version asked for, by why."""
+        self._pages = Pages(export)
+        version = self.recipe.as_version
+        self._target = None if version is None else configuration(session, export.queue_id, version)
+
+    def read(
+        self, session: Session, after: str | None, upto: str | None
+    ) -> tuple[list[tuple[Any, list[Any]]], str | None]:
+        """As `Pages.read`, without what is not in the export."""
+        rows, end = self._pages.read(session, after, upto)
+        if not self.sieve.passes_all:
+            views = self.frame.views
+            rows = [pair for pair in rows if self.sieve.keeps(views[pair[0].config_version], *pair)]
+        if self._target is not None:
+            rows = list(filter(None, (self._as_there(row, decisions, self._target) for row, decisions in rows)))
+        return rows, end
+
+    def _as_there(self, row: Any, decisions: list[Any], target: Compiled) -> tuple[Any, list[Any]] | None:
+        """The item with the outputs that the other version knows; None where it knows none such."""
+        view, labels = self.frame.views[row.config_version], self.recipe.labels
+        try:
+            final = _renamed(view, row.final_output, labels)
+        except Unmapped as error:
+            self.dropped[f"label {error}"] += 1
+            return None
+        parsed, given = json.loads(final), json.loads(row.input)
+        if parsed is not None and target.validate_output(parsed, given=given):
+            self.dropped["does not fit the version"] += 1
+            return None
+        changed = {**row._mapping, "final_output": final, "output": self._said_there(view, row.output)}
+        there = [{**one._mapping, "output": self._said_there(view, one.output)} for one in decisions]
+        return SimpleNamespace(**changed), [SimpleNamespace(**one) for one in there]
+
+    def _said_there(self, view: FormatView, output: str) -> str:
+        """What the AI or somebody said; null for what is not there, for the item's answer is another."""
+        try:
+            return _renamed(view, output, self.recipe.labels)
+        except Unmapped:
+            return "null"
+
+
+def _renamed(view: FormatView, text: str, labels: Mapping[str, str | None]) -> str:
+    return spliced(as_written(renamed(view, exact(text), labels))) if labels else text
+
+
 def views_of(session: Session, queue_id: str) -> dict[int, View]:
     """The view of each version of the queue."""
-    return {version: config.view for version, config in _configurations(session, queue_id)}
+    return {found.version: found.config.view for found in _configurations(session, queue_id)}
 
 
-def _configurations(session: Session, queue_id: str) -> list[tuple[int, QueueConfig]]:
+def _configurations(session: Session, queue_id: str) -> list[Compiled]:
     versions = session.scalars(
         select(QueueVersion.version).where(QueueVersion.queue_id == queue_id).order_by(QueueVersion.version)
     )
-    return [(version, configuration(session, queue_id, version).config) for version in versions.all()]
+    return [configuration(session, queue_id, version) for version in versions.all()]
 
 
-def frame_of(session: Session, export: Any, shard: Any) -> Frame:
-    """What the formats of annotation tools need to know of the queue."""
+def frame_of(session: Session, export: Any, number: int) -> Frame:
+    """What formats need to know of the queue; `number` is the shard's."""
     found = _configurations(session, export.queue_id)
-    labels = [label if isinstance(label, str) else json.dumps(label) for _, config in found for label in config.labels]
-    return Frame({version: config.view for version, config in found}, list(dict.fromkeys(labels)), shard.number)
+    labels = [label if isinstance(label, str) else json.dumps(label) for one in found for label in one.config.labels]
+    views = {one.version: one.config.view for one in found}
+    return Frame(views, list(dict.fromkeys(labels)), number, Recipe.parse(export.recipe).as_version)
 
 
 def media_of(session: Session, rows: list[tuple[Any, list[Any]]]) -> dict[str, list[Any]]:

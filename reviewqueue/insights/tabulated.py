@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from reviewqueue.feedback.formats import csv_line
+from reviewqueue.feedback.formats.lines import csv_line
 from reviewqueue.insights.rates import Rate
 
 

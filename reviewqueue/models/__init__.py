@@ -7,7 +7,7 @@ from reviewqueue.models.alerts import Alert
 from reviewqueue.models.audit import AuditContent, AuditEvent, AuditSeal
 from reviewqueue.models.background import OutboxRow, RelayLease
 from reviewqueue.models.base import Base, UtcDateTime
-from reviewqueue.models.datasets import DatasetShard, DatasetVersion
+from reviewqueue.models.datasets import DatasetDuplicate, DatasetSchedule, DatasetShard, DatasetVersion, TrainedModel
 from reviewqueue.models.gold import Gold, Standing
 from reviewqueue.models.imports import Import, ImportChunk, ImportFault
 from reviewqueue.models.insights import GatheredUpTo, ItemDay, JudgedItem, Outcome, Prediction
@@ -30,6 +30,8 @@ __all__ = [
     "Bulk",
     "BulkItem",
     "Comment",
+    "DatasetDuplicate",
+    "DatasetSchedule",
     "DatasetShard",
     "DatasetVersion",
     "Decision",
@@ -68,6 +70,7 @@ __all__ = [
     "Task",
     "Token",
     "TokenQueue",
+    "TrainedModel",
     "UtcDateTime",
     "WebSession",
     "WebhookAttempt",

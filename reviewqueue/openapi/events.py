@@ -11,7 +11,7 @@ from uuid import UUID
 from reviewqueue.feedback.api import FilterShape
 from reviewqueue.models.states import AlertFigure, Risk
 from reviewqueue.openapi.exports import READY as FINISHED
-from reviewqueue.openapi.exports import ExportFile
+from reviewqueue.openapi.exports import Changes, SplitFile
 from reviewqueue.openapi.items import NEW, ROUTE, Route
 from reviewqueue.openapi.operations import Told
 from reviewqueue.openapi.parameters import ITEM, PATHS, QUEUE
@@ -60,7 +60,11 @@ class ReadyExport(Told):
     format: str
     filter: FilterShape
     rows: int
-    files: list[ExportFile]
+    files: list[SplitFile]
+    digest: str
+    """Equal digests, equal records."""
+    changes: Changes | None
+    """Since the version before it, where there is one."""
     as_of: datetime
     """It holds what was in force then."""
     finished_at: datetime
@@ -140,7 +144,8 @@ _READY = {
     "queue": QUEUE,
     "export": {
         **{name: FINISHED[name] for name in ("id", "number", "format", "filter", "as_of", "finished_at")},
-        "rows": 61, "files": FINISHED["manifest"]["files"],
+        "rows": 61, "files": FINISHED["manifest"]["files"], "digest": FINISHED["digest"],
+        "changes": FINISHED["changes"],
     },
 }  # fmt: skip
 _ALERT = {

@@ -24,6 +24,7 @@ _PATHS = (
     Parameter("reviewer_id", "path", ID, "The reviewer's id.", "01939d10-7a00-7a11-8b22-1c2d3e4f5061"),
     Parameter("import_id", "path", ID, "The import's id.", "01939d1d-1c00-7d01-a2b3-c4d5e6f70819"),
     Parameter("export_id", "path", ID, "The export's id.", "01939d1e-2d00-7e12-93a4-b5c6d7e8f90a"),
+    Parameter("schedule_id", "path", ID, "The schedule's id.", "01939d1e-3000-7e13-84b5-b6d7e8f9a0b1"),
     Parameter("endpoint_id", "path", ID, "The webhook endpoint's id.", "01939d1f-3e00-7f23-84b5-a6c7d8e9f01b"),
     Parameter("delivery_id", "path", ID, "The delivery's id.", "01939d20-4f00-7034-95c6-b7d8e9f0a12c"),
     Parameter("place", "path", {"type": "integer", "minimum": 0}, "Its place among those of the input, from 0.", 0),

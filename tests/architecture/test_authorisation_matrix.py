@@ -86,6 +86,7 @@ BODIES: dict[str, Any] = {
     "PUT /api/v1/queues/<slug>/hold": {"why": "Wrong labels"},
     "PUT /api/v1/queues/<slug>/stop": {"why": "Wrong labels"},
     "POST /api/v1/exports": {"queue": "intents", "format": "jsonl"},
+    "POST /api/v1/export-schedules": {"queue": "intents", "every_hours": 24},
     "POST /api/v1/claims/<claim_id>/transfer": {"queue": "elsewhere"},
     "POST /api/v1/claims/<claim_id>/postponement": {"until": "2100-01-01T00:00:00Z"},
     "PUT /api/v1/tasks/<task_id>/assignee": {"person": None},
@@ -97,6 +98,7 @@ BODIES: dict[str, Any] = {
     "POST /queues/<slug>/advice": {"threshold": "0.7", "expected_version": "1"},
     "POST /queues/<slug>/bulk": {"action": "release", "which": "all"},
     "POST /exports": {"queue": "intents", "format": "jsonl"},
+    "POST /exports/<export_id>/models": {"model": "intents", "version": "8"},
     "POST /account/tokens": {"name": "laptop", "scopes": "items:read"},
     "POST /admin/people": {"email": "new@example.com", "role": "member"},
     "POST /admin/people/<person_id>/role": {"role": "auditor"},
@@ -289,6 +291,11 @@ class Targets:
             )
         return self.export
 
+    def schedule_id(self) -> str:
+        body = {"queue": "intents", "every_hours": 24}
+        found: str = self._api(self.cast.analyst, "POST", "/export-schedules", body)["id"]
+        return found
+
     def name(self) -> str:
         folder = self.app.config["SETTINGS"].exports_dir / self.export
         folder.mkdir(parents=True)
@@ -359,7 +366,7 @@ class Principal:
     """Somebody with a fresh browser or a token, who sends one request."""
 
     def __init__(self, app: Flask, cast: Cast, name: str, *, api: bool) -> None:
-        self.app, self.api = app, api
+        self.app, self.cast, self.api = app, cast, api
         self.member: Member | None = getattr(cast, PEOPLE[name]) if name in PEOPLE else None
         self.client = app.test_client()
         self.headers: dict[str, str] = {}
@@ -379,6 +386,9 @@ class Principal:
         elif route == "POST /api/v1/media":
             form = {"queue": "intents", "file": (io.BytesIO(PNG), "page.png")}
             return self.client.open(path, method=method, headers=self.headers, data=form)
+        elif route == "POST /api/v1/models":
+            export_id = Targets(self.app, self.cast, self.client, self.member).export_id()
+            body = {"model": "intents", "version": "8", "export": export_id}
         elif route == "PUT /api/v1/queues/<slug>":
             body = {**INTENTS, "name": path.rpartition("/")[2]}
         elif route == "POST /admin/queues/<slug>":

@@ -53,7 +53,8 @@ def test_whoever_listens_is_told_once_what_the_files_are(hooks, export):
         "queue": "intents",
         "export": {
             "id": ready["id"], "number": 1, "format": "csv", "filter": {"verdicts": ["override"]}, "rows": 1,
-            "files": files, "as_of": ready["as_of"], "finished_at": ready["finished_at"],
+            "files": files, "digest": ready["digest"], "changes": None,
+            "as_of": ready["as_of"], "finished_at": ready["finished_at"],
         },
     }  # fmt: skip
     assert [(file["rows"], len(file["sha256"])) for file in files] == [(1, 64)]

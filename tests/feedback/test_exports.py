@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from reviewqueue.core.background import run
 from reviewqueue.core.db import db, write_session
-from reviewqueue.feedback import exports, storage
+from reviewqueue.feedback import building, exports, storage
 from reviewqueue.models import AuditEvent, DatasetShard, DatasetVersion, Item, OutboxRow, Person
 from reviewqueue.queues.applying import apply
 from tests.desk_steps import decide, submit
@@ -123,8 +123,8 @@ def test_pandas_loads_both_formats_and_a_spreadsheet_runs_nothing(client, cast, 
 
 
 def test_it_is_cut_into_shards_and_each_item_is_in_one(client, cast, app, decided, monkeypatch):
-    monkeypatch.setattr(exports.selection, "SHARD_ROWS", 2)
-    monkeypatch.setattr(exports.selection, "PAGE", 1)
+    monkeypatch.setattr(building.selection, "SHARD_ROWS", 2)
+    monkeypatch.setattr(building.selection, "PAGE", 1)
     export = _export(client, cast, app)
     lines = [
         line for place in range(len(export["files"]) - 1) for line in _text(client, cast, export, place).splitlines()
@@ -139,8 +139,8 @@ def test_a_job_that_comes_twice_changes_nothing(client, cast, app, decided):
     with app.app_context():
         with write_session() as session:
             shard_id = session.scalar(select(DatasetShard.id))
-            exports.plan(export["id"], renew=lambda: None)
-        exports.write_shard(shard_id, renew=lambda: None)
+            building.plan(export["id"], renew=lambda: None)
+        building.write_shard(shard_id, renew=lambda: None)
     assert _text(client, cast, export) == before
     with app.app_context(), write_session() as session:
         assert session.scalar(select(DatasetVersion.state)) == "ready"
@@ -164,7 +164,7 @@ def test_a_plan_waits_for_transactions_that_are_older_than_the_export(cast, app,
             if len(waited) == 3:
                 writer.commit()
 
-        exports.plan(export_id, renew=commit_after_a_while)
+        building.plan(export_id, renew=commit_after_a_while)
         assert len(waited) == 3
 
 
@@ -176,7 +176,8 @@ def test_to_ask_for_an_export_waits_for_no_item_that_comes_in(cast, app):
 
 
 def test_a_twin_that_ends_later_does_not_replace_the_file(client, cast, app, decided, monkeypatch):
-    monkeypatch.setattr(exports.selection, "PAGE", 1)
+    monkeypatch.setattr(building, "TELL_EVERY", 3600)
+    monkeypatch.setattr(building.selection, "PAGE", 1)
     asked = client.post("/api/v1/exports", json={"queue": "intents"}, headers=cast.anna.bearer)
     assert _work(app, "export.plan", "plan") == 1
     with app.app_context():
@@ -187,14 +188,18 @@ def test_a_twin_that_ends_later_does_not_replace_the_file(client, cast, app, dec
         def overtaken():
             if not twins:
                 twins.append(1)
-                exports.write_shard(shard_id, renew=lambda: None)
+                building.write_shard(shard_id, renew=lambda: None)
                 twins.append(path.stat().st_ino)
 
         export_id = asked.json["id"]
         path = storage.folder(export_id) / "feedback-00000-of-00001.jsonl"
-        exports.write_shard(shard_id, renew=overtaken)
+        building.write_shard(shard_id, renew=overtaken)
         assert path.stat().st_ino == twins[1]
-        assert sorted(found.name for found in path.parent.iterdir()) == [path.name, "manifest.json"]
+        assert sorted(found.name for found in path.parent.iterdir()) == [
+            path.name,
+            "manifest.json",
+            "members-00000-of-00001.txt",
+        ]
 
 
 def _actions(app, export_id):
@@ -210,7 +215,7 @@ def test_every_step_of_an_export_is_on_record(client, cast, app, decided):
     with app.app_context():
         for _ in range(2):
             with write_session() as session:
-                exports.fail(session, failed, "the disk is full")
+                building.fail(session, failed, "the disk is full")
     assert _actions(app, failed) == ["export.requested", "export.failed"]
 
 
@@ -248,15 +253,15 @@ def test_what_is_left_of_exports_that_did_not_come_about_is_deleted(client, cast
         written_now.write_bytes(b"{")
         os.utime(left, (0, 0))
         with write_session() as session:
-            exports.sweep(session=session)
+            building.sweep(session=session)
         assert gone.exists()
-        monkeypatch.setattr(exports, "SWEPT_AFTER", 0.0)
+        monkeypatch.setattr(building, "SWEPT_AFTER", 0.0)
         monkeypatch.setattr(storage, "remove_leftovers", lambda before: 0)
         with write_session() as session:
-            exports.sweep(session=session)
+            building.sweep(session=session)
         assert not gone.exists()
         assert sorted(path.name for path in kept.iterdir()) == sorted(
-            [*(file["name"] for file in ready["files"]), written_now.name]
+            [*(file["name"] for file in ready["files"]), "members-00000-of-00001.txt", written_now.name]
         )
 
 
@@ -295,8 +300,8 @@ def _dies_on_call(number):
 
 
 def test_a_shard_killed_halfway_is_written_whole_the_next_time(client, cast, app, decided, monkeypatch):
-    monkeypatch.setattr(exports.selection, "PAGE", 1)
-    monkeypatch.setattr(exports, "TELL_EVERY", 0)
+    monkeypatch.setattr(building.selection, "PAGE", 1)
+    monkeypatch.setattr(building, "TELL_EVERY", 0)
     asked = client.post("/api/v1/exports", json={"queue": "intents"}, headers=cast.anna.bearer)
     path = asked.headers["Location"]
     assert _work(app, "export.plan", "plan") == 1
@@ -304,7 +309,7 @@ def test_a_shard_killed_halfway_is_written_whole_the_next_time(client, cast, app
         with write_session() as session:
             shard_id = session.scalar(select(DatasetShard.id))
         with pytest.raises(KeyboardInterrupt):
-            exports.write_shard(shard_id, renew=_dies_on_call(3))
+            building.write_shard(shard_id, renew=_dies_on_call(3))
     half = client.get(path, headers=cast.anna.bearer).json
     assert (half["state"], half["progress"]) == ("running", {"rows": 2, "expected": 4})
     name = "feedback-00000-of-00001.jsonl"
@@ -337,7 +342,7 @@ def test_a_twin_that_is_behind_does_not_lower_what_was_counted(client, cast, app
     with app.app_context():
         with write_session() as session:
             shard = session.scalars(select(DatasetShard)).one()
-        assert exports._progress(export["id"], shard.id, 1) is False
+        assert building._progress(export["id"], shard.id, 1) is False
         with write_session() as session:
             assert session.scalars(select(DatasetShard.rows_done)).one() == 4
             assert session.scalars(select(DatasetVersion.rows_done)).one() == 4

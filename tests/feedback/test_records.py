@@ -17,9 +17,9 @@ def _row(output, final, **members):
     return SimpleNamespace(**{
         "id": "i", "external_id": None, "slug": "q", "config_version": 3, "model": "m", "model_version": "1",
         "input": "{}", "output": output, "confidence": 0.25, "risk": "low", "verdict": "edit", "final_output": final,
-        "by": "people", "revision": 1, "resolved_at": NOON, "rule": None, "action": "review", "audit_sample": False,
-        "probability": 1.0,
-        "metadata_json": "{}", "created_at": NOON, **members,
+        "by": "people", "revision": 1, "resolved_at": NOON, "rule": None, "action": "review",
+        "audit_sample": False, "probability": 1.0,
+        "metadata_json": "{}", "created_at": NOON, "gold": False, **members,
     })  # fmt: skip
 
 

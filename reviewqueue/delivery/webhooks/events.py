@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
@@ -12,7 +13,7 @@ from sqlalchemy.orm import Session
 from reviewqueue.core.moments import iso
 from reviewqueue.core.strictjson import Raw, spliced
 from reviewqueue.intake.items import item_json
-from reviewqueue.models import Alert, DatasetShard, DatasetVersion, Item, Queue, Resolution
+from reviewqueue.models import Alert, DatasetVersion, Item, Queue, Resolution
 from reviewqueue.models.base import table
 from reviewqueue.resolution import feed
 
@@ -51,16 +52,13 @@ def _queued(session: Session, ref: str, slug: str) -> tuple[str | None, Mapping[
 
 def _ready(session: Session, ref: str, slug: str) -> tuple[str | None, Mapping[str, Any]] | None:
     export = session.execute(select(DatasetVersion).where(DatasetVersion.id == ref)).scalar_one_or_none()
-    if export is None:
+    if export is None or export.manifest is None:
         return None
-    shards = select(DatasetShard).where(DatasetShard.export_id == ref).order_by(DatasetShard.number)
-    files = [
-        {"name": shard.file, "bytes": shard.bytes, "rows": shard.rows_done, "sha256": shard.sha256}
-        for shard in session.scalars(shards)
-    ]
+    manifest = json.loads(export.manifest)
     shown = {
         "id": export.id, "number": export.number, "format": export.format, "filter": Raw(export.filter),
-        "rows": export.rows_done, "files": files, "as_of": iso(export.as_of), "finished_at": iso(export.finished_at),
+        "rows": export.rows_done, "files": manifest["files"], "digest": export.digest,
+        "changes": manifest.get("changes"), "as_of": iso(export.as_of), "finished_at": iso(export.finished_at),
     }  # fmt: skip
     return iso(export.finished_at), {"queue": slug, "export": shown}
 

@@ -40,9 +40,9 @@ class Coco:
         found = [{"id": number, "name": name, "supercategory": ""} for name, number in self._categories.items()]
         return f'{{"info":{{}},"licenses":[],"categories":{_compact(found)},"annotations":['.encode()
 
-    def take(self, row: Any, _: Sequence[Any], media: Sequence[Any]) -> bytes:
+    def take(self, row: Any, _: Sequence[Any], media: Sequence[Any], __: bytes) -> bytes:
         """The annotations of an item."""
-        view, picture = self._frame.views[row.config_version], None
+        view, picture = self._frame.view_of(row), None
         boxes = decided(view, json.loads(row.final_output))
         for place, one in enumerate(references_in(json.loads(row.input))):
             if picture is None and below(view, one.pointer):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from reviewqueue.core.strictjson import escape_pointer
+from reviewqueue.core.strictjson import as_written, escape_pointer, spliced
 from reviewqueue.media.kinds import SUFFIXES
 
 
@@ -21,6 +21,8 @@ class View(Protocol):
     def output(self) -> str | None: ...
     @property
     def unit(self) -> str: ...
+    @property
+    def candidates(self) -> str | None: ...
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,12 @@ class Frame:
     labels: Sequence[str] = ()
     """Of all versions, the oldest first, so that every shard numbers them alike."""
     shard: int = 0
+    version: int | None = None
+    """Of the configuration as which all outputs are exported; None: each as the version that routed its item."""
+
+    def view_of(self, row: Any) -> View:
+        """The view that reads an item's output."""
+        return self.views[row.config_version if self.version is None else self.version]
 
 
 def decided(view: View, output: Any) -> Any:
@@ -39,6 +47,16 @@ def decided(view: View, output: Any) -> Any:
     if view.output is None:
         return output
     return output.get(view.output) if isinstance(output, dict) else None
+
+
+def text_of(view: View, given: Any) -> str:
+    """What the view reads of an input, as text."""
+    return as_text(given.get(view.input) if view.input is not None and isinstance(given, dict) else given)
+
+
+def as_text(value: Any) -> str:
+    """A text as it is, anything else as JSON."""
+    return value if isinstance(value, str) else spliced(as_written(value))
 
 
 def file_name(row: Any) -> str:

@@ -31,9 +31,9 @@ class LabelStudio:
     def begin(self) -> bytes:
         return b"["
 
-    def take(self, row: Any, decisions: Sequence[Any], media: Sequence[Any]) -> bytes:
+    def take(self, row: Any, decisions: Sequence[Any], media: Sequence[Any], _: bytes) -> bytes:
         """The task of an item."""
-        view, given = self._frame.views[row.config_version], json.loads(row.input)
+        view, given = self._frame.view_of(row), json.loads(row.input)
         picture = _picture(view, given, media)
         predicted = json.loads(row.output)
         task = {
@@ -118,5 +118,3 @@ def _text(_: View, value: Any, __: Any, ___: Any) -> Said:
 _SAID: Mapping[str, Callable[[View, Any, Any, Any], Said]] = {
     "image_boxes": _boxes, "spans": _spans, "choice": _choices, "multi_choice": _choices, "text": _text,
 }  # fmt: skip
-TYPES = frozenset(_SAID)
-"""Types of view that it can say."""
