@@ -30,6 +30,7 @@ TOPICS = {
     "bulk.run": Topic("reviewqueue.review.jobs.run_bulk", long=True),
     "export.plan": Topic("reviewqueue.feedback.jobs.plan", long=True),
     "export.shard": Topic("reviewqueue.feedback.jobs.write_shard", long=True),
+    "audit.checkpoint": Topic("reviewqueue.audit.jobs.post_checkpoint", long=True),
 }
 """What the outbox's topics do, by dotted name: operations append rows and know of no job."""
 
@@ -41,6 +42,7 @@ COMMANDS = {
     "submit": "reviewqueue.adapters.commands.submit",
     "export": "reviewqueue.feedback.commands.export",
     "gold": "reviewqueue.review.commands.gold",
+    "audit": "reviewqueue.audit.commands.audit",
 }
 """Commands that live with their feature, imported when they are called."""
 
@@ -266,6 +268,7 @@ def relay(data_dir: Path) -> None:
 def duties() -> Any:
     """What is due by time. Passed to the relay, so that `core` imports no feature."""
     from reviewqueue.accounts import sessions, throttle
+    from reviewqueue.audit import sealing
     from reviewqueue.core.relay import Duty
     from reviewqueue.delivery.webhooks import deliveries
     from reviewqueue.feedback import exports
@@ -299,6 +302,8 @@ def duties() -> Any:
         ),
         Duty("forget ended sessions", sessions.sweep, 600, due=sessions.ENDED),
         Duty("forget old failed logins", throttle.sweep, 600, due=throttle.OLD),
+        Duty("seal the audit log", sealing.seal, 1, due=sealing.WAITING, batch=sealing.BATCH),
+        Duty("sign the audit log", sealing.checkpoint, sealing.CHECKPOINT_SECONDS, due=sealing.UNSIGNED),
         Duty("delete what exports left", exports.sweep, 600, writes=False),
     )
 

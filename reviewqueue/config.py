@@ -77,6 +77,8 @@ class Settings:
     `smtp+starttls://user:password@host:587`, or `smtp://host:25`. Default: none is sent."""
     mail_from: str = ""
     """`REVIEWQUEUE_MAIL_FROM`: the sender of e-mail. Required with a server."""
+    checkpoint_url: str = ""
+    """`REVIEWQUEUE_CHECKPOINT_URL`: where each signed checkpoint of the audit log is sent. Default: nowhere."""
 
     @property
     def is_sqlite(self) -> bool:
@@ -134,6 +136,7 @@ def load(
         public_url=_public_url(env),
         smtp_url=_smtp_url(env),
         mail_from=env.get("REVIEWQUEUE_MAIL_FROM", ""),
+        checkpoint_url=_checkpoint_url(env),
     )
 
 
@@ -141,6 +144,13 @@ def _public_url(env: Mapping[str, str]) -> str:
     url = env.get("REVIEWQUEUE_PUBLIC_URL", "").rstrip("/")
     if url and not url.startswith(("http://", "https://")):
         raise BadSetting("REVIEWQUEUE_PUBLIC_URL must start with https:// or http://.")
+    return url
+
+
+def _checkpoint_url(env: Mapping[str, str]) -> str:
+    url = env.get("REVIEWQUEUE_CHECKPOINT_URL", "")
+    if url and not url.startswith(("http://", "https://")):
+        raise BadSetting("REVIEWQUEUE_CHECKPOINT_URL must start with https:// or http://.")
     return url
 
 

@@ -44,6 +44,10 @@ class Action(StrEnum):
     """How people meet gold, and how they agree."""
     READ_HISTORY = "history.read"
     """The audit events of an item, with the names of those who acted."""
+    READ_AUDIT = "audit.read"
+    """The whole audit log, with what proves it."""
+    ERASE = "content.erase"
+    """Remove for good what items said."""
     EXPORT = "exports.create"
     MANAGE_MEMBERS = "members.manage"
     MANAGE_PEOPLE = "people.manage"
@@ -74,6 +78,7 @@ SITE: Mapping[SiteRole, frozenset[Action]] = {
             Action.SEE_QUEUE,
             Action.READ_CONFIGURATION,
             Action.READ_HISTORY,
+            Action.READ_AUDIT,
             Action.READ_QUALITY,
             Action.SEE_WORKLOAD,
             Action.READ_PEOPLE,

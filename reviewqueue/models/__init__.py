@@ -3,7 +3,7 @@
 `states.py` declares every state with its meaning; each other file holds one family of tables.
 """
 
-from reviewqueue.models.audit import AuditContent, AuditEvent, AuditSeal
+from reviewqueue.models.audit import AuditCheckpoint, AuditContent, AuditEvent, AuditSeal, AuditWaiting
 from reviewqueue.models.background import OutboxRow, RelayLease
 from reviewqueue.models.base import Base, UtcDateTime
 from reviewqueue.models.datasets import DatasetShard, DatasetVersion
@@ -19,9 +19,11 @@ from reviewqueue.models.tasks import Decision, Draft, PendingRelease, Resolution
 from reviewqueue.models.webhooks import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 
 __all__ = [
+    "AuditCheckpoint",
     "AuditContent",
     "AuditEvent",
     "AuditSeal",
+    "AuditWaiting",
     "Base",
     "Brake",
     "Bulk",
