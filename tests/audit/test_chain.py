@@ -166,9 +166,7 @@ def test_a_thousand_clean_logs_raise_no_alarm() -> None:
 
 
 def test_content_that_goes_without_a_word_is_a_fault() -> None:
-    log = next(
-        log for seed in range(99) if any((log := Log(random.Random(seed), 9)).rows[at]["content"] for at in range(9))
-    )
+    log = Log(random.Random(0), 20)
     next(row for row in log.rows if row["content"])["content"] = None
     assert log.faults() == {"content"}
 
