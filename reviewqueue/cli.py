@@ -43,6 +43,7 @@ COMMANDS = {
     "export": "reviewqueue.feedback.commands.export",
     "gold": "reviewqueue.review.commands.gold",
     "audit": "reviewqueue.audit.commands.audit",
+    "erase": "reviewqueue.audit.commands.erase",
 }
 """Commands that live with their feature, imported when they are called."""
 

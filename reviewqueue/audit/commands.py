@@ -1,4 +1,4 @@
-"""The command `audit`."""
+"""The commands `audit` and `erase`."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from pathlib import Path
 
 import click
 
-from reviewqueue.audit import chain, verifying
+from reviewqueue.audit import chain, erasing, verifying
 from reviewqueue.core.access import operator
+from reviewqueue.core.db import read_session, write_session
 from reviewqueue.core.ids import known_id
-from reviewqueue.errors import Conflict
+from reviewqueue.errors import Conflict, Invalid
 
 
 @click.group()
@@ -65,3 +66,30 @@ def proof(event: str) -> None:
     with verifying.snapshot() as session:
         lines = verifying.proof(session=session, actor=operator(), event_id=known_id(event))
     click.echo("".join(lines), nl=False)
+
+
+@click.command()
+@click.option("--item", "item_id", help="The id of an item.")
+@click.option("--subject", help="Everything about somebody, by the name that items give them in `subject`.")
+@click.option("--reason", required=True, help="Why; kept in the audit log.")
+@click.option("--dry-run", is_flag=True, help="Only say how many items it would erase.")
+def erase(item_id: str | None, subject: str | None, reason: str, dry_run: bool) -> None:
+    """Erase what an item, or all items about somebody, said: it cannot be brought back.
+
+    What happened stays in the audit log, without what was said, and the log stays whole.
+    """
+    if (item_id is None) == (subject is None):
+        raise Invalid("Name an item with --item, or somebody with --subject.")
+    if dry_run:
+        with read_session() as session:
+            count = erasing.count(session=session, actor=operator(), item_id=item_id, subject=subject)
+        click.echo(f"{count} items would be erased.")
+        return
+    total = 0
+    while True:
+        with write_session() as session:
+            done = erasing.erase(session=session, actor=operator(), item_id=item_id, subject=subject, reason=reason)
+        total += done.items
+        if not done.more:
+            break
+    click.echo(f"{total} items erased.")
