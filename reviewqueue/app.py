@@ -66,6 +66,7 @@ def _add_blueprints(app: Flask) -> None:
     from reviewqueue.accounts import events_web
     from reviewqueue.accounts import web as accounts_web
     from reviewqueue.adapters import api as adapters_api
+    from reviewqueue.audit import web as audit_web
     from reviewqueue.core import background_web, health
     from reviewqueue.delivery import api as delivery_api
     from reviewqueue.delivery.webhooks import api as webhooks_api
@@ -90,6 +91,7 @@ def _add_blueprints(app: Flask) -> None:
         background_web.blueprint,
         accounts_web.blueprint,
         events_web.blueprint,
+        audit_web.blueprint,
         health.blueprint,
         review_web.blueprint,
         grid_web.blueprint,

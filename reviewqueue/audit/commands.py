@@ -12,7 +12,7 @@ import click
 
 from reviewqueue.audit import chain, erasing, verifying
 from reviewqueue.core.access import operator
-from reviewqueue.core.db import read_session, write_session
+from reviewqueue.core.db import read_session
 from reviewqueue.core.ids import known_id
 from reviewqueue.errors import Conflict, Invalid
 
@@ -85,11 +85,5 @@ def erase(item_id: str | None, subject: str | None, reason: str, dry_run: bool) 
             count = erasing.count(session=session, actor=operator(), item_id=item_id, subject=subject)
         click.echo(f"{count} items would be erased.")
         return
-    total = 0
-    while True:
-        with write_session() as session:
-            done = erasing.erase(session=session, actor=operator(), item_id=item_id, subject=subject, reason=reason)
-        total += done.items
-        if not done.more:
-            break
+    total = erasing.erase_all(actor=operator(), item_id=item_id, subject=subject, reason=reason)
     click.echo(f"{total} items erased.")

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session, aliased
 from reviewqueue.audit import chain
 from reviewqueue.core import trail
 from reviewqueue.core.access import Action, Actor, require
-from reviewqueue.core.db import clock, on_postgresql
+from reviewqueue.core.db import clock, on_postgresql, write_session
 from reviewqueue.core.ids import known_id, new_id
 from reviewqueue.core.strictjson import dumps
 from reviewqueue.errors import Invalid, NotFound
@@ -77,7 +77,7 @@ def erase(
     """
     require(actor, Action.ERASE)
     if not reason.strip() or len(reason) > LONGEST_REASON:
-        raise Invalid(f"Say why, in 1 to {LONGEST_REASON} characters: it stays in the log.", code="reason_required")
+        raise Invalid(f"Say why, in 1 to {LONGEST_REASON} characters: it stays in the log.")
     # Indexes: the primary key, ix_item_subject_id.
     query = select(_item.id, _item.queue_id, _item.state, _item.created_at).where(_which(item_id, subject))
     query = query.order_by(_item.id).limit(BATCH)
@@ -108,6 +108,17 @@ def erase(
     gone = or_(_content.event_id.in_(of_items), _content.event_id.in_(told))
     session.execute(delete(table(AuditContent)).where(gone))
     return Erased(len(rows), len(rows) == BATCH)
+
+
+def erase_all(*, actor: Actor, reason: str, item_id: str | None = None, subject: str | None = None) -> int:
+    """`erase` until nothing is left, in as many transactions as that takes; returns how many items. For edges."""
+    total = 0
+    while True:
+        with write_session() as session:
+            done = erase(session=session, actor=actor, reason=reason, item_id=item_id, subject=subject)
+        total += done.items
+        if not done.more:
+            return total
 
 
 def _opt_outs_told(session: Session, subject: str) -> list[str]:

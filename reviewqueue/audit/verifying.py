@@ -186,7 +186,7 @@ def proof(*, session: Session, actor: Actor, event_id: str) -> list[str]:
 
 def _uncovered() -> Conflict:
     seconds = sealing.CHECKPOINT_SECONDS
-    return Conflict(f"No checkpoint covers this event yet: there is one every {seconds} seconds.", code="not_sealed")
+    return Conflict(f"No checkpoint covers this event yet: there is one every {seconds} seconds.")
 
 
 def _link_line(row: Any) -> str:

@@ -14,6 +14,7 @@ ADMIN_PAGES = (
     ("tokens", "Tokens", "/admin/tokens", Action.READ_TOKENS),
     ("queues", "Queues", "/admin/queues", Action.READ_CONFIGURATION),
     ("imports", "Imports", "/admin/imports", Action.CONFIGURE_QUEUES),
+    ("audit", "Audit log", "/admin/audit", Action.READ_AUDIT),
     ("background", "Background", "/admin/background", Action.SEE_BACKGROUND),
 )
 
