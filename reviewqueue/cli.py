@@ -269,7 +269,7 @@ def relay(data_dir: Path) -> None:
 def duties() -> Any:
     """What is due by time. Passed to the relay, so that `core` imports no feature."""
     from reviewqueue.accounts import sessions, throttle
-    from reviewqueue.audit import sealing
+    from reviewqueue.audit import erasing, sealing
     from reviewqueue.core.relay import Duty
     from reviewqueue.delivery.webhooks import deliveries
     from reviewqueue.feedback import exports
@@ -305,6 +305,7 @@ def duties() -> Any:
         Duty("forget old failed logins", throttle.sweep, 600, due=throttle.OLD),
         Duty("seal the audit log", sealing.seal, 1, due=sealing.WAITING, batch=sealing.BATCH),
         Duty("sign the audit log", sealing.checkpoint, sealing.CHECKPOINT_SECONDS, due=sealing.UNSIGNED),
+        Duty("erase what queues keep no longer", erasing.retain, 60, writes=False, batch=erasing.BATCH),
         Duty("delete what exports left", exports.sweep, 600, writes=False),
     )
 

@@ -37,6 +37,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_audit_checkpoint_size", "audit_checkpoint", ["size"])
     op.add_column("item", sa.Column("erased_at", MOMENT, nullable=True))
+    op.add_column("queue", sa.Column("erased_upto", UUID, nullable=True))
     op.execute(
         "INSERT INTO audit_waiting (event_id) SELECT id FROM audit_event e "
         "WHERE NOT EXISTS (SELECT 1 FROM audit_seal s WHERE s.event_id = e.id)"
@@ -116,6 +117,7 @@ def downgrade() -> None:
     if not on_sqlite:
         op.execute("DROP FUNCTION audit_event_waits()")
         op.execute("DROP FUNCTION refuse_unsaid()")
+    op.drop_column("queue", "erased_upto")
     op.drop_column("item", "erased_at")
     op.drop_table("audit_checkpoint")
     op.drop_table("audit_waiting")

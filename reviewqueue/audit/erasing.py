@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import and_, delete, func, or_, select, update
+from sqlalchemy import Select, and_, delete, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from reviewqueue.audit import chain
 from reviewqueue.core import trail
-from reviewqueue.core.access import Action, Actor, require
-from reviewqueue.core.db import clock, on_postgresql, write_session
-from reviewqueue.core.ids import known_id, new_id
+from reviewqueue.core.access import SYSTEM, Action, Actor, require
+from reviewqueue.core.db import clock, database_now, on_postgresql, write_session
+from reviewqueue.core.ids import first_id_at, known_id, new_id
 from reviewqueue.core.strictjson import dumps
 from reviewqueue.errors import Invalid, NotFound
 from reviewqueue.media.uploads import UNUSED_SECONDS
@@ -32,12 +33,14 @@ from reviewqueue.models import (
     Media,
     Notice,
     PendingRelease,
+    Queue,
     Resolution,
     Skip,
     Task,
 )
 from reviewqueue.models.base import table
 from reviewqueue.models.states import ENDED, ItemState, MediaState, ResolvedBy
+from reviewqueue.queues.catalog import configuration
 from reviewqueue.resolution import endings
 
 BATCH = 50
@@ -87,9 +90,15 @@ def erase(
     told = _opt_outs_told(session, subject) if subject is not None else []
     if not rows and not told:
         return Erased(0, False)
+    _erase(session, actor, rows, told, reason.strip())
+    return Erased(len(rows), len(rows) == BATCH)
+
+
+def _erase(session: Session, actor: Actor, rows: Sequence[Any], told: Sequence[str], reason: str) -> None:
+    """These items, which are locked, and the content of those events."""
     erasure = new_id()
     trail.record(
-        session, actor, "erasure.made", subject=erasure, facts={"items": len(rows)}, content={"reason": reason.strip()}
+        session, actor, "erasure.made", subject=erasure, facts={"items": len(rows)}, content={"reason": reason}
     )
     for event_id in told:
         trail.record(session, actor, chain.CONTENT_ERASED, subject=event_id, facts={"erasure": erasure})
@@ -107,7 +116,6 @@ def erase(
     of_items = select(_event.id).where(_event.item_id.in_(ids))
     gone = or_(_content.event_id.in_(of_items), _content.event_id.in_(told))
     session.execute(delete(table(AuditContent)).where(gone))
-    return Erased(len(rows), len(rows) == BATCH)
 
 
 def erase_all(*, actor: Actor, reason: str, item_id: str | None = None, subject: str | None = None) -> int:
@@ -119,6 +127,42 @@ def erase_all(*, actor: Actor, reason: str, item_id: str | None = None, subject:
         total += done.items
         if not done.more:
             return total
+
+
+def retain(*, session: Session) -> int:
+    """Erase the items of queues with `retention` whose days are over; returns how many. A duty of the leading relay
+    that opens transactions of its own, and only where there is something to do."""
+    total = 0
+    now = database_now(session)
+    for queue in session.execute(select(Queue.id, Queue.version, Queue.erased_upto)).all():
+        kept = configuration(session, queue.id, queue.version).config.retention
+        if kept is None:
+            continue
+        end = first_id_at((now - timedelta(days=kept.days)).timestamp())
+        if session.execute(_old(queue.id, queue.erased_upto, end).limit(1)).first() is not None:
+            total += _retain(queue.id, end, kept.days)
+    return total
+
+
+def _old(queue_id: str, upto: str | None, end: str) -> Select[Any]:
+    # Index ix_item_queue_id_id.
+    query = select(_item.id, _item.queue_id, _item.state, _item.created_at, _item.erased_at)
+    query = query.where(_item.queue_id == queue_id, _item.id < end).order_by(_item.id)
+    return query if upto is None else query.where(_item.id > upto)
+
+
+def _retain(queue_id: str, end: str, days: int) -> int:
+    """A round of the relay is not to take long: the next duty goes on."""
+    with write_session() as session:
+        upto = session.scalar(select(Queue.erased_upto).where(Queue.id == queue_id))
+        query = _old(queue_id, upto, end).limit(BATCH)
+        rows = session.execute(query.with_for_update() if on_postgresql(session) else query).all()
+        left = [row for row in rows if row.erased_at is None]
+        if left:
+            _erase(session, SYSTEM, left, [], f"The queue keeps what items said for {days} days.")
+        if rows:
+            session.execute(update(table(Queue)).where(Queue.id == queue_id).values(erased_upto=rows[-1].id))
+    return len(rows)
 
 
 def _opt_outs_told(session: Session, subject: str) -> list[str]:

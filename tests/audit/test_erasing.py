@@ -6,15 +6,18 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from sqlalchemy import inspect, select, text
+from sqlalchemy import func, insert, inspect, select, text
 
 from reviewqueue.audit import commands, erasing
 from reviewqueue.core.db import db, read_session, write_session
+from reviewqueue.core.ids import id_at
 from reviewqueue.errors import Forbidden, Invalid, NotFound
 from reviewqueue.models import Item, Task
+from reviewqueue.models.base import table
 from reviewqueue.models.states import ItemState, TaskState
+from reviewqueue.queues.applying import apply
 from tests.desk_steps import act, claim, decide, submit
-from tests.fixtures.people import OPERATOR, Cast
+from tests.fixtures.people import INTENTS, OPERATOR, Cast
 
 SECRET = "Wilhelmine"
 """In everything that is said of the item."""
@@ -96,3 +99,25 @@ def test_erasing_is_for_administrators_and_wants_a_reason(app: Any, client: Any,
         assert erasing.erase(session=session, actor=OPERATOR, item_id=item_id, reason="x").items == 1
     with app.app_context(), write_session() as session:
         assert erasing.erase(session=session, actor=OPERATOR, item_id=item_id, reason="x").items == 0
+
+
+def test_a_queue_erases_what_it_keeps_no_longer(app: Any, client: Any, cast: Cast, keeper: Any) -> None:
+    fresh = submit(client, cast)["id"]
+    with write_session() as session:
+        old = [id_at(1.0 + number, "old") for number in range(erasing.BATCH + 2)]
+        columns = dict(session.execute(select(table(Item)).where(table(Item).c.id == fresh)).mappings().one())
+        session.execute(insert(table(Item)), [{**columns, "id": item_id} for item_id in old])
+
+    def duty() -> int:
+        with read_session() as session:
+            return erasing.retain(session=session)
+
+    assert duty() == 0, "the queue says nothing of it"
+    with write_session() as session:
+        apply(session=session, actor=OPERATOR, document={**INTENTS, "retention": {"days": 30}})
+    assert [duty(), duty(), duty()] == [erasing.BATCH, 2, 0]
+    with read_session() as session:
+        assert session.get_one(Item, fresh).erased_at is None
+        assert session.scalar(select(func.count()).select_from(Item).where(Item.erased_at.is_(None))) == 1
+    keeper.seal()
+    assert keeper.faults() == set()
