@@ -82,6 +82,7 @@ def test_nothing_that_items_about_somebody_said_is_left_and_the_log_verifies(
     client.post("/login", data={"email": cast.bob.email, "password": cast.bob.password})
     for path in (f"/items/{one}", f"/items/{two}", "/queues/intents/items", "/decisions"):
         assert client.get(path).status_code == 200, path
+    assert "content erased" in client.get(f"/items/{one}").text
     answer = act(client, cast.carol, f"{two}.1", "decision", verdict="approve")
     assert answer.status_code in {404, 409}
 
