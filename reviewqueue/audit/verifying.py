@@ -82,9 +82,10 @@ def in_file() -> list[dict[str, Any]]:
     return chain.checkpoints_in(path.read_text(encoding="utf-8")) if path.exists() else []
 
 
-def unsealed(session: Session) -> list[Any]:
-    """Events that wait for their seal."""
-    return list(session.execute(sealing.EVENTS.where(_event.id.in_(select(_waiting.event_id)))).all())
+def unsealed_erasures(session: Session) -> list[Any]:
+    """Events that say that content is gone, and wait for their seal."""
+    about = _event.action.in_((chain.ITEM_ERASED, chain.CONTENT_ERASED))
+    return list(session.execute(sealing.EVENTS.where(_event.id.in_(select(_waiting.event_id)), about)).all())
 
 
 def verify(
@@ -102,13 +103,13 @@ def verify(
             checker.add(row.sequence, row.hash, event_of(row), content_of(row))
             if row.sequence % PAGE == 0:
                 progress(row.sequence)
-        waiting = unsealed(session)
-        for row in waiting:
+        waiting = waiting_count(session)
+        for row in unsealed_erasures(session):
             checker.note(sealing.as_hashed(row))
         for event_id in _forgotten(session):
             checker.fault("unsealed", None, f"Event {event_id} is not sealed and does not wait for it.")
         checker.end()
-    return checker, len(waiting)
+    return checker, waiting
 
 
 def _forgotten(session: Session) -> list[str]:
@@ -134,7 +135,7 @@ def exported(*, actor: Actor) -> Iterator[str]:
             yield _event_line(row)
         for checkpoint in checkpoints:
             yield _line(kind="checkpoint", checkpoint=checkpoint)
-        for row in unsealed(session):
+        for row in unsealed_erasures(session):
             yield _line(kind="waiting", event=sealing.as_hashed(row))
 
 
