@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from reviewqueue.audit import commands, erasing
 from reviewqueue.core.db import db, read_session, write_session
 from reviewqueue.core.ids import id_at
 from reviewqueue.errors import Forbidden, Invalid, NotFound
+from reviewqueue.feedback.commands import export
 from reviewqueue.models import Item, Task
 from reviewqueue.models.base import table
 from reviewqueue.models.states import ItemState, TaskState
@@ -122,3 +124,16 @@ def test_a_queue_erases_what_it_keeps_no_longer(app: Any, client: Any, cast: Cas
         assert session.scalar(select(func.count()).select_from(Item).where(Item.erased_at.is_(None))) == 1
     keeper.seal()
     assert keeper.faults() == set()
+
+
+def test_no_export_made_later_holds_an_erased_item(client: Any, cast: Cast, keeper: Any, tmp_path: Path) -> None:
+    gone, kept = submit(client, cast)["id"], submit(client, cast)["id"]
+    for _ in (gone, kept):
+        decide(client, cast.alice, verdict="override", output={"label": "refund"})
+    with write_session() as session:
+        erasing.erase(session=session, actor=OPERATOR, item_id=gone, reason="x")
+    answer = CliRunner().invoke(export, ["intents", "--out", str(tmp_path / "out")], catch_exceptions=False)
+    assert answer.exit_code == 0
+    records = "".join(path.read_text() for path in (tmp_path / "out").glob("*.jsonl"))
+    assert kept in records
+    assert gone not in records
