@@ -70,6 +70,7 @@ def _add_blueprints(app: Flask) -> None:
     from reviewqueue.accounts import events_web
     from reviewqueue.accounts import web as accounts_web
     from reviewqueue.adapters import api as adapters_api
+    from reviewqueue.audit import web as audit_web
     from reviewqueue.core import background_web, health
     from reviewqueue.delivery import api as delivery_api
     from reviewqueue.delivery.webhooks import api as webhooks_api
@@ -97,6 +98,7 @@ def _add_blueprints(app: Flask) -> None:
         background_web.blueprint,
         accounts_web.blueprint,
         events_web.blueprint,
+        audit_web.blueprint,
         health.blueprint,
         metrics_web.blueprint,
         alerts_web.blueprint,

@@ -30,6 +30,7 @@ TOPICS = {
     "bulk.run": Topic("reviewqueue.review.jobs.run_bulk", long=True),
     "export.plan": Topic("reviewqueue.feedback.jobs.plan", long=True),
     "export.shard": Topic("reviewqueue.feedback.jobs.write_shard", long=True),
+    "audit.checkpoint": Topic("reviewqueue.audit.jobs.post_checkpoint", long=True),
 }
 """What the outbox's topics do, by dotted name: operations append rows and know of no job."""
 
@@ -42,6 +43,8 @@ COMMANDS = {
     "export": "reviewqueue.feedback.commands.export",
     "gold": "reviewqueue.review.commands.gold",
     "report": "reviewqueue.insights.commands.report",
+    "audit": "reviewqueue.audit.commands.audit",
+    "erase": "reviewqueue.audit.commands.erase",
 }
 """Commands that live with their feature, imported when they are called."""
 
@@ -282,6 +285,7 @@ def relay(data_dir: Path) -> None:
 def duties() -> Any:
     """What is due by time. Passed to the relay, so that `core` imports no feature."""
     from reviewqueue.accounts import sessions, throttle
+    from reviewqueue.audit import erasing, sealing
     from reviewqueue.core import idempotency
     from reviewqueue.core.relay import Duty
     from reviewqueue.delivery.webhooks import deliveries
@@ -325,6 +329,9 @@ def duties() -> Any:
         Duty("look at alerts", alerts.look, 5, due=alerts.ASKED, writes=False, batch=alerts.AT_ONCE),
         Duty("ask for scheduled exports", schedules.run_due, 5, due=schedules.DUE, batch=schedules.BATCH),
         Duty("delete what exports left", building.sweep, 600, writes=False),
+        Duty("seal the audit log", sealing.seal, 1, due=sealing.WAITING, batch=sealing.BATCH),
+        Duty("sign the audit log", sealing.checkpoint, sealing.CHECKPOINT_SECONDS, due=sealing.UNSIGNED),
+        Duty("erase what queues keep no longer", erasing.retain, 60, writes=False, batch=erasing.BATCH),
     )
 
 

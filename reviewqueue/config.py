@@ -86,6 +86,8 @@ class Settings:
     exports_url: str = ""
     """`REVIEWQUEUE_EXPORTS_URL`: where the files of exports live, as in `s3://bucket/folder` (the extra s3;
     credentials from the AWS environment). Default: `exports` below the data directory."""
+    checkpoint_url: str = ""
+    """`REVIEWQUEUE_CHECKPOINT_URL`: where each signed checkpoint of the audit log is sent. Default: nowhere."""
 
     @property
     def is_sqlite(self) -> bool:
@@ -146,6 +148,7 @@ def load(
         traces=_flag(env, "REVIEWQUEUE_TRACES", default=False),
         log_format=_log_format(env),
         exports_url=_exports_url(env),
+        checkpoint_url=_checkpoint_url(env),
     )
 
 
@@ -160,6 +163,13 @@ def _public_url(env: Mapping[str, str]) -> str:
     url = env.get("REVIEWQUEUE_PUBLIC_URL", "").rstrip("/")
     if url and not url.startswith(("http://", "https://")):
         raise BadSetting("REVIEWQUEUE_PUBLIC_URL must start with https:// or http://.")
+    return url
+
+
+def _checkpoint_url(env: Mapping[str, str]) -> str:
+    url = env.get("REVIEWQUEUE_CHECKPOINT_URL", "")
+    if url and not url.startswith(("http://", "https://")):
+        raise BadSetting("REVIEWQUEUE_CHECKPOINT_URL must start with https:// or http://.")
     return url
 
 

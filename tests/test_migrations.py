@@ -155,9 +155,15 @@ def test_the_audit_log_refuses_to_be_emptied(sealed: Flask) -> None:
         session.execute(text("TRUNCATE audit_event CASCADE"))
 
 
-def test_the_content_of_an_event_can_be_erased(sealed: Flask) -> None:
+def test_the_content_of_an_event_goes_only_where_another_event_says_so(sealed: Flask) -> None:
     with sealed.app_context():
+        for statement in ("DELETE FROM audit_content", "UPDATE audit_content SET payload = '{}'"):
+            with pytest.raises(DBAPIError, match="append-only"), write_session() as session:
+                session.execute(text(statement))
         with write_session() as session:
+            event = session.scalars(select(models.AuditEvent.id)).one()
+            trail.record(session, SYSTEM, "content.erased", subject=event)
             session.execute(text("DELETE FROM audit_content"))
         with write_session() as session:
-            assert session.scalar(select(models.AuditEvent.content_sha256)) is not None
+            assert session.scalar(select(models.AuditContent.event_id)) is None
+            assert session.get_one(models.AuditEvent, event).content_sha256 is not None

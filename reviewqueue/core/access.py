@@ -50,6 +50,10 @@ class Action(StrEnum):
     """What the reviews say about models, routing and cost; nobody's own figures."""
     READ_HISTORY = "history.read"
     """The audit events of an item, with the names of those who acted."""
+    READ_AUDIT = "audit.read"
+    """The whole audit log, with what proves it."""
+    ERASE = "content.erase"
+    """Remove for good what items said."""
     EXPORT = "exports.create"
     MANAGE_MEMBERS = "members.manage"
     MANAGE_PEOPLE = "people.manage"
@@ -84,6 +88,7 @@ SITE: Mapping[SiteRole, frozenset[Action]] = {
             Action.SEE_QUEUE,
             Action.READ_CONFIGURATION,
             Action.READ_HISTORY,
+            Action.READ_AUDIT,
             Action.READ_QUALITY,
             Action.READ_INSIGHTS,
             Action.SEE_WORKLOAD,

@@ -50,6 +50,8 @@ def conditions(export: Any) -> list[Any]:
     """
     wanted = json.loads(export.filter)
     found = [_item.queue_id == export.queue_id, _resolution.created_at <= export.as_of, learnable(export.as_of)]
+    # There is nothing left of it.
+    found.append(_item.erased_at.is_(None))
     if wanted.get("by"):
         found.append(_resolution.by.in_(wanted["by"]))
     else:

@@ -4,7 +4,7 @@
 """
 
 from reviewqueue.models.alerts import Alert
-from reviewqueue.models.audit import AuditContent, AuditEvent, AuditSeal
+from reviewqueue.models.audit import AuditCheckpoint, AuditContent, AuditEvent, AuditSeal, AuditWaiting
 from reviewqueue.models.background import OutboxRow, RelayLease
 from reviewqueue.models.base import Base, UtcDateTime
 from reviewqueue.models.datasets import DatasetDuplicate, DatasetSchedule, DatasetShard, DatasetVersion, TrainedModel
@@ -22,9 +22,11 @@ from reviewqueue.models.webhooks import WebhookAttempt, WebhookDelivery, Webhook
 
 __all__ = [
     "Alert",
+    "AuditCheckpoint",
     "AuditContent",
     "AuditEvent",
     "AuditSeal",
+    "AuditWaiting",
     "Base",
     "Brake",
     "Bulk",

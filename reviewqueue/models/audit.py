@@ -1,4 +1,4 @@
-"""The audit log: immutable events, their erasable content, and the seals that will chain them."""
+"""The audit log: immutable events, their erasable content, and the seals that chain them."""
 
 from __future__ import annotations
 
@@ -69,3 +69,24 @@ class AuditSeal(Base):
     sequence: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
     event_id: Mapped[Ref] = mapped_column(ForeignKey("audit_event.id"), unique=True)
     hash: Mapped[str] = mapped_column(Text)
+
+
+class AuditWaiting(Base):
+    """An event that has no seal yet. A trigger inserts it with the event; the sealer takes it away with the seal."""
+
+    __tablename__ = "audit_waiting"
+
+    event_id: Mapped[Ref] = mapped_column(primary_key=True)
+
+
+class AuditCheckpoint(Base):
+    """A signed statement of how the log stood. Triggers refuse UPDATE and DELETE."""
+
+    __tablename__ = "audit_checkpoint"
+
+    id: Mapped[Id]
+    size: Mapped[int] = mapped_column(BigInteger, index=True)
+    """How many events were sealed."""
+    at: Mapped[Moment]
+    document: Mapped[Json]
+    """As it went out."""

@@ -68,6 +68,8 @@ class Item(Base):
     created_at: Mapped[Moment]
     due_at: Mapped[Moment]
     expires_at: Mapped[Moment | None]
+    erased_at: Mapped[Moment | None]
+    """Since then nothing is left of what it said; in no export made later."""
 
     __table_args__ = (
         UniqueConstraint("queue_id", "external_id"),

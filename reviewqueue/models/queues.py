@@ -21,6 +21,8 @@ class Queue(Base):
     intake: Mapped[Intake] = mapped_column(enumerated(Intake, "intake"))
     created_at: Mapped[Moment]
     archived_at: Mapped[Moment | None]
+    erased_upto: Mapped[Ref | None]
+    """Retention has erased the items up to this id."""
 
 
 class QueueVersion(Base):

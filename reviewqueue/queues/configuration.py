@@ -118,6 +118,11 @@ class Timeout(Shape):
     action: Literal["approve", "reject", "expire"]
 
 
+class Retention(Shape):
+    days: Annotated[int, pydantic.Field(ge=1, le=36_500)]
+    """After an item came."""
+
+
 class MaxWaiting(Shape):
     """What becomes of items for people when so many tasks wait that nobody would get to them."""
 
@@ -243,6 +248,8 @@ class QueueConfig(Shape):
     undo_seconds: Annotated[int, pydantic.Field(ge=0, le=600)] = 10
     """Grace of decisions made in the desk; those made over the API have none."""
     timeout: Timeout | None = None
+    retention: Retention | None = None
+    """When what an item said is erased; left out: never."""
     max_waiting: MaxWaiting | None = None
     duplicates: Duplicates | None = None
     send_to: tuple[Slug, ...] = pydantic.Field(default=(), strict=False, max_length=50)

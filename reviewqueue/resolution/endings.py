@@ -102,12 +102,17 @@ def resolve(
         facts={"by": by, "verdict": verdict, "revision": revision, "state": state},
     )
     if has_siblings:
-        for task in session.execute(_CANCEL_TASKS, {"of_item": item_id}).all():
-            trail.record(
-                session, actor, "task.cancelled", queue_id=queue_id, item_id=item_id, subject=task.id,
-                facts={"fence": task.fence},
-            )  # fmt: skip
+        cancel_tasks(session, actor, queue_id=queue_id, item_id=item_id)
     return row
+
+
+def cancel_tasks(session: Session, actor: Actor, *, queue_id: str, item_id: str) -> None:
+    """Nobody has anything to do on the item any more. The caller has locked it."""
+    for task in session.execute(_CANCEL_TASKS, {"of_item": item_id}).all():
+        trail.record(
+            session, actor, "task.cancelled", queue_id=queue_id, item_id=item_id, subject=task.id,
+            facts={"fence": task.fence},
+        )  # fmt: skip
 
 
 def append_resolution(session: Session, columns: dict[str, Any], now: datetime) -> Any:

@@ -32,6 +32,7 @@ from sqlalchemy import insert, select
 
 from reviewqueue.accounts import memberships, people, tokens
 from reviewqueue.accounts.sessions import open_sessions
+from reviewqueue.core import trail
 from reviewqueue.core.access import Scope, operator
 from reviewqueue.core.db import clock, read_session, write_session
 from reviewqueue.core.ids import new_id
@@ -108,6 +109,7 @@ BODIES: dict[str, Any] = {
     "POST /start/templates/<template>": {"title": "Bills", "name": "bills"},
     "POST /start/items": {"item": json.dumps(item(1))},
     "POST /start/token": {"name": "bot"},
+    "POST /admin/erasures": {"item": "", "subject": "customer-1", "reason": "Asked for it"},
     "POST /admin/queues/<slug>/intake": {"intake": "open"},
     "POST /admin/queues/<slug>/archive": {"archived": "0"},
 }
@@ -322,6 +324,11 @@ class Targets:
             )  # fmt: skip
             found: str = session.execute(made.returning(WebhookDelivery.id)).scalar_one()
         return found
+
+    def event_id(self) -> str:
+        """Of something that happened; no checkpoint covers it yet."""
+        with self.app.app_context(), write_session() as session:
+            return trail.record(session, OPERATOR, "test.happened")
 
     def loop_name(self) -> str:
         return self.item_id()

@@ -1,0 +1,1 @@
+"""Who did what, provably: seal, checkpoint, verify, export, erase, the auditor's pages."""
