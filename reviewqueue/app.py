@@ -63,7 +63,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
 
 
 def _add_blueprints(app: Flask) -> None:
-    from reviewqueue.accounts import events_web
+    from reviewqueue.accounts import events_web, second_factor_web
     from reviewqueue.accounts import web as accounts_web
     from reviewqueue.adapters import api as adapters_api
     from reviewqueue.core import background_web, health
@@ -90,6 +90,7 @@ def _add_blueprints(app: Flask) -> None:
         background_web.blueprint,
         accounts_web.blueprint,
         events_web.blueprint,
+        second_factor_web.blueprint,
         health.blueprint,
         review_web.blueprint,
         grid_web.blueprint,
@@ -167,7 +168,7 @@ def as_known(error: Exception) -> errors.Error:
     if isinstance(error, errors.Error):
         return error
     if isinstance(error, CSRFError):
-        if g.get("actor") is None and request.endpoint != "accounts.try_login":
+        if g.get("actor") is None and request.endpoint not in {"accounts.try_login", "second_factor.try_code"}:
             return errors.Unauthenticated(
                 "You have been signed out; nothing was changed. The page before this one still has what you typed."
             )

@@ -265,7 +265,7 @@ def relay(data_dir: Path) -> None:
 
 def duties() -> Any:
     """What is due by time. Passed to the relay, so that `core` imports no feature."""
-    from reviewqueue.accounts import sessions, throttle
+    from reviewqueue.accounts import logins, sessions, throttle
     from reviewqueue.core.relay import Duty
     from reviewqueue.delivery.webhooks import deliveries
     from reviewqueue.feedback import exports
@@ -298,6 +298,7 @@ def duties() -> Any:
             batch=bulk.CHUNK,
         ),
         Duty("forget ended sessions", sessions.sweep, 600, due=sessions.ENDED),
+        Duty("forget half-done logins", logins.sweep, 600, due=logins.LEFT),
         Duty("forget old failed logins", throttle.sweep, 600, due=throttle.OLD),
         Duty("delete what exports left", exports.sweep, 600, writes=False),
     )
