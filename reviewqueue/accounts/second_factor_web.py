@@ -78,7 +78,7 @@ def try_code() -> Any:
             user_agent=request.user_agent.string, hours=entering.hours(),
         )  # fmt: skip
     if session_id is None:
-        form.code.errors = [WRONG]
+        form.code.data, form.code.errors = "", [WRONG]
         return render_template("accounts/code.html", form=form), 422
     return entering.let_in(session_id, half.email, session.get(_NEXT))
 
