@@ -67,7 +67,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
 
 
 def _add_blueprints(app: Flask) -> None:
-    from reviewqueue.accounts import events_web
+    from reviewqueue.accounts import events_web, second_factor_web
     from reviewqueue.accounts import web as accounts_web
     from reviewqueue.adapters import api as adapters_api
     from reviewqueue.audit import web as audit_web
@@ -99,6 +99,7 @@ def _add_blueprints(app: Flask) -> None:
         accounts_web.blueprint,
         events_web.blueprint,
         audit_web.blueprint,
+        second_factor_web.blueprint,
         health.blueprint,
         metrics_web.blueprint,
         alerts_web.blueprint,
@@ -184,7 +185,7 @@ def as_known(error: Exception) -> errors.Error:
     if isinstance(error, errors.Error):
         return error
     if isinstance(error, CSRFError):
-        if g.get("actor") is None and request.endpoint != "accounts.try_login":
+        if g.get("actor") is None and request.endpoint not in {"accounts.try_login", "second_factor.try_code"}:
             return errors.Unauthenticated(
                 "You have been signed out; nothing was changed. The page before this one still has what you typed."
             )

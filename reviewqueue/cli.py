@@ -284,7 +284,7 @@ def relay(data_dir: Path) -> None:
 
 def duties() -> Any:
     """What is due by time. Passed to the relay, so that `core` imports no feature."""
-    from reviewqueue.accounts import sessions, throttle
+    from reviewqueue.accounts import logins, sessions, throttle
     from reviewqueue.audit import erasing, sealing
     from reviewqueue.core import idempotency
     from reviewqueue.core.relay import Duty
@@ -325,6 +325,7 @@ def duties() -> Any:
         ),
         Duty("end actions on many items that broke off", running.fail_given_up, 5, due=running.GIVEN_UP),
         Duty("forget ended sessions", sessions.sweep, 600, due=sessions.ENDED),
+        Duty("forget half-done logins", logins.sweep, 600, due=logins.LEFT),
         Duty("forget old failed logins", throttle.sweep, 600, due=throttle.OLD),
         Duty("look at alerts", alerts.look, 5, due=alerts.ASKED, writes=False, batch=alerts.AT_ONCE),
         Duty("ask for scheduled exports", schedules.run_due, 5, due=schedules.DUE, batch=schedules.BATCH),

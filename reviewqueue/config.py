@@ -16,6 +16,9 @@ from reviewqueue.errors import Error
 DEFAULT_DATA_DIR = "reviewqueue-data"
 SMTP_PORTS = {"smtp": 25, "smtps": 465, "smtp+starttls": 587}
 
+ROLES = frozenset({"admin", "auditor", "member", "reviewer", "lead", "analyst"})
+"""Of the site and of queues, as `models.states` has them."""
+
 
 class BadSetting(Error):
     code = "bad_setting"
@@ -46,6 +49,9 @@ class Settings:
     """`REVIEWQUEUE_MAX_ITEM_BYTES`: largest item, in bytes of its JSON. Default 1 MiB."""
     session_hours: int = 12
     """`REVIEWQUEUE_SESSION_HOURS`: a browser session ends after this many hours without a request. Default 12."""
+    second_factor_roles: frozenset[str] = frozenset()
+    """`REVIEWQUEUE_SECOND_FACTOR_ROLES`: roles, on the site or in any queue, separated by commas, that must
+    sign in with a second factor. Default: none; everybody may."""
     secure_cookies: bool = False
     """`REVIEWQUEUE_SECURE_COOKIES`: `1` behind TLS: cookies are sent over TLS only, and HSTS is on. Default `0`."""
     trusted_proxies: int = 0
@@ -131,6 +137,7 @@ def load(
         max_body_bytes=_number(env, "REVIEWQUEUE_MAX_BODY_BYTES", 1_310_720),
         max_item_bytes=_number(env, "REVIEWQUEUE_MAX_ITEM_BYTES", 1_048_576),
         session_hours=_number(env, "REVIEWQUEUE_SESSION_HOURS", 12),
+        second_factor_roles=_roles(env, "REVIEWQUEUE_SECOND_FACTOR_ROLES"),
         secure_cookies=_flag(env, "REVIEWQUEUE_SECURE_COOKIES", default=False),
         trusted_proxies=_number(env, "REVIEWQUEUE_TRUSTED_PROXIES", 0),
         argon2_time_cost=_number(env, "REVIEWQUEUE_ARGON2_TIME_COST", 3),
@@ -157,6 +164,14 @@ def _log_format(env: Mapping[str, str]) -> str:
     if how not in {"text", "json"}:
         raise BadSetting("REVIEWQUEUE_LOG_FORMAT must be text or json.")
     return how
+
+
+def _roles(env: Mapping[str, str], name: str) -> frozenset[str]:
+    found = frozenset(filter(None, (part.strip() for part in env.get(name, "").split(","))))
+    unknown = found - ROLES
+    if unknown:
+        raise BadSetting(f"{name} must hold roles ({', '.join(sorted(ROLES))}), not {min(unknown)!r}.")
+    return found
 
 
 def _public_url(env: Mapping[str, str]) -> str:

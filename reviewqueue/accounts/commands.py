@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from reviewqueue.accounts import memberships, people, tokens
+from reviewqueue.accounts import memberships, people, second_factor, tokens
 from reviewqueue.core.access import Scope, operator
 from reviewqueue.core.db import read_session, write_session
 from reviewqueue.errors import Invalid
@@ -118,6 +118,15 @@ def reset_password(email: str) -> None:
     with write_session() as session:
         password = people.reset_password(session=session, actor=operator(), person_id=_person_id(session, email))
     click.echo(password)
+
+
+@users.command("reset-two-factor")
+@click.argument("email")
+def reset_two_factor(email: str) -> None:
+    """Forget the second factor of a person who lost it; their sessions end."""
+    with write_session() as session:
+        second_factor.reset(session=session, actor=operator(), person_id=_person_id(session, email))
+    click.echo(f"{email} signs in with the password alone now.", err=True)
 
 
 # -- members ----------------------------------------------------------------------------------------------------------

@@ -129,6 +129,50 @@ class PasswordForm(FlaskForm):  # type: ignore[misc]
     )
 
 
+def _code(label: str, **options: Any) -> StringField:
+    return StringField(
+        label,
+        filters=[stripped],
+        validators=[InputRequired(lazy_gettext("Type the code.")), Length(max=40), printable],
+        render_kw={"autocomplete": "one-time-code", "autocapitalize": "none", "spellcheck": "false"},
+        **options,
+    )
+
+
+def _own_password() -> PasswordField:
+    return PasswordField(
+        lazy_gettext("Password"),
+        validators=[InputRequired(lazy_gettext("Type your password.")), Length(max=LONGEST)],
+        render_kw={"autocomplete": "current-password"},
+    )
+
+
+class CodeForm(FlaskForm):  # type: ignore[misc]
+    """The second step of signing in."""
+
+    code = _code(
+        lazy_gettext("Code"),
+        description=lazy_gettext("The six digits that your app shows now, or one of your recovery codes."),
+    )
+
+
+class AppCodeForm(FlaskForm):  # type: ignore[misc]
+    """The first code of an app that is being set up."""
+
+    code = _code(lazy_gettext("Code"), description=lazy_gettext("The six digits that your app shows now."))
+
+
+class OwnPasswordForm(FlaskForm):  # type: ignore[misc]
+    password = _own_password()
+
+
+class BothForm(FlaskForm):  # type: ignore[misc]
+    """Password and code, of somebody signed in."""
+
+    password = _own_password()
+    code = _code(lazy_gettext("Code"), description=lazy_gettext("Of your app, or a recovery code."))
+
+
 class PersonForm(FlaskForm):  # type: ignore[misc]
     email = EmailField(
         lazy_gettext("E-mail"),

@@ -21,7 +21,7 @@ from reviewqueue.core import http
 from reviewqueue.core.access import Actor, Scope
 from reviewqueue.core.db import clock, read_connection, write_session
 from reviewqueue.errors import Unauthenticated
-from reviewqueue.models import Membership, Person, Preference, Token, TokenQueue, WebSession
+from reviewqueue.models import Membership, Person, Preference, SecondFactor, Token, TokenQueue, WebSession
 from reviewqueue.models.base import table
 from reviewqueue.models.states import ActorKind, QueueRole, SiteRole, Via
 
@@ -31,6 +31,12 @@ _NOBODY = frozenset({"static", "health.healthz", "health.readyz", "openapi_api.r
 """Endpoints that answer everybody alike."""
 _WITH_OLD_PASSWORD = frozenset({"accounts.account", "accounts.password", "accounts.login", "accounts.logout"})
 """Where somebody with a one-time password may go."""
+_WITHOUT_SECOND_FACTOR = frozenset(
+    {
+        "second_factor.index", "second_factor.begin", "second_factor.confirm", "accounts.logout",
+    }
+)  # fmt: skip
+"""Where somebody may go who has yet to set up the second factor that their role asks for."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,7 @@ class SignedIn(UserMixin):  # type: ignore[misc]
     email: str
     actor: Actor
     must_change_password: bool
+    has_second_factor: bool
     rotate: bool
     stale: bool
     """`seen_at` is due to be written."""
@@ -85,7 +92,21 @@ def _identify() -> AnyResponse | None:
     if user.must_change_password and request.endpoint not in _WITH_OLD_PASSWORD:
         flash(_("Choose a password of your own first."), "warning")
         return redirect(url_for("accounts.account"), 303)
+    if (
+        not user.must_change_password
+        and not user.has_second_factor
+        and request.endpoint not in _WITHOUT_SECOND_FACTOR
+        and needs_second_factor(user.actor)
+    ):
+        flash(_("Your role asks for a second factor. Set it up first."), "warning")
+        return redirect(url_for("second_factor.index"), 303)
     return None
+
+
+def needs_second_factor(actor: Actor) -> bool:
+    """Whether one of the person's roles, on the site or in a queue, must sign in with a second factor."""
+    wanted = current_app.config["SETTINGS"].second_factor_roles
+    return bool(wanted) and not wanted.isdisjoint({actor.site_role}.union(*actor.memberships.values()))
 
 
 def _template_context() -> dict[str, Any]:
@@ -105,12 +126,14 @@ _SESSION = (
         Person.name,
         Person.role,
         Person.must_change_password,
+        SecondFactor.confirmed_at.is_not(None).label("has_second_factor"),
         *_PREFERENCES,
         Membership.queue_id,
         Membership.role.label("queue_role"),
     )
     .join(Person, Person.id == WebSession.person_id)
     .outerjoin(Preference, Preference.person_id == Person.id)
+    .outerjoin(SecondFactor, SecondFactor.person_id == Person.id)
     .outerjoin(Membership, Membership.person_id == Person.id)
     .where(WebSession.id == bindparam("session_id"), WebSession.expires_at > clock(), Person.disabled_at.is_(None))
 )
@@ -134,7 +157,10 @@ def load(session_id: str) -> SignedIn | None:
         memberships=_memberships((row.queue_id, row.queue_role) for row in rows),
     )
     own = _preferences(first)
-    return SignedIn(first.id, first.email, actor, first.must_change_password, first.rotate, bool(first.stale), own)
+    return SignedIn(
+        first.id, first.email, actor, first.must_change_password, first.has_second_factor, first.rotate,
+        bool(first.stale), own,
+    )  # fmt: skip
 
 
 def _preferences(row: Any) -> Preferences:

@@ -2,25 +2,34 @@
 on SQLite it would hold up every writer.
 
     admit (counts the attempt) → look_up → judge (no database) → sign_in or note_failure
+
+Where the account has a second factor, `sign_in` opens no session but a half-done login, which `finish` takes:
+
+    half_of → admit → finish
 """
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass
 
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, insert, literal, select, update
 from sqlalchemy.orm import Session
 
-from reviewqueue.accounts import passwords, sessions, throttle
+from reviewqueue.accounts import passwords, second_factor, sessions, throttle
 from reviewqueue.accounts.throttle import Attempt
 from reviewqueue.core import trail
 from reviewqueue.core.access import Actor
+from reviewqueue.core.db import clock
 from reviewqueue.errors import Unauthenticated
-from reviewqueue.models import Person
+from reviewqueue.models import HalfLogin, Person
 from reviewqueue.models.states import ActorKind, Via
 
 VISITOR = Actor(kind=ActorKind.SYSTEM, id="visitor", name="somebody not signed in", via=Via.WEB)
 """In whose name failed logins are recorded; no operation is called as it."""
+
+HALF_SECONDS = 600
+"""How long the second factor can be typed after the password."""
 
 admit = throttle.admit
 take_back = throttle.take_back
@@ -41,6 +50,24 @@ class Judgement:
     right: bool
     new_hash: str | None = None
     """To be kept instead, where the old one was made at another cost."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Where a right password leads: into a session, or to the question for the second factor."""
+
+    session_id: str | None = None
+    half_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Half:
+    """Whose login is half done."""
+
+    id: str
+    person_id: str
+    name: str
+    email: str
 
 
 def look_up(*, session: Session, email: str) -> Account | None:
@@ -66,9 +93,9 @@ def judge(account: Account | None, password: str) -> Judgement:
 
 def sign_in(
     *, session: Session, account: Account, judgement: Judgement, attempt: Attempt, user_agent: str, hours: int
-) -> str:
-    """Open a session; returns its id. Raises `Unauthenticated` if the account was changed since it was looked up."""
-    actor = Actor(kind=ActorKind.PERSON, id=account.id, name=account.name, via=Via.WEB)
+) -> Entry:
+    """Open a session, or a half-done login where the account has a second factor. Raises `Unauthenticated` if the
+    account was changed since it was looked up."""
     values = {"password_hash": judgement.new_hash or account.password_hash}
     unchanged = session.execute(
         update(Person)
@@ -79,10 +106,21 @@ def sign_in(
     if unchanged is None:
         raise Unauthenticated("The account was changed just now. Sign in again.")
     throttle.take_back(session=session, attempt=attempt)
-    session_id = sessions.begin(session=session, person_id=account.id, user_agent=user_agent, hours=hours)
+    if second_factor.is_on(session, account.id):
+        half_id = secrets.token_urlsafe(32)
+        session.execute(insert(HalfLogin).values(id=half_id, person_id=account.id, expires_at=clock(HALF_SECONDS)))
+        return Entry(half_id=half_id)
+    return Entry(_open(session, account.id, account.name, attempt, user_agent, hours))
+
+
+def _open(
+    session: Session, person_id: str, name: str, attempt: Attempt, user_agent: str, hours: int, **facts: str
+) -> str:
+    session_id = sessions.begin(session=session, person_id=person_id, user_agent=user_agent, hours=hours)
+    actor = Actor(kind=ActorKind.PERSON, id=person_id, name=name, via=Via.WEB)
     trail.record(
-        session, actor, "login", subject=account.id,
-        facts={"known_device": attempt.device is not None}, content={"address": attempt.address},
+        session, actor, "login", subject=person_id, facts={"known_device": attempt.device is not None, **facts},
+        content={"address": attempt.address},
     )  # fmt: skip
     return session_id
 
@@ -94,3 +132,55 @@ def note_failure(*, session: Session, attempt: Attempt, account: Account | None)
         facts={"known_account": account is not None, "disabled": bool(account and account.disabled)},
         content={"email": attempt.account[:254], "address": attempt.address},
     )  # fmt: skip
+
+
+# -- the second step --------------------------------------------------------------------------------------------------
+
+_HALF = (
+    select(HalfLogin.id, Person.id, Person.name, Person.email)
+    .join(Person, Person.id == HalfLogin.person_id)
+    .where(HalfLogin.expires_at > clock(), Person.disabled_at.is_(None))
+)
+
+
+def half_of(*, session: Session, half_id: str) -> Half | None:
+    """Whose login is half done under that id; None once it is over."""
+    row = session.execute(_HALF.where(HalfLogin.id == half_id)).one_or_none()
+    return None if row is None else Half(*row)
+
+
+def second_attempt(half: Half, address: str, device: str | None) -> Attempt:
+    """What failures of the second step are counted by: not with those of the password, which anybody can cause."""
+    return Attempt(f"second factor {half.person_id}", address, device)
+
+
+def finish(
+    *, session: Session, half: Half, typed: str, attempt: Attempt, user_agent: str, hours: int
+) -> str | None:  # fmt: skip
+    """Open the session of a half-done login; returns its id, or None for a wrong code, which is recorded.
+
+    Raises `Unauthenticated` if the login ended or the account was changed meanwhile.
+    """
+    # Held until the end: a password reset, or the account's end, comes before all of this or after it.
+    session.execute(select(Person.id).where(Person.id == half.person_id).with_for_update())
+    if half_of(session=session, half_id=half.id) is None:
+        raise Unauthenticated("The account was changed just now. Sign in again.")
+    means = second_factor.spend(session=session, person_id=half.person_id, typed=typed)
+    if means is None:
+        trail.record(
+            session, VISITOR, "login.second_factor_failed", subject=half.person_id,
+            facts={"known_device": attempt.device is not None}, content={"address": attempt.address},
+        )  # fmt: skip
+        return None
+    session.execute(delete(HalfLogin).where(HalfLogin.person_id == half.person_id))
+    throttle.take_back(session=session, attempt=attempt)
+    return _open(session, half.person_id, half.name, attempt, user_agent, hours, second_factor=means)
+
+
+_OVER = HalfLogin.expires_at <= clock()
+LEFT = select(HalfLogin.id).where(_OVER).limit(1)
+
+
+def sweep(*, session: Session) -> int:
+    """Delete half-done logins that nobody finished; returns how many. A periodic duty."""
+    return len(session.execute(delete(HalfLogin).where(_OVER).returning(literal(1))).all())

@@ -15,7 +15,7 @@ from reviewqueue.core.access import Actor
 from reviewqueue.core.db import clock
 from reviewqueue.core.language import gettext
 from reviewqueue.errors import NotFound
-from reviewqueue.models import WebSession
+from reviewqueue.models import HalfLogin, WebSession
 
 OVERLAP_SECONDS = 30
 """How long a replaced id still works, for requests that were on their way with it."""
@@ -108,7 +108,8 @@ def rotate_all(session: Session, person_id: str) -> None:
 
 
 def end_all(session: Session, person_id: str, *, but: str | None = None) -> int:
-    """End the person's sessions, except `but`; returns how many."""
+    """End the person's sessions, except `but`, and their half-done logins; returns how many sessions."""
+    session.execute(delete(HalfLogin).where(HalfLogin.person_id == person_id))
     return len(
         session.execute(
             delete(WebSession)

@@ -5,12 +5,25 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from flask import Blueprint, current_app, flash, g, make_response, redirect, render_template, request, session, url_for
+from flask import Blueprint, flash, g, make_response, redirect, render_template, request, session, url_for
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext, ngettext
 from werkzeug.wrappers import Response
 
-from reviewqueue.accounts import devices, forms, identity, logins, memberships, people, preferences, sessions, tokens
+from reviewqueue.accounts import (
+    devices,
+    entering,
+    forms,
+    identity,
+    logins,
+    memberships,
+    people,
+    preferences,
+    second_factor,
+    second_factor_web,
+    sessions,
+    tokens,
+)
 from reviewqueue.accounts.throttle import Attempt
 from reviewqueue.core import http
 from reviewqueue.core.access import Action, Actor, may, require
@@ -34,7 +47,7 @@ WRONG = lazy_gettext("The e-mail or the password is not right.")
 def login() -> Any:
     target = http.safe_next(request.args.get("next"))
     if g.actor is not None:
-        return redirect(target or _home())
+        return redirect(target or entering.home())
     form = forms.LoginForm(data={"next": target or ""})
     return render_template("accounts/login.html", form=form)
 
@@ -47,32 +60,22 @@ def try_login() -> Any:
     email = form.email.data
     attempt = Attempt(email, request.remote_addr or "", devices.device_for(email))
     try:
-        session_id = _sign_in(attempt, form.password.data)
+        entry = _sign_in(attempt, form.password.data)
     except TooMany as error:
         form.form_errors.append(error.message)
         page = make_response(render_template("accounts/login.html", form=form), 429)
         page.headers["Retry-After"] = str(error.retry_after)
         return page
-    if session_id is None:
+    if entry is None:
         form.form_errors.append(WRONG)
         return render_template("accounts/login.html", form=form), 422
-    identity.enter(session_id)
-    answer = redirect(http.safe_next(form.next.data) or _home(), 303)
-    devices.remember(answer, email)
-    return answer
+    if entry.session_id is None:
+        return second_factor_web.ask(entry.half_id, form.next.data)
+    return entering.let_in(entry.session_id, email, form.next.data)
 
 
-def _home() -> str:
-    return f"{request.script_root}/"
-
-
-def _hours() -> int:
-    hours: int = current_app.config["SETTINGS"].session_hours
-    return hours
-
-
-def _sign_in(attempt: Attempt, password: str) -> str | None:
-    """The new session's id; None for a wrong e-mail or password. Raises `TooMany`."""
+def _sign_in(attempt: Attempt, password: str) -> logins.Entry | None:
+    """Where the password leads; None for a wrong e-mail or password. Raises `TooMany`."""
     with write_session() as writer:
         logins.admit(session=writer, attempt=attempt)
     with read_session() as reader:
@@ -88,7 +91,7 @@ def _sign_in(attempt: Attempt, password: str) -> str | None:
             judgement=judgement,
             attempt=attempt,
             user_agent=request.user_agent.string,
-            hours=_hours(),
+            hours=entering.hours(),
         )
 
 
@@ -139,6 +142,7 @@ def _account_page(
             preferences_form=preferences_form or _preferences_form(),
             zones=sorted(zones()),
             new_token=new_token,
+            second_factor=second_factor.state_of(reader, me.id),
             sessions=sessions.open_sessions(reader, me.id, current=g.session_id),
             tokens=tokens.of_person(reader, me.id),
             places=memberships.places(reader, me.id),
@@ -165,19 +169,14 @@ def password() -> Any:
 
 def _change_password(form: forms.PasswordForm) -> str:
     """The id of the session that replaces this one. Raises `Invalid`, `TooMany`."""
-    email = identity.signed_in_person().email
-    attempt = Attempt(email, request.remote_addr or "", f"session {_me().id}")
-    with write_session() as writer:
-        logins.admit(session=writer, attempt=attempt)
-    with read_session() as reader:
-        account = logins.look_up(session=reader, email=email)
-    if not logins.judge(account, form.current.data).right:
+    attempt = entering.counted_attempt()
+    if not entering.is_own_password(form.current.data):
         raise Invalid("This is not your current password.")
     with write_session() as writer:
         people.change_password(session=writer, actor=_me(), password=form.password.data)
         logins.take_back(session=writer, attempt=attempt)
         agent = request.user_agent.string
-        return sessions.begin(session=writer, person_id=_me().id, user_agent=agent, hours=_hours())
+        return sessions.begin(session=writer, person_id=_me().id, user_agent=agent, hours=entering.hours())
 
 
 def _preferences_form() -> forms.PreferencesForm:
@@ -339,6 +338,7 @@ def _person_page(
             form=form or forms.RoleForm(formdata=None, data={"role": found.role.value}),
             password=password,
             places=memberships.places(reader, person_id),
+            second_factor=second_factor.state_of(reader, person_id),
             sessions=sessions.open_sessions(reader, person_id),
             tokens=tokens.of_person(reader, person_id),
         )
@@ -399,6 +399,19 @@ def reset_password(person_id: str) -> Any:
         flash(error.message, "bad")
         return redirect(url_for("accounts.person", person_id=person_id), 303)
     return _person_page(person_id, password=new)
+
+
+@blueprint.post("/admin/people/<person_id>/second-factor-reset")
+@signed_in
+def reset_second_factor(person_id: str) -> Response:
+    require(_me(), Action.MANAGE_PEOPLE)
+    try:
+        with write_session() as writer:
+            second_factor.reset(session=writer, actor=_me(), person_id=known_id(person_id))
+        flash(_("Second factor reset. Their sessions were signed out, and their password alone signs them in."), "good")
+    except Conflict as error:
+        flash(error.message, "bad")
+    return redirect(url_for("accounts.person", person_id=person_id), 303)
 
 
 # -- tokens -----------------------------------------------------------------------------------------------------------

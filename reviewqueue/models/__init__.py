@@ -15,7 +15,18 @@ from reviewqueue.models.items import IdempotencyKey, Item, ItemDoubt, ItemLikene
 from reviewqueue.models.leading import Bulk, BulkItem, SavedView
 from reviewqueue.models.media import ItemMedia, Media
 from reviewqueue.models.notices import Comment, InstructionsRead, Notice
-from reviewqueue.models.people import LoginThrottle, Membership, Person, Preference, Token, TokenQueue, WebSession
+from reviewqueue.models.people import (
+    HalfLogin,
+    LoginThrottle,
+    Membership,
+    Person,
+    Preference,
+    RecoveryCode,
+    SecondFactor,
+    Token,
+    TokenQueue,
+    WebSession,
+)
 from reviewqueue.models.queues import Brake, Queue, QueueVersion
 from reviewqueue.models.tasks import Decision, Draft, PendingRelease, Resolution, Skip, Task
 from reviewqueue.models.webhooks import WebhookAttempt, WebhookDelivery, WebhookEndpoint
@@ -40,6 +51,7 @@ __all__ = [
     "Draft",
     "GatheredUpTo",
     "Gold",
+    "HalfLogin",
     "IdempotencyKey",
     "Import",
     "ImportChunk",
@@ -64,9 +76,11 @@ __all__ = [
     "Preference",
     "Queue",
     "QueueVersion",
+    "RecoveryCode",
     "RelayLease",
     "Resolution",
     "SavedView",
+    "SecondFactor",
     "Skip",
     "Standing",
     "Task",

@@ -63,6 +63,39 @@ class WebSession(Base):
     """The person's privileges changed: the next request is given a new id."""
 
 
+class SecondFactor(Base):
+    """What a person's authenticator app and this site both know. Not confirmed: being set up, and asked of nobody."""
+
+    __tablename__ = "second_factor"
+
+    person_id: Mapped[Ref] = mapped_column(ForeignKey("person.id"), primary_key=True)
+    secret: Mapped[str] = mapped_column(String(200))
+    """Sealed with a key that is derived from the secret key, for this person alone."""
+    last_step: Mapped[int]
+    """The newest time step whose code was used: none is taken twice."""
+    created_at: Mapped[Moment]
+    confirmed_at: Mapped[Moment | None]
+
+
+class RecoveryCode(Base):
+    """Opens the account once in place of a code; only the SHA-256 is kept, and the row goes with its use."""
+
+    __tablename__ = "recovery_code"
+
+    person_id: Mapped[Ref] = mapped_column(ForeignKey("person.id"), primary_key=True)
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+
+
+class HalfLogin(Base):
+    """The password was right and the second factor is asked for. It is no session: it opens that question alone."""
+
+    __tablename__ = "half_login"
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    person_id: Mapped[Ref] = mapped_column(ForeignKey("person.id"), index=True)
+    expires_at: Mapped[Moment]
+
+
 class Token(Base):
     """`rq_<id>.<secret>`; only the secret's SHA-256 is kept. With `person_id` it acts as that person."""
 

@@ -344,7 +344,7 @@ TAG = Tag(
                 200: Answer("The file, once the export is ready.", {"type": "string", "format": "binary"},
                             headers=("ETag",), kinds=tuple(dict.fromkeys(MEDIA_TYPES.values()))),
                 206: Answer("The range that was asked for.", {"type": "string", "format": "binary"},
-                            headers=("ETag",), kinds=tuple(dict.fromkeys(MEDIA_TYPES.values()))),
+                            headers=("ETag", "Content-Range"), kinds=tuple(dict.fromkeys(MEDIA_TYPES.values()))),
                 304: Answer("Unchanged: `If-None-Match` names it.", headers=("ETag",)),
             },
             "Ranges and ETags work.",

@@ -199,7 +199,7 @@ def pull_brake(slug: str | None, kind: BrakeKind) -> Response:
         if form.validate():
             brakes.pull(session=session, actor=actor(), kind=kind, queue_id=queue_id, why=form.why.data)
     if form.errors:
-        flash(" ".join(found for errors in form.errors.values() for found in errors), "bad")
+        flash(" ".join(str(found) for errors in form.errors.values() for found in errors), "bad")
     return redirect(_after_brake(slug), 303)
 
 

@@ -44,7 +44,7 @@ class Browser:
     def csrf(self) -> str:
         page = self.get("/login").text or ""
         if "csrf_token" not in page:
-            page = self.get("/account").text
+            page = self.get("/account", follow_redirects=True).text
         found = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', page)
         assert found, page
         return found[1]
