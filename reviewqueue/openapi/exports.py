@@ -350,6 +350,7 @@ TAG = Tag(
             "Ranges and ETags work.",
             scope=Scope.EXPORTS,
             hides=True,
+            codes=("range_not_satisfiable",),
         ),
     ),
 )  # fmt: skip

@@ -175,7 +175,7 @@ class Targets:
         return "intents"
 
     def template(self) -> str:
-        return "invoices"
+        return "shelf-goods"
 
     def item_id(self) -> str:
         media = {} if not self.with_media else {"input": {"text": "x", "page": {"$media": self._upload()}}}
