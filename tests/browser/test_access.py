@@ -23,11 +23,12 @@ from reviewqueue.accounts import tokens
 from reviewqueue.accounts.identity import actor_of_person
 from reviewqueue.app import create_app
 from reviewqueue.core.access import Scope
-from reviewqueue.core.db import clock, write_session
+from reviewqueue.core.db import clock, read_session, write_session
 from reviewqueue.core.ids import new_id
 from reviewqueue.models import Alert, Notice, Person, Queue
 from reviewqueue.models.states import BulkAction, NoticeKind
-from reviewqueue.review.bulk import actions, previewing
+from reviewqueue.review import edge
+from reviewqueue.review.bulk import actions
 from tests.fixtures import installation
 from tests.fixtures.people import OPERATOR
 from tests.fixtures.serving import serving
@@ -95,11 +96,13 @@ class Places:
         )["id"]
         self.named["template"] = self.named["slug"]
         self.named["notice_id"] = new_id()
+        with self.app.app_context(), read_session() as session:
+            lead = actor_of_person(session, people["bob"])
+        with self.app.app_context():
+            self.named["bulk_id"] = edge.prepare_bulk(
+                lead, self.named["slug"], actions.Wanted(BulkAction.RELEASE), [self.named["item_id"]]
+            )
         with self.app.app_context(), write_session() as session:
-            self.named["bulk_id"] = previewing.prepare(
-                session=session, actor=actor_of_person(session, people["bob"]), slug=self.named["slug"],
-                wanted=actions.Wanted(BulkAction.RELEASE), chosen=[self.named["item_id"]],
-            )  # fmt: skip
             session.execute(
                 insert(Notice).values(
                     id=self.named["notice_id"], person_id=people["bob"], kind=NoticeKind.MENTIONED,

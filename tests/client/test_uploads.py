@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import httpx2
 import pytest
 from reviewqueue_client import Invalid, Media, TooLarge
@@ -11,6 +9,7 @@ from sqlalchemy import delete, func, select
 
 from reviewqueue.core.db import read_session, write_session
 from reviewqueue.models import Media as StoredMedia
+from tests.client import event_loops
 from tests.client.transports import Losing, keys
 from tests.fixtures.media import PNG, png
 from tests.fixtures.pdfs import INVOICE
@@ -77,5 +76,5 @@ def test_it_goes_up_without_blocking_too(arq, tmp_path):
         page = await arq.upload(path, "intents")
         return page, await arq.submit("intents", {"text": "x", "page": page}, {"label": "refund"}, confidence=0.1)
 
-    page, item = asyncio.run(sent())
+    page, item = event_loops.run(sent())
     assert (page.width, item.state) == (40, "queued")

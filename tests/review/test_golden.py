@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from sqlalchemy import func, select, update
 
 from reviewqueue.core.db import read_session, write_session
-from reviewqueue.feedback import exports
+from reviewqueue.feedback import building, exports
 from reviewqueue.models import AuditEvent, Decision, Gold, Item, Resolution, Task
 from reviewqueue.queues.applying import apply
 from reviewqueue.review import quality
@@ -97,8 +97,8 @@ def test_after_deciding_the_answer_is_told_and_nothing_else_comes_of_it(client, 
             export_id = exports.request_export(
                 session=session, actor=OPERATOR, queue="intents", kind="jsonl", wanted={}
             )
-        for shard in exports.plan(export_id, renew=lambda: None):
-            exports.write_shard(shard, renew=lambda: None)
+        for shard in building.plan(export_id, renew=lambda: None):
+            building.write_shard(shard, renew=lambda: None)
         with read_session() as session:
             assert session.scalar(select(func.count()).select_from(Resolution)) == 2
             actions = list(session.scalars(select(AuditEvent.action)))

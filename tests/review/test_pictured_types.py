@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from reviewqueue.errors import Invalid
-from reviewqueue.media.uploads import upload
+from reviewqueue.media.uploads import kept, upload
 from reviewqueue.models import Item, Media
 from reviewqueue.models.states import MediaState
 from reviewqueue.queues.catalog import Compiled
@@ -44,11 +44,11 @@ def bench(app: Any, cast: Any, transaction: Any) -> Bench:
 def picture(transaction: Any) -> Any:
     """Keeps a picture for a queue; its reference."""
 
-    def kept(slug: str, data: bytes = png(200, 100)) -> dict[str, str]:
+    def uploaded(slug: str, data: bytes = png(200, 100)) -> dict[str, str]:
         with transaction() as session:
-            return {"$media": upload(session=session, actor=OPERATOR, slug=slug, data=data)["$media"]}
+            return {"$media": upload(session=session, actor=OPERATOR, slug=slug, file=kept(data))["$media"]}
 
-    return kept
+    return uploaded
 
 
 def box(x: float, y: float, width: float, height: float, label: str = "cat") -> dict[str, Any]:
