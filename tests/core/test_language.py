@@ -150,7 +150,8 @@ def test_every_page_that_needs_no_content_speaks_the_readers_language(polyglot: 
     client = polyglot.test_client()
     speaks = {"Accept-Language": OTHER}
     own = {
-        "reviewqueue", "UTC", "Intents", "Europe/Berlin", "rq_", "AD", f"Werkzeug/{version('werkzeug')}", "'s", *map(str, Scope),
+        "reviewqueue", "UTC", "Intents", "Europe/Berlin", "rq_", "AD", "'s",
+        f"Werkzeug/{version('werkzeug')}", *map(str, Scope),
         *(style.title for style in STYLES.values()),
     }  # fmt: skip
     for one in vars(cast).values():

@@ -95,7 +95,7 @@ def test_after_deciding_the_answer_is_told_and_nothing_else_comes_of_it(client, 
     with app.app_context():
         with write_session() as session:
             export_id = exports.request_export(
-                session=session, actor=OPERATOR, queue="intents", kind="jsonl", wanted={}
+                session=session, actor=OPERATOR, queue="intents", kind="jsonl", wanted={"include_gold": True}
             )
         for shard in building.plan(export_id, renew=lambda: None):
             building.write_shard(shard, renew=lambda: None)
