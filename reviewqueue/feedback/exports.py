@@ -13,7 +13,7 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
 from reviewqueue.core import outbox, trail
-from reviewqueue.core.access import Action, Actor, may, require
+from reviewqueue.core.access import Action, Actor, may
 from reviewqueue.core.db import clock, on_postgresql
 from reviewqueue.core.ids import new_id
 from reviewqueue.core.moments import iso
@@ -24,7 +24,7 @@ from reviewqueue.feedback.building import LIVE, PLAN, export_of
 from reviewqueue.feedback.recipe import Recipe
 from reviewqueue.models import DatasetVersion, Queue
 from reviewqueue.models.states import ExportState, ResolvedBy, Verdict
-from reviewqueue.queues.catalog import find_queue
+from reviewqueue.queues.catalog import find_queue, queues_or_refusal
 from reviewqueue.queues.views import View
 
 NO_RECIPE = Recipe()
@@ -189,17 +189,17 @@ def finished(*, session: Session, actor: Actor, export_id: str) -> Any:
     return export
 
 
+def queues_of(session: Session, actor: Actor, queue: str | None) -> list[str]:
+    """Ids of the queue, or of all that the actor may export. Raises `NotFound`, `Forbidden`."""
+    if queue is not None:
+        return [find_queue(session=session, actor=actor, slug=queue, action=Action.EXPORT).id]
+    return [head.id for head in queues_or_refusal(session=session, actor=actor, action=Action.EXPORT)]
+
+
 def exports_of(*, session: Session, actor: Actor, queue: str | None, before: str | None, limit: int) -> list[Any]:
     """Exports of the queue, or of all the actor may export, newest first: (DatasetVersion, slug, title)."""
     query = select(DatasetVersion, Queue.slug, Queue.title).join(Queue, Queue.id == DatasetVersion.queue_id)
-    if queue is not None:
-        head = find_queue(session=session, actor=actor, slug=queue, action=Action.EXPORT)
-        query = query.where(DatasetVersion.queue_id == head.id)
-    else:
-        ids = [row for row in session.scalars(select(Queue.id)) if may(actor, Action.EXPORT, row)]
-        if not ids:
-            require(actor, Action.EXPORT)
-        query = query.where(DatasetVersion.queue_id.in_(ids))
+    query = query.where(DatasetVersion.queue_id.in_(queues_of(session, actor, queue)))
     if before is not None:
         query = query.where(DatasetVersion.id < before)
     return list(session.execute(query.order_by(DatasetVersion.id.desc()).limit(limit)).all())

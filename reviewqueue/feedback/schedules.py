@@ -10,7 +10,7 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
 from reviewqueue.core import trail
-from reviewqueue.core.access import SYSTEM, Action, Actor, may, require
+from reviewqueue.core.access import SYSTEM, Action, Actor, may
 from reviewqueue.core.db import clock, on_postgresql
 from reviewqueue.core.ids import new_id
 from reviewqueue.core.moments import iso
@@ -102,9 +102,7 @@ def permitted(*, session: Session, actor: Actor, schedule_id: str) -> Any:
 
 def schedules_of(*, session: Session, actor: Actor) -> list[dict[str, Any]]:
     """Schedules that have not ended, of queues that the actor may export, newest first. Raises `Forbidden`."""
-    ids = [row for row in session.scalars(select(Queue.id)) if may(actor, Action.EXPORT, row)]
-    if not ids:
-        require(actor, Action.EXPORT)
+    ids = exports.queues_of(session, actor, None)
     rows = session.execute(
         select(DatasetSchedule, Queue.slug)
         .join(Queue, Queue.id == DatasetSchedule.queue_id)

@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from reviewqueue.core import trail
-from reviewqueue.core.access import Action, Actor, may, require
+from reviewqueue.core.access import Actor
 from reviewqueue.core.db import clock
 from reviewqueue.core.ids import new_id
 from reviewqueue.core.moments import iso
@@ -17,7 +17,6 @@ from reviewqueue.errors import Conflict
 from reviewqueue.feedback import exports
 from reviewqueue.models import DatasetVersion, Queue, TrainedModel
 from reviewqueue.models.states import ExportState
-from reviewqueue.queues.catalog import find_queue
 
 
 def record(
@@ -78,14 +77,7 @@ def page(
         .join(DatasetVersion, DatasetVersion.id == TrainedModel.export_id)
         .join(Queue, Queue.id == DatasetVersion.queue_id)
     )
-    if queue is not None:
-        head = find_queue(session=session, actor=actor, slug=queue, action=Action.EXPORT)
-        query = query.where(DatasetVersion.queue_id == head.id)
-    else:
-        ids = [row for row in session.scalars(select(Queue.id)) if may(actor, Action.EXPORT, row)]
-        if not ids:
-            require(actor, Action.EXPORT)
-        query = query.where(DatasetVersion.queue_id.in_(ids))
+    query = query.where(DatasetVersion.queue_id.in_(exports.queues_of(session, actor, queue)))
     if model is not None:
         query = query.where(TrainedModel.model == model)
     if export_id is not None:

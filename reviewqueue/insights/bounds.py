@@ -93,12 +93,3 @@ def needed(share: float, expected: float, doubt: float, most: int = 1_000_000) -
         middle = (low + high) // 2
         low, high = (low, middle) if shown(middle) else (middle, high)
     return high
-
-
-def wilson(share: float, of: float, z: float = 1.959964) -> tuple[float, float]:
-    """The interval that holds the true share in 95 of 100 cases, approximately (Wilson 1927)."""
-    if of <= 0:
-        return 0.0, 1.0
-    middle = (share + z * z / (2 * of)) / (1 + z * z / of)
-    half = z / (1 + z * z / of) * math.sqrt(share * (1 - share) / of + z * z / (4 * of * of))
-    return max(0.0, middle - half), min(1.0, middle + half)

@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reviewqueue.insights.bounds import wilson
 from reviewqueue.insights.weights import effective
+from reviewqueue.review.agreement import wilson
 
 BINS = 10
 

@@ -7,10 +7,12 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from statistics import NormalDist
 
 from reviewqueue.insights.rates import Rate, plain
 from reviewqueue.review.agreement import Z, wilson
 
+_normal = NormalDist().inv_cdf
 WITH_SMALLER = ", with smaller groups"
 
 
@@ -161,12 +163,3 @@ def gap(met: int, of: int, other_met: int, other_of: int, *, z: float = Z) -> tu
     p, q = met / of, other_met / other_of
     (p_low, p_high), (q_low, q_high) = wilson(p, of, z), wilson(q, other_of, z)
     return p - q, p - q - math.hypot(p - p_low, q_high - q), p - q + math.hypot(p_high - p, q - q_low)
-
-
-def _normal(share: float) -> float:
-    """The quantile of the normal distribution, by bisection of its distribution function."""
-    low, high = 0.0, 10.0
-    while high - low > 1e-12:
-        middle = (low + high) / 2
-        low, high = (middle, high) if 0.5 * math.erfc(-middle / math.sqrt(2)) < share else (low, middle)
-    return low

@@ -32,7 +32,9 @@ def share(met: int, of: int) -> Share:
 
 def wilson(rate: float, of: float, z: float = Z) -> tuple[float, float]:
     """The score interval of a share seen in `of` observations (Wilson 1927), which holds for few observations and
-    shares near 0 and 1, too. Precondition: of > 0; it need not be whole, as where observations have weights."""
+    shares near 0 and 1, too. `of` need not be whole, as where observations have weights; of none, it is anything."""
+    if of <= 0:
+        return 0.0, 1.0
     spread = z * z / of
     middle = (rate + spread / 2) / (1 + spread)
     half = z * math.sqrt(rate * (1 - rate) / of + spread / (4 * of)) / (1 + spread)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from scipy.stats import beta, norm
 
-from reviewqueue.insights.bounds import STAKES, Stratum, capital, lower, needed, upper, wilson
+from reviewqueue.insights.bounds import STAKES, Stratum, capital, lower, needed, upper
+from reviewqueue.review.agreement import wilson
 
 
 def test_capital_is_the_mean_of_what_the_stakes_made():
