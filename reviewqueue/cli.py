@@ -236,7 +236,7 @@ def demo(ctx: click.Context, host: str, port: int) -> None:
     from reviewqueue import samples
 
     def prepare(host: str, port: int) -> list[str]:
-        samples.fill()
+        samples.fill(with_history=True)
         return samples.banner(host, port)
 
     given = ctx.parent is not None and ctx.parent.get_parameter_source("data_dir") is not ParameterSource.DEFAULT

@@ -269,14 +269,16 @@ def judge(
         "decisions": len(decided), "decided_twice": len(decided) - len(set(decided)), "waiting": waiting,
         "exported": len(records), "audit_samples_decided": audits, "changed_by_people": changed,
         "accuracy_before": round(before, 4), "accuracy_after": round(after, 4),
-        "decisions_per_point": round(len(decided) / max(1e-9, 100 * (after - before)), 1),
+        "decisions_per_point": round(len(decided) / (100 * (after - before)), 1) if after > before else None,
     }  # fmt: skip
     print(f"Items: {sum(states.values()):,} of {len(predictions):,} accounted for: "
           + ", ".join(f"{count:,} {state}" for state, count in sorted(states.items())) + ".")  # fmt: skip
     print(f"Tasks decided twice: {report['decided_twice']}. Audit samples among the decided: {audits}.")
     print(f"Exported {len(records):,} records; people changed the model's output in {changed:,}.")
-    print(f"Test accuracy: {before:.3f} before, {after:.3f} after {len(decided):,} decisions "
-          f"({report['decisions_per_point']} decisions a percentage point).")  # fmt: skip
+    print(
+        f"Test accuracy: {before:.3f} before, {after:.3f} after {len(decided):,} decisions "
+        + (f"({each:,} a percentage point)." if (each := report["decisions_per_point"]) else "(no better).")
+    )
     return report
 
 
@@ -301,8 +303,9 @@ def advised(
     found = service.ok("GET", f"/queues/{options.queue}/advice?error={options.promise}")
     said, missing = found["advice"], found["missing"]
     if said is None:
-        more = f" About {missing['audits']:,} more audits would." if missing else ""
-        print(f"No threshold is shown to keep errors to {options.promise:.0%}.{more}")
+        print(f"No threshold is shown to keep errors to {options.promise:.0%}."
+              + (f" {missing['audits']:,} more judged at {missing['threshold']:g} and above might." if missing else "")
+        )  # fmt: skip
         return {"advice": None, "missing": missing}
     seen = {record["external_id"] for record in records}
     rest = [row for row in predictions if row["external_id"] not in seen]

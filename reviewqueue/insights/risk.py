@@ -99,9 +99,13 @@ def point_at(items: Sequence[Seen], threshold: float) -> Point:
 
 
 def _complete(drawn: Sequence[Seen]) -> int:
-    longest = missing = 0
+    """All up to the first without a verdict, unless leniency gives more than twice as many: each open one costs as much
+    evidence as a wrong one."""
+    longest = missing = whole = 0
     for number, item in enumerate(drawn, start=1):
         missing += item.wrong is None
+        if missing == 0:
+            whole = number
         if missing <= LENIENT * number:
             longest = number
-    return longest
+    return whole if 2 * whole >= longest else longest

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from reviewqueue.accounts import memberships, people
 from reviewqueue.core.access import Actor, operator
@@ -21,6 +22,7 @@ from reviewqueue.media.uploads import kept, upload
 from reviewqueue.models import Queue
 from reviewqueue.models.states import QueueRole, SiteRole
 from reviewqueue.queues.applying import apply
+from reviewqueue.samples import history
 from reviewqueue.samples.items import invoices, replies, support
 from reviewqueue.samples.labelling import answers, conversations, notes, survey
 from reviewqueue.samples.pictured import HERE as PICTURES
@@ -53,7 +55,7 @@ PEOPLE = (
 )
 
 
-def fill() -> None:
+def fill(*, with_history: bool = False) -> None:
     """Create what is not there yet: a second start of the demo continues the first."""
     actor = operator("demo")
     pictures = {data: kept(data) for path in sorted(PICTURES.glob("*.jpg")) if (data := path.read_bytes())}
@@ -70,9 +72,11 @@ def fill() -> None:
 
         for item in chain(items(), pictured(uploaded)):
             submit(session=session, actor=actor, body=checked(ItemShape, dumps(item).encode()))
+        if with_history:
+            _remember(session, actor)
 
 
-def _hire(session: Any, actor: Actor, person: SamplePerson) -> None:
+def _hire(session: Session, actor: Actor, person: SamplePerson) -> None:
     people.create(
         session=session, actor=actor, email=person.email, name=person.name, role=person.role, password=PASSWORD,
         must_change_password=False,
@@ -80,6 +84,17 @@ def _hire(session: Any, actor: Actor, person: SamplePerson) -> None:
     if person.queue_role is not None:
         for slug in QUEUES:
             memberships.add(session=session, actor=actor, slug=slug, email=person.email, role=person.queue_role)
+
+
+def _remember(session: Session, actor: Actor) -> None:
+    """A queue more, which has been in use for two months."""
+    apply(session=session, actor=actor, document=(HERE / f"{history.QUEUE}.yaml").read_text(encoding="utf-8"))
+    for person in PEOPLE:
+        if person.queue_role is not None:
+            memberships.add(
+                session=session, actor=actor, slug=history.QUEUE, email=person.email, role=person.queue_role
+            )
+    history.fill(session, actor, [person.email for person in PEOPLE if person.queue_role is QueueRole.REVIEWER])
 
 
 def items() -> Iterator[dict[str, Any]]:

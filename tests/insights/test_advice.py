@@ -42,13 +42,20 @@ def test_the_curve_counts_what_would_pass_and_weighs_what_was_judged():
     assert math.isnan(point_at(items[-90:], 0.5).error)
 
 
-def test_what_is_without_a_verdict_counts_as_wrong_and_ends_the_evidence_where_it_is_too_much():
+def test_the_evidence_ends_before_the_first_without_a_verdict():
     waiting = Seen(0.9, 1.0, True, None)
-    point = point_at([*seen(99, 0.9), waiting, *seen(1, 0.9), *[waiting] * 9], 0.5)
-    assert (point.judged, point.open, point.left_out, point.wrong) == (102, 2, 8, 0)
-    assert point.strata == (Stratum(1.0, 100, 2),)
-    assert point.error == 0
+    point = point_at([*seen(99, 0.9), waiting, *seen(90, 0.9), *[waiting] * 9], 0.5)
+    assert (point.judged, point.open, point.left_out, point.wrong) == (99, 0, 100, 0)
+    assert point.strata == (Stratum(1.0, 99, 0),)
     assert point_at([waiting] * 50, 0.5).judged == 0
+
+
+def test_few_without_a_verdict_count_as_wrong_where_else_most_evidence_would_be_lost():
+    waiting = Seen(0.9, 1.0, True, None)
+    point = point_at([waiting, *seen(99, 0.9), waiting, *[waiting] * 9], 0.5)
+    assert (point.judged, point.open, point.left_out, point.wrong) == (101, 2, 9, 0)
+    assert point.strata == (Stratum(1.0, 99, 2),)
+    assert point.error == 0
 
 
 def test_it_advises_the_lowest_threshold_down_to_which_the_promise_is_shown():
