@@ -133,6 +133,13 @@ PAGES = {
     "webhooks": ("admin", "/admin/queues/support-intents/webhooks"), "first-run": ("admin", "/start"),
     "gallery": ("admin", "/start/templates"), "template": ("admin", "/start/templates/reply-drafts"),
     "imports": ("admin", "/admin/imports"), "api": ("admin", "/docs"),
+    "insights": ("bob", "/queues/ticket-urgency/insights?days=90"),
+    "advice": ("bob", "/queues/ticket-urgency/advice?last=90d&error=0.1"),
+    "drift": ("bob", "/queues/ticket-urgency/drift"), "fairness": ("bob", "/queues/ticket-urgency/fairness?days=90"),
+    "value": ("bob", "/queues/ticket-urgency/value?days=90"), "portfolio": ("anna", "/portfolio?days=90"),
+    "comparison": ("anna", "/queues/ticket-urgency/comparison"), "wallboard": ("alice", "/wallboard"),
+    "alerts": ("bob", "/alerts"), "audit": ("otto", "/admin/audit"), "second-factor": ("alice", "/account/second-factor"),
+    "queue-new": ("admin", "/admin/queues/new"), "queue-page": ("alice", "/queues/support-intents"),
 }  # fmt: skip
 TABLE = """text,label,confidence
 My card never came,card_arrival,0.42

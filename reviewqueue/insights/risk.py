@@ -41,12 +41,12 @@ class Point:
     items: int
     """All that came, judged or not."""
     judged: int
-    """How many of them the evidence rests on: the drawn ones, up to where too many are without a verdict."""
+    """How many of them the evidence rests on: the drawn ones, up to the first without a verdict or too many of them."""
     open: int
     """Of those, how many are without a verdict: they count as wrong."""
     wrong: int
     left_out: int
-    """Drawn items beyond where too many are without a verdict."""
+    """Drawn items beyond."""
     error: float
     """The share that is wrong, estimated (Hájek); NaN without evidence."""
     strata: tuple[bounds.Stratum, ...]

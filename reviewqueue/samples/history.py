@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.orm import Session
 
 from reviewqueue.accounts.identity import actor_of_person
@@ -19,10 +19,11 @@ from reviewqueue.core.db import database_now
 from reviewqueue.core.http import checked
 from reviewqueue.core.strictjson import dumps
 from reviewqueue.insights.gathering import gather
+from reviewqueue.insights.predictions import Predicted, predict
 from reviewqueue.intake.shapes import ItemShape
 from reviewqueue.intake.submissions import submit
 from reviewqueue.models import Decision, Item, Person, Resolution, Task
-from reviewqueue.models.base import table
+from reviewqueue.models.base import UtcDateTime, table
 from reviewqueue.models.states import Verdict
 from reviewqueue.resolution.verdicts import MISSING
 from reviewqueue.review.claims.taking import claim_next
@@ -79,6 +80,19 @@ def tickets() -> Iterator[tuple[int, dict[str, Any], str]]:
         yield day, item, _LEVELS[level]
 
 
+def candidate() -> list[Predicted]:
+    """What a model to come makes of the same tickets."""
+    draw = random.Random("candidate")  # noqa: S311 - samples
+    return [
+        Predicted(
+            item=None, external_id=item["external_id"],
+            output={"urgency": right if draw.random() < 0.93 else draw.choice(_LEVELS)},
+            confidence=round(draw.betavariate(9, 1.4), 3),
+        )
+        for _, item, right in tickets()
+    ]  # fmt: skip
+
+
 def fill(session: Session, actor: Actor, reviewers: Sequence[str]) -> None:
     """Submit the tickets and have `reviewers` (e-mails) judge them, all but the last few; then date all of it back."""
     draw = random.Random("people")  # noqa: S311 - samples
@@ -109,17 +123,25 @@ def fill(session: Session, actor: Actor, reviewers: Sequence[str]) -> None:
         decide(session=session, actor=person, claim_id=held.claim_id, submission=submission)
     _date_back(session, now, days)
     gather(session=session, lag_seconds=0)
+    predict(
+        session=session, actor=actor, slug=QUEUE, model="urgency", model_version="2026-12", predictions=candidate()
+    )  # fmt: skip
 
 
 def _date_back(session: Session, now: datetime, days: dict[str, int]) -> None:
     """What came on a day came during its working hours, and was answered an hour later."""
     draw = random.Random("hours")  # noqa: S311 - samples
+    rows = []
     for item_id, day in days.items():
         came = now - timedelta(days=DAYS - day, hours=draw.uniform(0, 9))
         judged = came + timedelta(minutes=draw.lognormvariate(4, 0.8))
-        for model, of, values in (
-            (Item, Item.id, {"created_at": came, "due_at": came + timedelta(hours=8)}),
-            (Resolution, Resolution.item_id, {"created_at": judged}),
-            (Decision, Decision.item_id, {"decided_at": judged, "releases_at": judged}),
-        ):
-            session.execute(update(table(model)).where(of == item_id).values(values))
+        rows.append({"item": item_id, "came": came, "due": came + timedelta(hours=8), "judged": judged})
+    came_at, due_at, judged_at = (bindparam(name, type_=UtcDateTime()) for name in ("came", "due", "judged"))
+    for of, values in (
+        (table(Item).c.id, {"created_at": came_at, "due_at": due_at}),
+        (table(Resolution).c.item_id, {"created_at": judged_at}),
+        (table(Decision).c.item_id, {"decided_at": judged_at, "releases_at": judged_at}),
+    ):
+        session.connection().execute(
+            update(of.table).where(of == bindparam("item", type_=of.type)).values(values), rows
+        )
