@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum, auto
 from functools import lru_cache
 from typing import Any
 
@@ -33,6 +34,7 @@ from sqlalchemy import (
     event,
     insert,
     literal,
+    null,
     select,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -150,7 +152,20 @@ NOW = In()
 TOGETHER = 8
 """Rows of several tables that one statement inserts at most; more of them are inserted table by table."""
 Row = dict[str, Any]
-_Shape = tuple[tuple[Table, tuple[tuple[str, bool], ...]], ...]
+
+
+class _Kind(Enum):
+    """How a value of an appended row stands in a statement. What needs no parameter has none: psycopg reads a statement
+    of more than 50 anew each time."""
+
+    NULL = auto()
+    NOW = auto()
+    TIME = auto()
+    GIVEN = auto()
+
+
+_WITH_PARAMETER = (_Kind.TIME, _Kind.GIVEN)
+_Shape = tuple[tuple[Table, tuple[tuple[str, _Kind], ...]], ...]
 
 
 class WriteSession(Session):
@@ -174,7 +189,7 @@ class WriteSession(Session):
             return
         groups: dict[_Shape, list[Row]] = {}
         for row in self._take():
-            groups.setdefault(_shape([row]), []).append(_parameters([row]))
+            groups.setdefault(_shape([row], alike=True), []).append(_parameters([row], alike=True))
         for shape, parameters in groups.items():
             super().execute(_insert_of(shape), parameters)
 
@@ -253,19 +268,27 @@ def along(session: Session, query: Select[Any], parameters: Row) -> Result[Any]:
     return session.execute(query, parameters)
 
 
-def _shape(rows: Sequence[tuple[Table, Row]]) -> _Shape:
-    return tuple((target, tuple((name, type(value) is In) for name, value in row.items())) for target, row in rows)
+def _kind(value: Any, alike: bool) -> _Kind:
+    if type(value) is In:
+        return _Kind.TIME if alike or value.seconds else _Kind.NOW
+    return _Kind.NULL if value is None and not alike else _Kind.GIVEN
 
 
-def _parameters(rows: Sequence[tuple[Table, Row]]) -> Row:
+def _shape(rows: Sequence[tuple[Table, Row]], *, alike: bool = False) -> _Shape:
+    """`alike`: rows of the same columns have the same shape, whatever is in them."""
+    return tuple((target, tuple((name, _kind(value, alike)) for name, value in row.items())) for target, row in rows)
+
+
+def _parameters(rows: Sequence[tuple[Table, Row]], *, alike: bool = False) -> Row:
     return {
         f"{name}_{place}": value.seconds if type(value) is In else value
         for place, (_, row) in enumerate(rows)
         for name, value in row.items()
+        if _kind(value, alike) in _WITH_PARAMETER
     }
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=1024)
 def _insert_of(shape: _Shape) -> Insert:
     """One statement for rows of these tables and columns; built once, as that costs more than running it.
 
@@ -276,7 +299,7 @@ def _insert_of(shape: _Shape) -> Insert:
     return last.add_cte(*(other.cte(f"rows_{place}") for place, other in enumerate(others)))
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=1024)
 def _query_with(query: Select[Any], shape: _Shape) -> Select[Any]:
     return query.add_cte(*(each.cte(f"rows_{place}") for place, each in enumerate(_inserts(shape))))
 
@@ -286,15 +309,20 @@ def _inserts(shape: _Shape) -> list[Insert]:
     return [_insert(target, columns, place) for place, (target, columns) in enumerate(shape)]
 
 
-def _insert(target: Table, columns: tuple[tuple[str, bool], ...], place: int) -> Insert:
+def _insert(target: Table, columns: tuple[tuple[str, _Kind], ...], place: int) -> Insert:
     values: Row = {
         column.name: column.default.arg
         for column in target.columns
         if isinstance(column.default, ColumnDefault) and column.default.is_scalar
     }
-    for name, is_time in columns:
+    for name, kind in columns:
         bound = f"{name}_{place}"
-        values[name] = clock_in(bound) if is_time else bindparam(bound, type_=target.c[name].type)
+        if kind is _Kind.GIVEN:
+            values[name] = bindparam(bound, type_=target.c[name].type)
+        elif kind is _Kind.TIME:
+            values[name] = clock_in(bound)
+        else:
+            values[name] = clock() if kind is _Kind.NOW else null()
     return insert(target).values(values).inline()
 
 

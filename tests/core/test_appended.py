@@ -109,3 +109,20 @@ def _append_what_is_refused(session: Session) -> None:
 def _outbox_row() -> dict[str, object]:
     row = {"topic": "test.appended", "rq_queue": "maintenance", "ref": "0" * 32, "refs": None, "attempts": 0}
     return {**row, "created_at": NOW, "next_at": NOW}
+
+
+def test_what_is_null_or_now_is_no_parameter_of_a_statement(app: Flask) -> None:
+    """psycopg reads statements of more than 50 parameters anew each time they run."""
+    sent: list[str] = []
+    with app.app_context():
+        event.listen(db.engine, "before_cursor_execute", lambda *given: sent.append(given[2]))
+        with write_session() as session:
+            append(session, OutboxRow, {**_outbox_row(), "failed_at": NOW, "error": None, "trace": "t"})
+        with read_session() as session:
+            row = session.execute(select(OutboxRow.failed_at, OutboxRow.error, OutboxRow.trace)).one()
+    assert (row.failed_at is None, row.error, row.trace) == (False, None, "t")
+    [statement] = [one for one in sent if "INSERT INTO outbox" in one]
+    if "%(" in statement:
+        assert "%(trace_0)s" in statement
+        assert "%(failed_at" not in statement
+        assert "%(error" not in statement
