@@ -7,6 +7,7 @@ reader on the writing engine would hold the write lock.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,8 +22,11 @@ from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import (
     BindParameter,
+    Boolean,
     ColumnDefault,
+    ColumnElement,
     Connection,
+    Dialect,
     Engine,
     Executable,
     Float,
@@ -30,6 +34,9 @@ from sqlalchemy import (
     Result,
     Select,
     Table,
+    Text,
+    TypeDecorator,
+    Uuid,
     bindparam,
     event,
     insert,
@@ -63,6 +70,8 @@ def init_app(app: Flask, settings: Settings) -> None:
         if settings.is_sqlite:
             _prepare_sqlite(db.engine, write=True)
             _prepare_sqlite(db.engines["read"], write=False)
+        else:
+            _prepare_postgresql(db.engine)
 
 
 def _engine_options(settings: Settings) -> dict[str, Any]:
@@ -97,6 +106,15 @@ def _prepare_sqlite(engine: Engine, *, write: bool) -> None:
     @event.listens_for(engine, "begin")
     def _begin(connection: Any) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+
+def _prepare_postgresql(engine: Engine) -> None:
+    from psycopg.types.string import TextLoader
+
+    @event.listens_for(engine, "connect")
+    def _connect(connection: Any, _record: object) -> None:
+        # Ids are text here: an object for each, made only to be written out again, is a twentieth of an export.
+        connection.adapters.register_loader("uuid", TextLoader)
 
 
 class clock(FunctionElement[datetime]):  # noqa: N801 - reads as SQL
@@ -136,6 +154,46 @@ def _clock_sqlite(element: clock, compiler: SQLCompiler, **kw: Any) -> str:
     if not len(element.clauses):
         return "strftime('%Y-%m-%d %H:%M:%f000', 'now')"
     return f"strftime('%Y-%m-%d %H:%M:%f000', 'now', {compiler.process(element.clauses, **kw)} || ' seconds')"
+
+
+class _Ids(TypeDecorator[Sequence[str]]):
+    """A list of ids as one parameter."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        return dialect.type_descriptor(
+            postgresql.ARRAY(Uuid(as_uuid=False)) if dialect.name == "postgresql" else Text()
+        )
+
+    def process_bind_param(self, value: Sequence[str] | None, dialect: Dialect) -> Any:
+        if value is None or dialect.name == "postgresql":
+            return value
+        return json.dumps([one.replace("-", "") for one in value])
+
+
+class among(FunctionElement[bool]):  # noqa: N801 - reads as SQL
+    """Whether a column of ids is among those that parameter `name` has: one statement for any number of them."""
+
+    name = "among"
+    type = Boolean()
+    inherit_cache = True
+
+    def __init__(self, column: ColumnElement[Any], name: str) -> None:
+        super().__init__(column, bindparam(name, type_=_Ids()))
+
+
+@compiles(among, "postgresql")
+def _among_postgresql(element: among, compiler: SQLCompiler, **kw: Any) -> str:
+    column, ids = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"{column} = ANY ({ids})"
+
+
+@compiles(among, "sqlite")
+def _among_sqlite(element: among, compiler: SQLCompiler, **kw: Any) -> str:
+    column, ids = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"{column} IN (SELECT value FROM json_each({ids}))"  # noqa: S608 - a column and a parameter's name
 
 
 # -- rows that are sent together --------------------------------------------------------------------------------------

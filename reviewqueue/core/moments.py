@@ -9,4 +9,6 @@ def iso(moment: datetime | None) -> str | None:
     """RFC 3339 in UTC with milliseconds, `2026-11-20T10:00:00.123Z`; None stays None."""
     if moment is None:
         return None
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
+    # What comes from the database is in UTC already.
+    utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    return utc.isoformat(timespec="milliseconds")[:-6] + "Z"

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from reviewqueue.core.moments import iso
@@ -13,6 +14,8 @@ from reviewqueue.queues.routing import weight
 from reviewqueue.resolution.verdicts import MISSING, leaves, same
 
 VERSION = "reviewqueue.feedback/1"
+SHORT = 512
+"""Characters of two outputs whose parts are remembered."""
 
 
 def record(row: Any, decisions: Sequence[Any]) -> str:
@@ -58,24 +61,34 @@ def _decision(row: Any) -> dict[str, Any]:
 
 
 def parts(row: Any, decisions: Sequence[Any]) -> list[dict[str, Any]]:
-    """`[{pointer, was, now, state}]`, for `spliced`: every leaf of either output, and what became of it.
+    """`[{pointer, was, now, state}]`, for `spliced`: every leaf of either output, and what became of it. Read only.
 
     `changed`: the leaf differs, came or went. `unseen`: the reviewer's desk said what was looked at, and this was not.
     `confirmed`: anything else that people decided. Empty for a rejection, and where nobody looked.
     """
     if not decisions or row.verdict == "reject":
         return []
-    was = now = dict(leaves(exact(row.output)))
-    if row.final_output != row.output:
-        now = dict(leaves(exact(row.final_output)))
     seen = _seen(decisions)
+    # Few labels, many items: most pairs of short outputs come again and again.
+    if len(row.output) + len(row.final_output) <= SHORT:
+        return _parts_of_short(row.output, row.final_output, seen)
+    return _parts_of(row.output, row.final_output, seen)
+
+
+def _parts_of(output: str, final: str, seen: frozenset[str] | None) -> list[dict[str, Any]]:
+    was = now = dict(leaves(exact(output)))
+    if final != output:
+        now = dict(leaves(exact(final)))
     return [
         *[_part(pointer, value, now.get(pointer, MISSING), seen) for pointer, value in was.items()],
         *[_part(pointer, MISSING, value, seen) for pointer, value in now.items() if pointer not in was],
     ]
 
 
-def _part(pointer: str, was: Any, now: Any, seen: set[str] | None) -> dict[str, Any]:
+_parts_of_short = lru_cache(maxsize=4096)(_parts_of)
+
+
+def _part(pointer: str, was: Any, now: Any, seen: frozenset[str] | None) -> dict[str, Any]:
     part: dict[str, Any] = {"pointer": pointer}
     if was is not MISSING:
         part["was"] = as_written(was)
@@ -85,13 +98,13 @@ def _part(pointer: str, was: Any, now: Any, seen: set[str] | None) -> dict[str, 
     return part
 
 
-def _looked_at(pointer: str, seen: set[str] | None) -> str:
+def _looked_at(pointer: str, seen: frozenset[str] | None) -> str:
     if seen is None or pointer in seen or any(pointer.startswith(f"{parent}/") for parent in seen):
         return "confirmed"
     return "unseen"
 
 
-def _seen(decisions: Sequence[Any]) -> set[str] | None:
+def _seen(decisions: Sequence[Any]) -> frozenset[str] | None:
     """What the desk said was looked at, over all decisions; None where none of them tells."""
-    told = [set(json.loads(decision.seen)) for decision in decisions if decision.seen is not None]
-    return set().union(*told) if told else None
+    told = [json.loads(decision.seen) for decision in decisions if decision.seen is not None]
+    return frozenset().union(*told) if told else None

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Integer, String, and_, bindparam, exists, false, func, or_, select, type_coerce
 from sqlalchemy.orm import Session
 
+from reviewqueue.core.db import among
 from reviewqueue.core.strictjson import as_written, exact, spliced
 from reviewqueue.feedback.formats.frame import Frame
 from reviewqueue.feedback.formats.frame import View as FormatView
@@ -181,7 +182,7 @@ class Pages:
             .join_from(table(Decision), table(Person), _person.id == _decision.person_id)
             .join(table(Task), _task.id == _decision.task_id)
             .where(
-                _decision.item_id.in_(bindparam("item_ids", expanding=True)), _decision.queue_id == export.queue_id,
+                among(_decision.item_id, "item_ids"), _decision.queue_id == export.queue_id,
                 _decision.withdrawn_at.is_(None), _decision.releases_at <= export.as_of,
                 _decision.correct.is_(None),
             )

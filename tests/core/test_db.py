@@ -10,12 +10,15 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from flask import Flask
-from sqlalchemy import func, insert, select, text, update
+from sqlalchemy import event, func, insert, select, text, update
 from sqlalchemy.exc import DBAPIError, StatementError
 from sqlalchemy.orm import Session
 
-from reviewqueue.core.db import clock, database_now, read_session, write_session
-from reviewqueue.models import LoginThrottle
+from reviewqueue.core.db import among, clock, database_now, db, read_session, write_session
+from reviewqueue.core.ids import new_id
+from reviewqueue.models import LoginThrottle, Person
+from reviewqueue.models.base import table
+from reviewqueue.models.states import SiteRole
 
 Edge = Callable[[], AbstractContextManager[Session]]
 
@@ -162,3 +165,21 @@ def test_postgresql_commits_synchronously_and_speaks_utc(transaction: Edge) -> N
     with transaction() as session:
         assert session.scalar(select(func.current_setting("synchronous_commit"))) == "on"
         assert session.scalar(select(func.current_setting("timezone"))) == "UTC"
+
+
+def test_any_number_of_ids_is_one_statement(app: Flask) -> None:
+    ids = [new_id() for _ in range(60)]
+    sent: list[str] = []
+    with app.app_context():
+        with write_session() as session:
+            session.execute(insert(table(Person)), [
+                {"id": one, "email": f"{one}@x.example", "name": "A", "password_hash": "", "role": SiteRole.MEMBER,
+                 "pseudonym": one[-12:], "created_at": datetime.now(UTC)}
+                for one in ids
+            ])  # fmt: skip
+        event.listen(db.engine, "before_cursor_execute", lambda *given: sent.append(given[2]))
+        with write_session() as session:
+            query = select(table(Person).c.id).where(among(table(Person).c.id, "ids"))
+            for wanted in (ids[:50], ids[:2], [], [new_id()]):
+                assert set(session.execute(query, {"ids": wanted}).scalars()) == set(wanted) & set(ids)
+    assert len({one for one in sent if one.startswith("SELECT")}) == 1
