@@ -35,14 +35,16 @@ SHORT = 0.005
 """Minutes of a lease that is to be lost."""
 QUEUES: dict[str, dict[str, Any]] = {
     "rush": {},
+    "passing": {},
     "pairs": {"reviews": {"required": 2}},
     "slow": {"lease_minutes": SHORT},
-    "desk": {"undo_seconds": 1},
+    "desk": {"undo_seconds": 10},
+    "brief": {"undo_seconds": 1},
     "idle": {},
 }
 STAFF = {
-    "Alice": ("rush", "pairs"), "Carol": ("rush", "pairs"), "Bob": ("rush", "pairs"),
-    "Dave": ("slow",), "Erin": ("slow",), "Gina": ("slow",), "Frank": ("desk",),
+    "Alice": ("rush", "passing", "pairs"), "Carol": ("rush", "passing", "pairs"), "Bob": ("rush", "passing", "pairs"),
+    "Dave": ("slow",), "Erin": ("slow",), "Gina": ("slow",), "Frank": ("desk",), "Hugo": ("brief",),
 }  # fmt: skip
 
 
@@ -232,9 +234,9 @@ def _judge(clients: Clients, member: Member, held: dict[str, Any], turn: int) ->
 def pass_on(clients: Clients, company: Company) -> None:
     """Tasks go back, are skipped and go to the lead."""
     for number in range(4):
-        clients.submit(f"pass-{number}", "pairs")
+        clients.submit(f"pass-{number}", "passing")
     for name, act in (("Alice", clients.release), ("Carol", clients.skip), ("Alice", clients.escalate)):
-        held = clients.claim(company[name], "pairs")
+        held = clients.claim(company[name], "passing")
         if held is not None:
             act(company[name], held)
 
@@ -289,19 +291,23 @@ def _outlast(held: dict[str, Any]) -> None:
 
 
 def undo(clients: Clients, company: Company) -> None:
-    """Decisions at the desk: one is taken back in time, one too late."""
-    desk = Desk(clients, company["Frank"], "desk")
-    for number in range(3):
-        clients.submit(f"desk-{number}", "desk")
+    """A decision at the desk is taken back."""
+    _undo(clients, Desk(clients, company["Frank"], "desk"), after=0)
+
+
+def undo_late(clients: Clients, company: Company) -> None:
+    """It is tried when the time for that is over."""
+    _undo(clients, Desk(clients, company["Hugo"], "brief"), after=1.1)
+
+
+def _undo(clients: Clients, desk: Desk, *, after: float) -> None:
+    for number in range(2):  # the page after a decision is the next task's, and offers to undo
+        clients.submit(f"{desk.queue}-{number}", desk.queue)
     desk.sign_in()
     decided = desk.decide_next()
     if decided is not None:
-        desk.undo(decided)
-    decided = desk.decide_next()
-    if decided is not None:
-        time.sleep(1.1)
+        time.sleep(after)
         desk.undo(decided)
 
 
-SCENES: tuple[Scene, ...] = (repeat, rush, pass_on, pairs, come_late, vanish, undo)
-
+SCENES: tuple[Scene, ...] = (repeat, rush, pass_on, pairs, come_late, vanish, undo, undo_late)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from contextlib import suppress
@@ -101,6 +102,11 @@ class Product:
     def kill_web_worker(self) -> None:
         for process in self.named("web")[1:2]:
             process.kill()
+
+    def audit(self) -> list[str]:
+        """What `reviewqueue audit verify` complains of."""
+        done = subprocess.run(self.command("audit", "verify"), env=self.environ, capture_output=True, text=True)
+        return [] if done.returncode == 0 else (done.stdout + done.stderr).splitlines()
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
         if self.process is not None:

@@ -26,7 +26,7 @@ from reviewqueue.queues.applying import apply
 from reviewqueue.review import edge
 from reviewqueue.review.decisions.recording import Submission
 from tests.fixtures.people import INTENTS, OPERATOR, Cast, item
-from tests.promises.history import plain
+from tests.promises.stored import plain
 from tests.promises.racing import race
 
 RACERS = 8

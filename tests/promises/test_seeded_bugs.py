@@ -66,6 +66,7 @@ def test_a_clean_run_raises_no_alarm(played: Played):
     assert {act: history.acknowledged(act) > 0 for act in acts} == dict.fromkeys(acts, True)
     assert history.refused["decide 409 lease_lost"]
     assert history.refused["decide 409 already_decided"]
+    assert history.refused["undo 409 grace_over"]
 
 
 @pytest.mark.parametrize("bug", BUGS, ids=[bug.name for bug in BUGS])
