@@ -160,8 +160,10 @@ def a_task_has_one_holder(history: History, stored: Stored) -> Iterator[str]:
             continue
         if event.action == "task.lease_expired" and event.at < ends - ROUNDING:
             yield f"task {event.subject} was taken back before its lease was over"
-        if event.action == "task.decided" and event.at > ends + ROUNDING:
-            yield f"task {event.subject} was decided after its lease was over"
+    for one in stored.decisions:
+        ends = until.get((one.task_id, one.fence))
+        if ends is not None and not one.late and one.at > ends + ROUNDING:
+            yield f"task {one.task_id} was decided after its lease was over"
     for task in stored.tasks:
         if task.state == "claimed" and task.lease_over:
             yield f"task {task.id} is held although its lease is over"

@@ -31,6 +31,8 @@ class Product:
     directory: Path
     port: int = field(default_factory=processes.free_port)
     process: Popen[bytes] | None = None
+    more: dict[str, str] = field(default_factory=dict)
+    """Environment variables of this run."""
 
     @property
     def url(self) -> str:
@@ -47,7 +49,7 @@ class Product:
     @property
     def environ(self) -> dict[str, str]:
         own = installation.environment(self.directory, database_url=self.settings.database_url)
-        return {**os.environ, **own, "REVIEWQUEUE_EXECUTION_LEASE_SECONDS": str(LEASE_SECONDS)}
+        return {**os.environ, **own, "REVIEWQUEUE_EXECUTION_LEASE_SECONDS": str(LEASE_SECONDS), **self.more}
 
     def start(self) -> None:
         command = self.command("up", "--port", str(self.port), "--web-workers", "2")

@@ -46,6 +46,8 @@ class Decision:
     fence: int
     said: Mapping[str, Any]
     """Verdict, output, reason, comment and message, as an answer tells them."""
+    at: datetime = datetime(2026, 1, 1, tzinfo=UTC)
+    """When its claim was found to be live."""
     withdrawn: bool = False
     withdrawn_late: bool = False
     """After its grace time."""
@@ -158,7 +160,7 @@ OVER = "coalesce(lease_until < clock_timestamp() - interval '5 seconds', false)"
 OVER_SQLITE = "coalesce(lease_until < strftime('%Y-%m-%d %H:%M:%f000', 'now', '-5 seconds'), 0)"
 DECISIONS = (
     "SELECT id, task_id, item_id, round, person_id, fence, verdict, output, reason, comment, message,"
-    " withdrawn_at, releases_at, late FROM decision"
+    " decided_at, withdrawn_at, releases_at, late FROM decision"
 )
 LISTENING = (
     "SELECT item.id, webhook_endpoint.id FROM item JOIN webhook_endpoint ON webhook_endpoint.queue_id = item.queue_id"
@@ -167,12 +169,13 @@ UNSEALED = "SELECT id FROM audit_event WHERE id NOT IN (SELECT event_id FROM aud
 
 
 def _decision(row: tuple[Any, ...]) -> Decision:
-    verdict, output, reason, comment, message, withdrawn, releases, late = row[6:]
+    verdict, output, reason, comment, message, at, withdrawn, releases, late = row[6:]
     return Decision(
         *row[:6],
         said={
             "verdict": verdict, "output": json.loads(output), "reason": reason, "comment": comment, "message": message,
         },
+        at=moment(at),
         withdrawn=withdrawn is not None,
         withdrawn_late=withdrawn is not None and moment(withdrawn) > moment(releases),
         late=bool(late),

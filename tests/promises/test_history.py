@@ -42,7 +42,7 @@ def good() -> tuple[History, Stored]:
     stored = Stored(
         items=[Item("i1", "k1", "resolved", 1), Item("i2", "k2", "queued"), Item("i3", "k3", "auto_approved", 1)],
         tasks=[Task("t1", "i1", state="done", fence=1), Task("t2", "i2", fence=1)],
-        decisions=[Decision("d1", "t1", "i1", 1, "alice", 1, SAID)],
+        decisions=[Decision("d1", "t1", "i1", 1, "alice", 1, SAID, NOON)],
         resolutions=[Resolution("r1", "i1", said=SAID, decision_id="d1"), Resolution("r3", "i3", 1, "routing", SAID)],
         events=[
             *submitted,
@@ -108,7 +108,7 @@ def take_a_task_back_too_early(_: History, stored: Stored) -> None:
 
 
 def decide_after_the_lease(_: History, stored: Stored) -> None:
-    _changed(stored.events, 5, at=NOON + timedelta(hours=1))
+    _changed(stored.decisions, 0, at=NOON + timedelta(hours=1))
 
 
 def keep_a_task_for_ever(_: History, stored: Stored) -> None:
