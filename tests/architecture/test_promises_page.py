@@ -31,5 +31,7 @@ def test_a_test_that_the_page_names_exists(named: tuple[str, str]) -> None:
 
 
 def test_every_seeded_bug_is_named_with_its_promise_and_no_other() -> None:
-    named = {(int(number), bug) for number, section in SECTIONS.items() for bug in re.findall(r"\*(\w+_\w+)\*", section)}
+    named = {
+        (int(number), bug) for number, section in SECTIONS.items() for bug in re.findall(r"\*(\w+_\w+)\*", section)
+    }
     assert named == {(bug.promise, bug.name) for bug in BUGS}

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from itertools import count, product
 from typing import Any
 
-from pytest import MonkeyPatch
+import pytest
 from sqlalchemy import delete, false, select, update
 from sqlalchemy.exc import OperationalError
 
@@ -39,7 +39,7 @@ _task = table(Task).c
 
 @dataclass(frozen=True)
 class Bug:
-    seed: Callable[[MonkeyPatch, str], None]
+    seed: Callable[[pytest.MonkeyPatch, str], None]
     """Given the address of the receiver of webhooks."""
     scenes: tuple[Scene, ...]
     """That provoke it."""
@@ -65,7 +65,7 @@ def every(number: int, first: int = 1) -> Callable[[], bool]:
 # -- items ------------------------------------------------------------------------------------------------------------
 
 
-def the_answer_goes_out_before_the_commit(patch: MonkeyPatch, _: str) -> None:
+def the_answer_goes_out_before_the_commit(patch: pytest.MonkeyPatch, _: str) -> None:
     """And the commit fails now and then."""
     fails = every(4)
 
@@ -79,11 +79,11 @@ def the_answer_goes_out_before_the_commit(patch: MonkeyPatch, _: str) -> None:
     patch.setattr(intake_api, "write_session", answers_first)
 
 
-def no_idempotency_row_is_written(patch: MonkeyPatch, _: str) -> None:
+def no_idempotency_row_is_written(patch: pytest.MonkeyPatch, _: str) -> None:
     patch.setattr(idempotency, "save", lambda *_: None)
 
 
-def a_repetition_gets_another_id(patch: MonkeyPatch, _: str) -> None:
+def a_repetition_gets_another_id(patch: pytest.MonkeyPatch, _: str) -> None:
     begin = idempotency.begin
 
     def other(session: Any, key: Any) -> Any:
@@ -93,7 +93,7 @@ def a_repetition_gets_another_id(patch: MonkeyPatch, _: str) -> None:
     patch.setattr(submissions.idempotency, "begin", other)
 
 
-def no_outbox_row_is_written(patch: MonkeyPatch, _: str) -> None:
+def no_outbox_row_is_written(patch: pytest.MonkeyPatch, _: str) -> None:
     """The event that the item waits is lost."""
     patch.setattr(submissions.outbox, "append", lambda *_args, **_more: None)
 
@@ -101,7 +101,7 @@ def no_outbox_row_is_written(patch: MonkeyPatch, _: str) -> None:
 # -- claims -----------------------------------------------------------------------------------------------------------
 
 
-def a_claim_reads_and_then_writes(patch: MonkeyPatch, _: str) -> None:
+def a_claim_reads_and_then_writes(patch: pytest.MonkeyPatch, _: str) -> None:
     """Without asking whether the task is still open."""
 
     def take(actor: Any, slug: str, then: Any) -> Any:
@@ -118,39 +118,39 @@ def a_claim_reads_and_then_writes(patch: MonkeyPatch, _: str) -> None:
     patch.setattr(edge, "take_next", take)
 
 
-def a_lease_ends_too_early(patch: MonkeyPatch, _: str) -> None:
+def a_lease_ends_too_early(patch: pytest.MonkeyPatch, _: str) -> None:
     patch.setattr(returning, "clock", lambda: clock(3600.0))
     patch.setattr(returning, "LEASE_OVER", select(_task.id).where(leases.CLAIMED).limit(1))
 
 
-def a_lost_lease_never_returns(patch: MonkeyPatch, _: str) -> None:
+def a_lost_lease_never_returns(patch: pytest.MonkeyPatch, _: str) -> None:
     patch.setattr(returning, "return_expired", lambda *, session: 0)
 
 
-def a_skip_is_recorded_and_not_made(patch: MonkeyPatch, _: str) -> None:
+def a_skip_is_recorded_and_not_made(patch: pytest.MonkeyPatch, _: str) -> None:
     patch.setattr(passing_on, "hand_on", lambda *_args, **_more: None)
 
 
 # -- decisions --------------------------------------------------------------------------------------------------------
 
 
-def a_decision_asks_for_no_fence(patch: MonkeyPatch, _: str) -> None:
+def a_decision_asks_for_no_fence(patch: pytest.MonkeyPatch, _: str) -> None:
     """Nor whose claim it is: the task is held, by somebody."""
     _take_down(patch, leases.LIVE_CLAIM[0], leases.CLAIMED)
 
 
-def a_decision_compares_no_lease(patch: MonkeyPatch, _: str) -> None:
+def a_decision_compares_no_lease(patch: pytest.MonkeyPatch, _: str) -> None:
     _take_down(patch, *leases.LIVE_CLAIM[:-1])
 
 
-def a_decision_is_made_twice(patch: MonkeyPatch, _: str) -> None:
+def a_decision_is_made_twice(patch: pytest.MonkeyPatch, _: str) -> None:
     """Whatever the task's state, and whether it was sent before."""
     _take_down(patch, leases.LIVE_CLAIM[0])
     patch.setattr(deciding, "answered_before", lambda *_: None)
     patch.setattr(deciding, "_into_effect", lambda *_: None)
 
 
-def _take_down(patch: MonkeyPatch, *conditions: Any) -> None:
+def _take_down(patch: pytest.MonkeyPatch, *conditions: Any) -> None:
     statement = (
         update(table(Task))
         .where(*conditions)
@@ -160,7 +160,7 @@ def _take_down(patch: MonkeyPatch, *conditions: Any) -> None:
     patch.setattr(deciding, "_TAKE_DOWN", statement)
 
 
-def a_person_judges_an_item_twice(patch: MonkeyPatch, _: str) -> None:
+def a_person_judges_an_item_twice(patch: pytest.MonkeyPatch, _: str) -> None:
     patch.setattr(deciding.rounds, "exclude", lambda *_args, **_more: None)
     patch.setattr(reach, "_found", lambda *_: false())
     statements = {
@@ -170,7 +170,7 @@ def a_person_judges_an_item_twice(patch: MonkeyPatch, _: str) -> None:
     patch.setattr(taking, "_TAKE", statements)
 
 
-def a_lost_lease_drops_the_draft(patch: MonkeyPatch, _: str) -> None:
+def a_lost_lease_drops_the_draft(patch: pytest.MonkeyPatch, _: str) -> None:
     """The refusal is raised inside the transaction, and takes the draft with it."""
     decide = edge.decide
 
@@ -183,7 +183,7 @@ def a_lost_lease_drops_the_draft(patch: MonkeyPatch, _: str) -> None:
     patch.setattr(edge, "decide", raising)
 
 
-def an_undo_is_taken_after_its_time(patch: MonkeyPatch, _: str) -> None:
+def an_undo_is_taken_after_its_time(patch: pytest.MonkeyPatch, _: str) -> None:
     from reviewqueue.review.web import desk
 
     withdraw = desk.withdraw
@@ -197,7 +197,7 @@ def an_undo_is_taken_after_its_time(patch: MonkeyPatch, _: str) -> None:
     patch.setattr(desk, "withdraw", ever)
 
 
-def a_decision_changes_afterwards(patch: MonkeyPatch, _: str) -> None:
+def a_decision_changes_afterwards(patch: pytest.MonkeyPatch, _: str) -> None:
     resolve = settling._resolve
 
     def changing(session: Any, actor: Any, decision: Any, **more: Any) -> Any:
@@ -211,7 +211,7 @@ def a_decision_changes_afterwards(patch: MonkeyPatch, _: str) -> None:
 # -- webhooks ---------------------------------------------------------------------------------------------------------
 
 
-def a_webhook_goes_out_before_the_commit(patch: MonkeyPatch, receiver: str) -> None:
+def a_webhook_goes_out_before_the_commit(patch: pytest.MonkeyPatch, receiver: str) -> None:
     """And the commit fails now and then: it tells of what never was."""
     resolve, fails = settling._resolve, every(3)
 
@@ -227,7 +227,7 @@ def a_webhook_goes_out_before_the_commit(patch: MonkeyPatch, receiver: str) -> N
     patch.setattr(settling, "_resolve", tells)
 
 
-def an_event_goes_out_under_two_ids(patch: MonkeyPatch, _: str) -> None:
+def an_event_goes_out_under_two_ids(patch: pytest.MonkeyPatch, _: str) -> None:
     announce = deliveries._announce
 
     def twice(session: Any, endpoint: Any, told: Any) -> int:
@@ -237,7 +237,7 @@ def an_event_goes_out_under_two_ids(patch: MonkeyPatch, _: str) -> None:
     patch.setattr(deliveries, "_announce", twice)
 
 
-def an_event_is_never_told(patch: MonkeyPatch, _: str) -> None:
+def an_event_is_never_told(patch: pytest.MonkeyPatch, _: str) -> None:
     """The endpoint's place in the feed moves on without it."""
     announce, forgets = deliveries._announce, every(3)
     patch.setattr(
@@ -252,7 +252,7 @@ def _without(told: Any, forgets: Callable[[], bool]) -> list[Any]:
 # -- the audit log ----------------------------------------------------------------------------------------------------
 
 
-def an_audit_event_is_lost(patch: MonkeyPatch, _: str) -> None:
+def an_audit_event_is_lost(patch: pytest.MonkeyPatch, _: str) -> None:
     """As if it were written after the commit, by a process that is killed now and then."""
     loses = every(5)
 
@@ -263,7 +263,7 @@ def an_audit_event_is_lost(patch: MonkeyPatch, _: str) -> None:
     patch.setattr(trail, "append", losing)
 
 
-def a_change_has_no_audit_event(patch: MonkeyPatch, _: str) -> None:
+def a_change_has_no_audit_event(patch: pytest.MonkeyPatch, _: str) -> None:
     """What a task goes back by."""
     patch.setattr(returning.trail, "record", _but("task.lease_expired", trail.record))
 
@@ -272,7 +272,7 @@ def _but(action: str, record: Any) -> Any:
     return lambda session, actor, what, **more: None if what == action else record(session, actor, what, **more)
 
 
-def a_seal_skips_an_event(patch: MonkeyPatch, _: str) -> None:
+def a_seal_skips_an_event(patch: pytest.MonkeyPatch, _: str) -> None:
     seal, skips = sealing.seal, every(3)
 
     def skipping(*, session: Any) -> int:
@@ -284,12 +284,12 @@ def a_seal_skips_an_event(patch: MonkeyPatch, _: str) -> None:
     patch.setattr(sealing, "seal", skipping)
 
 
-def a_seal_forgets_the_one_before(patch: MonkeyPatch, _: str) -> None:
+def a_seal_forgets_the_one_before(patch: pytest.MonkeyPatch, _: str) -> None:
     head = sealing.head
     patch.setattr(sealing, "head", lambda session: (head(session)[0], sealing.chain.START))
 
 
-def more_judge_than_were_asked(patch: MonkeyPatch, _: str) -> None:
+def more_judge_than_were_asked(patch: pytest.MonkeyPatch, _: str) -> None:
     """A task too many is opened, and none is cancelled when the item ends."""
     patch.setattr(endings, "cancel_tasks", lambda *_args, **_more: None)
     task_columns = submissions.Prepared.task_columns
@@ -328,4 +328,3 @@ BUGS = (
     Bug(a_seal_skips_an_event, (rush,), "is not sealed", 10),
     Bug(a_seal_forgets_the_one_before, (rush,), "audit verify", 10),
 )  # fmt: skip
-

@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import struct
+import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -142,20 +143,26 @@ class Chaos:
     # -- the database -------------------------------------------------------------------------------------------------
 
     def _full(self) -> None:
-        """No file may grow: to a process that is the same as a full disk, and needs no mount. On PostgreSQL the server's
-        processes are those that write."""
+        """No file may grow: to a process that is the same as a full disk, and needs no mount. On PostgreSQL the
+        server's processes are those that write."""
         writers = self._backends() if self.server else [one for part in PARTS for one in self.product.named(part)]
-        with ExitStack() as give_back:
-            for process in writers:
-                with suppress(psutil.Error):
-                    before = process.rlimit(psutil.RLIMIT_FSIZE)
-                    process.rlimit(psutil.RLIMIT_FSIZE, (1, before[1]))
-                    give_back.callback(_limit, process, before)
-            time.sleep(MOMENT)
+        for process in writers:
+            self._limit(process, "1")
+        time.sleep(MOMENT)
+        for process in writers:
+            self._limit(process, "unlimited")
+
+    def _limit(self, process: psutil.Process, size: str) -> None:
+        # The soft limit alone, as the user whose process it is: neither takes a right.
+        subprocess.run(
+            ["prlimit", "--pid", str(process.pid), f"--fsize={size}:"], capture_output=True,
+            user=self.server.user if self.server else None,
+        )  # fmt: skip
 
     def _backends(self) -> list[psutil.Process]:
         assert self.server is not None
-        return [one for one in psutil.Process(self.server.process.pid).children() if "postgres:" in " ".join(one.cmdline())]
+        children = psutil.Process(self.server.process.pid).children()
+        return [one for one in children if "postgres:" in " ".join(one.cmdline())]
 
     def _kill_backend(self) -> None:
         """PostgreSQL then ends all others, too, and recovers from its log."""
@@ -164,19 +171,20 @@ class Chaos:
             self.random.choice(clients).kill()
 
     def _exhaust(self) -> None:
+        """Somebody else has all connections, also those that the product had."""
         assert self.server is not None
         with ExitStack() as opened:
-            with suppress(psycopg.OperationalError):
-                for _ in range(self.server.connections):
-                    opened.enter_context(psycopg.connect(self.server.dsn("postgres"), connect_timeout=2))
+            for _ in range(2):
+                with suppress(psycopg.OperationalError):
+                    for _ in range(self.server.connections):
+                        one = psycopg.connect(self.server.dsn("postgres"), connect_timeout=2, autocommit=True)
+                        opened.enter_context(one).execute(TERMINATE)
             time.sleep(MOMENT)
+
+
+TERMINATE = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'template_migrated'"
 
 
 def _resume(process: psutil.Process) -> None:
     with suppress(psutil.Error):
         process.resume()
-
-
-def _limit(process: psutil.Process, limits: tuple[int, int]) -> None:
-    with suppress(psutil.Error):
-        process.rlimit(psutil.RLIMIT_FSIZE, limits)

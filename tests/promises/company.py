@@ -215,7 +215,7 @@ def rush(clients: Clients, company: Company) -> None:
         clients.submit(f"rush-{number}", "rush")
     for turn in range(3):
         held: dict[str, Any] = {}
-        together(*(lambda who=who: held.update({who.name: clients.claim(who, "rush")}) for who in members))
+        together(*(lambda who=who, held=held: held.update({who.name: clients.claim(who, "rush")}) for who in members))
         for member in members:
             if held.get(member.name) is not None:
                 _judge(clients, member, held[member.name], turn)

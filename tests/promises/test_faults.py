@@ -63,9 +63,7 @@ def outbox(engine: Engine) -> int:
         return int(connection.execute(text("SELECT count(*) FROM outbox")).scalar_one())
 
 
-def test_nothing_is_lost_whatever_is_killed(
-    product: Product, clients: Clients, engine: Engine, findings: Findings
-):
+def test_nothing_is_lost_whatever_is_killed(product: Product, clients: Clients, engine: Engine, findings: Findings):
     seed = int(os.environ.get("REVIEWQUEUE_TEST_SEED") or random.randrange(10**6))
     print(f"seed {seed}: repeat with REVIEWQUEUE_TEST_SEED={seed}")
     acts = {
@@ -100,9 +98,7 @@ def _went_on(clients: Clients, submitted: int, decided: int) -> bool:
     return now[0] > submitted + 5 and now[1] > decided + 5
 
 
-def test_redis_may_be_emptied_at_any_moment(
-    product: Product, clients: Clients, engine: Engine, findings: Findings
-):
+def test_redis_may_be_emptied_at_any_moment(product: Product, clients: Clients, engine: Engine, findings: Findings):
     for worker in product.named("worker"):
         worker.send_signal(signal.SIGSTOP)
     for number in range(60):

@@ -1,5 +1,7 @@
-"""The checker of histories catches each fault it is there for: faults are put into a good history one at a time. That it
-catches the bugs that make such faults: see test_seeded_bugs.py."""
+"""The checker of histories catches each fault it is there for, put into a good history one at a time.
+
+That it catches the bugs that make such faults: see test_seeded_bugs.py.
+"""
 
 from __future__ import annotations
 
