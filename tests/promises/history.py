@@ -291,7 +291,7 @@ def events_are_delivered(history: History, stored: Stored) -> Iterator[str]:
 
 
 def webhooks_tell_the_truth(history: History, stored: Stored) -> Iterator[str]:
-    """Promise 8: a webhook's id is its resolution's, there is none without a resolution, and it tells what is stored."""
+    """Promise 8: a webhook has the id of its resolution, there is none without one, and it tells what is stored."""
     resolutions = {f"msg_{one.id}": one for one in stored.resolutions}
     queued = {f"msg_{item.id}_queued" for item in stored.items}
     for receipt in history.receipts:
