@@ -51,7 +51,7 @@ class Goal:
     seconds: float
 
 
-SHORT = Goal(faults=30, acknowledged=100, seconds=120)
+SHORT = Goal(faults=30, acknowledged=100, seconds=400)
 LONG = Goal(faults=1_000, acknowledged=50_000, seconds=float(os.environ.get("REVIEWQUEUE_SOAK_SECONDS") or 7200))
 
 
@@ -105,7 +105,7 @@ def directory() -> Iterator[Path]:
 @pytest.mark.parametrize(
     "goal",
     [
-        pytest.param(SHORT, id="short", marks=pytest.mark.timeout(400)),
+        pytest.param(SHORT, id="short", marks=pytest.mark.timeout(700)),
         pytest.param(LONG, id="long", marks=[pytest.mark.soak, pytest.mark.timeout(LONG.seconds + 600)]),
     ],
 )
@@ -144,7 +144,7 @@ def test_promises_are_kept_under_fire(
         if found:
             clients.history.write(Path(tempfile.mkdtemp(prefix="rq-history-")) / "calls.jsonl")
         assert found == [], f"seed {seed}"
-    assert sum(chaos.done.values()) >= goal.faults or goal is LONG
+    assert sum(chaos.done.values()) >= goal.faults or goal is LONG, "the time was over"
     assert clients.history.unanswered > 0, "no client noticed anything: this proved nothing"
 
 
