@@ -49,6 +49,9 @@ def test_a_database_given_by_address_needs_its_key_and_is_not_made_either(
     assert f"There is no database {tmp_path}/typo.db" in run("queues", "list").stderr
     (tmp_path / "typo.db").touch()
     assert f"There is no secret key in {elsewhere}/reviewqueue-data" in run("queues", "list").stderr
+    # Of a server's database nothing is known, whatever its address says beside.
+    monkeypatch.setenv("DATABASE_URL", "postgresql://rq@db.example.com/rq?sslmode=require")
+    assert f"There is no secret key in {elsewhere}/reviewqueue-data" in run("queues", "list").stderr
     assert list(elsewhere.iterdir()) == []
 
 

@@ -1,170 +1,375 @@
-"""What clients saw, kept outside the system, and the rules that what is stored must keep to it."""
+"""What clients saw, kept outside the system, and the rules that what is stored must keep to.
+
+Each client logs a call before it is sent and how it ended: ok, fail (the system said no) or unknown (no answer, or
+one that says nothing of what happened). When all is quiet, `faults` holds the log against the database. Each check
+names the promise that it serves (docs/promises.md).
+"""
 
 from __future__ import annotations
 
 import json
-import re
 import threading
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
-from uuid import UUID
 
-from sqlalchemy import Engine, text
+from reviewqueue.models.states import ENDED
+from tests.promises import paths
+from tests.promises.stored import Stored, moment
+
+OK, FAIL, UNKNOWN, UNDER_WAY = "ok", "fail", "unknown", "under way"
+ROUNDING = timedelta(milliseconds=50)
+"""Answers tell times in whole milliseconds, and SQLite keeps no more."""
+
+
+@dataclass
+class Call:
+    """One request. A client that gets no answer sends it again: that is another call, with the same `sent`."""
+
+    number: int
+    client: str
+    act: str
+    sent: dict[str, Any]
+    ended: str = UNDER_WAY
+    told: dict[str, Any] = field(default_factory=dict)
+    status: int = 0
+    code: str = ""
 
 
 @dataclass(frozen=True)
-class Submitted:
-    """An item acknowledged with 201: the key it was sent with, the id that was answered."""
+class Receipt:
+    """A webhook that arrived."""
 
-    key: str
-    item_id: str
-
-
-@dataclass(frozen=True)
-class Decided:
-    """A decision acknowledged with 200."""
-
-    decision_id: str
-    task_id: str
-    verdict: str
-    output: str
+    webhook_id: str
+    event: str
+    data: dict[str, Any]
 
 
 @dataclass
 class History:
-    """Filled by many threads. `sent` holds every key, also those whose answer never came."""
+    """Filled by many threads."""
 
-    sent: set[str] = field(default_factory=set)
-    submitted: list[Submitted] = field(default_factory=list)
-    decided: list[Decided] = field(default_factory=list)
-    refused: Counter[str] = field(default_factory=Counter)
-    unknown: int = 0
+    calls: list[Call] = field(default_factory=list)
+    receipts: list[Receipt] = field(default_factory=list)
+    counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
+    def invoke(self, client: str, act: str, **sent: Any) -> Call:
+        with self.lock:
+            call = Call(len(self.calls), client, act, sent)
+            self.calls.append(call)
+        return call
 
-@dataclass(frozen=True)
-class StoredDecision:
-    decision_id: str
-    task_id: str
-    item_id: str
-    round: int
-    person_id: str
-    verdict: str
-    output: str
-    standing: bool = True
+    def ok(self, call: Call, **told: Any) -> None:
+        call.told = told
+        self._end(call, OK)
 
+    def fail(self, call: Call, status: int, code: str) -> None:
+        call.status, call.code = status, code
+        self._end(call, FAIL)
 
-@dataclass
-class Stored:
-    """What the database holds: items as (id, key), resolutions as (item, revision), item states, the outbox."""
+    def unknown(self, call: Call) -> None:
+        self._end(call, UNKNOWN)
 
-    items: list[tuple[str, str]] = field(default_factory=list)
-    states: dict[str, str] = field(default_factory=dict)
-    decisions: list[StoredDecision] = field(default_factory=list)
-    resolutions: list[tuple[str, int]] = field(default_factory=list)
-    submissions_audited: list[str] = field(default_factory=list)
-    outbox: int = 0
+    def _end(self, call: Call, ended: str) -> None:
+        with self.lock:
+            call.ended = ended
+            self.counts[call.act, ended] += 1
+
+    def of(self, act: str, ended: str = OK) -> list[Call]:
+        with self.lock:
+            return [call for call in self.calls if call.act == act and call.ended == ended]
+
+    def acknowledged(self, act: str) -> int:
+        return self.counts[act, OK]
+
+    @property
+    def unanswered(self) -> int:
+        with self.lock:
+            return sum(count for (_, ended), count in self.counts.items() if ended == UNKNOWN)
+
+    @property
+    def refused(self) -> Counter[str]:
+        """What the system said no to, by act, status and code."""
+        with self.lock:
+            return Counter(f"{call.act} {call.status} {call.code}" for call in self.calls if call.ended == FAIL)
+
+    def told(self) -> Iterator[tuple[str, str]]:
+        """Keys with the id that each was answered with, of single submissions and of batches."""
+        for call in self.of("submit"):
+            yield call.sent["key"], call.told["item"]
+        for call in self.of("batch"):
+            yield from zip(call.sent["keys"], call.told["items"], strict=True)
+
+    def write(self, path: Path) -> None:
+        """To look into what a check complains of."""
+        path.write_text("".join(json.dumps(asdict(call), default=str) + "\n" for call in self.calls))
 
 
 def faults(history: History, stored: Stored) -> list[str]:
-    """Every promise that was broken, in words; empty when all were kept."""
-    return [*_items(history, stored), *_decisions(history, stored), *_resolutions(stored), *_rest(stored)]
+    """Every promise that was broken, in words; empty when all were kept. The system must be quiet."""
+    return [fault for check in CHECKS for fault in check(history, stored)]
 
 
-def _items(history: History, stored: Stored) -> list[str]:
-    found = []
-    key_of = dict(stored.items)
-    for one in history.submitted:
-        if one.item_id not in key_of:
-            found.append(f"acknowledged item {one.item_id} is lost")
-        elif key_of[one.item_id] != one.key:
-            found.append(f"item {one.item_id} was answered to {one.key} and holds {key_of[one.item_id]}")
-    counts = Counter(key for _, key in stored.items)
-    found += [f"key {key} made {count} items" for key, count in counts.items() if count > 1]
-    found += [f"nobody sent {key}" for key in counts if key not in history.sent]
+def nothing_is_lost(history: History, stored: Stored) -> Iterator[str]:
+    """Promise 1: what was acknowledged is stored, and nobody else's is."""
+    key_of = {item.id: item.key for item in stored.items}
+    for key, item_id in sorted(set(history.told())):
+        if item_id not in key_of:
+            yield f"acknowledged item {item_id} is lost"
+        elif key_of[item_id] != key:
+            yield f"item {item_id} was answered to {key} and holds {key_of[item_id]}"
+    sent = {call.sent["key"] for call in history.calls if call.act == "submit"}
+    sent |= {key for call in history.calls if call.act == "batch" for key in call.sent["keys"]}
+    for item in stored.items:
+        if item.key not in sent:
+            yield f"nobody sent {item.key}"
+
+
+def a_key_has_one_item(history: History, stored: Stored) -> Iterator[str]:
+    """Promise 2: one `Idempotency-Key` yields one item and one answer."""
+    for key, count in Counter(item.key for item in stored.items).items():
+        if count > 1:
+            yield f"key {key} made {count} items"
     answers: dict[str, set[str]] = defaultdict(set)
-    for one in history.submitted:
-        answers[one.key].add(one.item_id)
-    found += [f"key {key} was answered with {len(ids)} ids" for key, ids in answers.items() if len(ids) > 1]
-    return found
+    for key, item_id in history.told():
+        answers[key].add(item_id)
+    for key, ids in answers.items():
+        if len(ids) > 1:
+            yield f"key {key} was answered with {len(ids)} ids"
 
 
-def _decisions(history: History, stored: Stored) -> list[str]:
-    found = []
-    by_id = {one.decision_id: one for one in stored.decisions}
-    for seen in history.decided:
-        kept = by_id.get(seen.decision_id)
+def a_task_has_one_holder(history: History, stored: Stored) -> Iterator[str]:
+    """Promises 3 and 9: no two are told that they hold a task, no lease ends before its time, none is decided under
+    after it, and none outlasts it. The times are the database's."""
+    claims: dict[tuple[str, int], set[str]] = defaultdict(set)
+    until: dict[tuple[str, int], datetime] = {}
+    for call in history.of("claim"):
+        place = call.told["task"], call.told["fence"]
+        claims[place].add(call.sent["person"])
+        until[place] = moment(call.told["lease_until"])
+    for (task, fence), people in claims.items():
+        if len(people) > 1:
+            yield f"task {task} was given to {len(people)} people under fence {fence}"
+    for event in stored.events:
+        ends = until.get((event.subject or "", event.facts.get("fence", -1)))
+        if ends is None:
+            continue
+        if event.action == "task.lease_expired" and event.at < ends - ROUNDING:
+            yield f"task {event.subject} was taken back before its lease was over"
+    for one in stored.decisions:
+        ends = until.get((one.task_id, one.fence))
+        if ends is not None and not one.late and one.at > ends + ROUNDING:
+            yield f"task {one.task_id} was decided after its lease was over"
+    for task in stored.tasks:
+        if task.state == "claimed" and task.lease_over:
+            yield f"task {task.id} is held although its lease is over"
+
+
+def decisions_stand_once(_: History, stored: Stored) -> Iterator[str]:
+    """Promise 3: at most one standing decision a task, none twice by one person in a round, and in the first round no
+    more than were asked for."""
+    standing = [one for one in stored.decisions if not one.withdrawn and not one.late]
+    for task, count in Counter(one.task_id for one in standing).items():
+        if count > 1:
+            yield f"task {task} has {count} standing decisions"
+    for (item, _, person), count in Counter((one.item_id, one.round, one.person) for one in standing).items():
+        if count > 1:
+            yield f"{person} decided {item} {count} times"
+    wanted = {item.id: item.reviews for item in stored.items}
+    for event in stored.events:  # a tie-break is one more
+        if event.action == "task.opened" and event.facts["kind"] == "review":
+            wanted[event.item_id or ""] += 1
+    reviews = {task.id for task in stored.tasks if task.kind == "review"}
+    first = Counter(one.item_id for one in standing if one.round == 1 and one.task_id in reviews)
+    for item, count in first.items():
+        if count > wanted.get(item, 0):
+            yield f"item {item} has {count} first reviews where {wanted.get(item, 0)} were asked for"
+
+
+def decisions_stay(history: History, stored: Stored) -> Iterator[str]:
+    """Promise 5: an acknowledged decision is there as it was told, unless its author took it back in time, and the same
+    request got the same decision."""
+    by_id = {one.id: one for one in stored.decisions}
+    undone = {call.sent["decision"] for call in history.calls if call.act == "undo" and call.ended != FAIL}
+    answers: dict[tuple[str, int, str], set[str]] = defaultdict(set)
+    for call in history.of("decide"):
+        decision_id, sent = call.told["decision"], call.sent
+        answers[sent["task"], sent["fence"], sent["person"]].add(decision_id)
+        kept = by_id.get(decision_id)
         if kept is None:
-            found.append(f"acknowledged decision {seen.decision_id} is lost")
-        elif (kept.task_id, kept.verdict, kept.output) != (seen.task_id, seen.verdict, seen.output):
-            found.append(f"acknowledged decision {seen.decision_id} was changed")
-        elif not kept.standing:
-            found.append(f"acknowledged decision {seen.decision_id} no longer stands")
-    standing = [one for one in stored.decisions if one.standing]
-    tasks = Counter(one.task_id for one in standing)
-    found += [f"task {task} has {count} standing decisions" for task, count in tasks.items() if count > 1]
-    people = Counter((one.item_id, one.round, one.person_id) for one in standing)
-    found += [f"{person} decided {item} {count} times" for (item, _, person), count in people.items() if count > 1]
-    return found
+            yield f"acknowledged decision {decision_id} is lost"
+            continue
+        said = {name: value for name, value in kept.said.items() if name in call.told}
+        whose = kept.task_id, kept.fence, kept.person
+        if said != {name: call.told[name] for name in said} or whose != (sent["task"], sent["fence"], sent["person"]):
+            yield f"acknowledged decision {decision_id} was changed"
+        if (kept.withdrawn or kept.late) and decision_id not in undone:
+            yield f"acknowledged decision {decision_id} no longer stands"
+    for (task, fence, _), ids in answers.items():
+        if len(ids) > 1:
+            yield f"claim {task}.{fence} was answered with {len(ids)} decisions"
+    for call in history.of("undo"):
+        if call.sent["decision"] in by_id and not by_id[call.sent["decision"]].withdrawn:
+            yield f"decision {call.sent['decision']} was taken back and stands"
+    for one in stored.decisions:
+        if one.withdrawn_late:
+            yield f"decision {one.id} was taken back after its grace time"
 
 
-def _resolutions(stored: Stored) -> list[str]:
-    counts = Counter(stored.resolutions)
-    found = [f"item {item} has {count} resolutions {n}" for (item, n), count in counts.items() if count > 1]
-    ended = {item for item, _ in stored.resolutions}
-    decided = {one.item_id for one in stored.decisions if one.standing}
-    found += [f"item {item} is decided and has no resolution" for item in decided - ended]
-    for item, state in stored.states.items():
-        if (state in {"resolved", "auto_approved"}) != (item in ended):
-            found.append(f"item {item} is {state} and has {'a' if item in ended else 'no'} resolution")
-    return found
+def a_lost_lease_changes_nothing(history: History, stored: Stored) -> Iterator[str]:
+    """Promise 4: a decision that was refused because the lease was lost left no decision, and left its draft."""
+    standing = {(one.task_id, one.fence, one.person) for one in stored.decisions if not one.late}
+    last: dict[tuple[str, str], Call | None] = {}
+    for call in history.calls:
+        if call.act not in {"draft", "decide", "undo"}:
+            continue
+        place = call.sent["task"], call.sent["person"]
+        lost = call.act == "decide" and call.ended == FAIL and call.status == 409
+        if lost and call.code != "already_decided" and (call.sent["task"], call.sent["fence"], place[1]) in standing:
+            yield f"decision on {place[0]} by {place[1]} was refused and stands"
+        if lost or (call.act == "draft" and call.ended == OK):
+            last[place] = call
+        elif call.ended != FAIL:
+            last[place] = None  # decided, brought back, or nobody knows
+    for place, wrote in last.items():
+        if wrote is None:
+            continue
+        if place not in stored.drafts:
+            yield f"what {place[1]} typed on {place[0]} is lost"
+        elif "body" in wrote.sent and stored.drafts[place] != wrote.sent["body"]:
+            yield f"what {place[1]} typed on {place[0]} is kept otherwise"
 
 
-def _rest(stored: Stored) -> list[str]:
-    found = [f"{stored.outbox} outbox rows are left"] if stored.outbox else []
-    audited = Counter(stored.submissions_audited)
-    found += [
-        f"submission of {item} has {audited[item]} audit events" for item, _ in stored.items if audited[item] != 1
-    ]
-    return found
+def an_end_is_one_resolution(_: History, stored: Stored) -> Iterator[str]:
+    """Promise 8: every end has exactly one resolution and no other item has one, each a revision of the one before, by
+    a decision that stands. And nothing is stuck: what has not ended has a task."""
+    by_item = defaultdict(list)
+    for one in stored.resolutions:
+        by_item[one.item_id].append(one)
+    standing = {one.id for one in stored.decisions if not one.withdrawn and not one.late}
+    unfinished = {task.item_id for task in stored.tasks if task.state in {"open", "claimed"}}
+    for item in stored.items:
+        revisions = sorted(one.revision for one in by_item[item.id])
+        if revisions != list(range(1, len(revisions) + 1)):
+            yield f"item {item.id} has resolutions {revisions}"
+        elif item.revision != len(revisions):
+            yield f"item {item.id} is at revision {item.revision} and has {len(revisions)} resolutions"
+        if item.state in ENDED and not revisions:
+            yield f"item {item.id} is {item.state} and has no resolution"
+        if item.state not in ENDED and revisions and item.round == 1:
+            yield f"item {item.id} is {item.state} and has a resolution"
+        if item.state not in ENDED and item.id not in unfinished:
+            yield f"item {item.id} is {item.state} and nobody can end it"
+    for one in stored.resolutions:
+        if one.by == "people" and one.decision_id not in standing:
+            yield f"resolution {one.id} stands on no decision"
 
 
-def read(engine: Engine) -> Stored:
-    """The database as it is now, in SQL of our own: the product's queries may have the fault we look for."""
-    with engine.connect() as connection:
-
-        def rows(statement: str) -> list[tuple]:  # type: ignore[type-arg]
-            return [tuple(plain(value) for value in row) for row in connection.execute(text(statement))]
-
-        items = rows("SELECT id, input, state FROM item")
-        return Stored(
-            items=[(item_id, key_in(given)) for item_id, given, _ in items],
-            states={item_id: state for item_id, _, state in items},
-            decisions=[
-                StoredDecision(*row[:6], output=json.dumps(json.loads(row[6]), sort_keys=True), standing=row[7] is None)
-                for row in rows(
-                    "SELECT id, task_id, item_id, round, person_id, verdict, output, withdrawn_at FROM decision"
-                    " WHERE NOT late"
-                )
-            ],
-            resolutions=rows("SELECT item_id, revision FROM resolution"),  # type: ignore[arg-type]
-            submissions_audited=[row[0] for row in rows(SUBMISSIONS)],
-            outbox=rows("SELECT count(*) FROM outbox")[0][0],
-        )
+def events_are_delivered(history: History, stored: Stored) -> Iterator[str]:
+    """Promise 8: everybody who listens has one delivery of each resolution, and of each item that waits; what is said
+    to have arrived did, and nothing is still to be sent. What was given up is shown as that."""
+    arrived = {receipt.webhook_id for receipt in history.receipts}
+    made = Counter((one.webhook_id, one.listens) for one in stored.deliveries)
+    for one in stored.resolutions:
+        for endpoint in stored.listening.get(one.item_id, ()):
+            if made[f"msg_{one.id}", endpoint] != 1:
+                yield f"resolution {one.id} has {made[f'msg_{one.id}', endpoint]} deliveries"
+    for item in stored.items:
+        waits = item.state not in ENDED and not item.revision
+        for endpoint in stored.listening.get(item.id, ()) if waits else ():
+            if made[f"msg_{item.id}_queued", endpoint] != 1:
+                yield f"nobody was told that item {item.id} waits"
+    for delivery in stored.deliveries:
+        if delivery.state == "pending":
+            yield f"webhook {delivery.webhook_id} is still to be sent"
+        if delivery.state == "delivered" and delivery.webhook_id not in arrived:
+            yield f"webhook {delivery.webhook_id} is said to have arrived and has not"
 
 
-def plain(value: Any) -> Any:
-    """An id as clients see it: PostgreSQL keeps UUIDs, SQLite their digits."""
-    if isinstance(value, UUID):
-        return str(value)
-    return str(UUID(value)) if isinstance(value, str) and DIGITS.fullmatch(value) else value
+def webhooks_tell_the_truth(history: History, stored: Stored) -> Iterator[str]:
+    """Promise 8: a webhook has the id of its resolution, there is none without one, and it tells what is stored."""
+    resolutions = {f"msg_{one.id}": one for one in stored.resolutions}
+    queued = {f"msg_{item.id}_queued" for item in stored.items}
+    for receipt in history.receipts:
+        resolution = resolutions.get(receipt.webhook_id)
+        if resolution is None:
+            if receipt.webhook_id not in queued:
+                yield f"webhook {receipt.webhook_id} tells of what is not stored"
+            continue
+        told = receipt.data["resolution"]
+        if {**resolution.said} != {"verdict": told["verdict"], "output": told["output"]}:
+            yield f"webhook {receipt.webhook_id} tells something else than resolution {resolution.id}"
 
 
-DIGITS = re.compile("[0-9a-f]{32}")
-SUBMISSIONS = "SELECT item_id FROM audit_event WHERE action = 'item.submitted'"
+def paths_are_legal(_: History, stored: Stored) -> Iterator[str]:
+    """Promises 3 and 11: the audit log, played back, takes every item and every task along a legal path to where it
+    stands. So no state changed without its event, and no event is without its change."""
+    yield from paths.of_items(stored)
+    yield from paths.of_tasks(stored)
 
 
-def key_in(given: str) -> str:
-    """The key that a client wrote into the item's input."""
-    return given.partition("<")[2].partition(">")[0]
+def rows_and_events_match(_: History, stored: Stored) -> Iterator[str]:
+    """Promise 11: each decision, withdrawal and resolution has exactly one event, and each event its row."""
+    events: dict[str, Counter[Any]] = defaultdict(Counter)
+    for event in stored.events:
+        if event.action in {"item.resolved", "item.revised"}:
+            events["resolution"][event.item_id, event.facts["revision"]] += 1
+        elif event.action == "item.submitted" and event.facts["state"] in ENDED:
+            events["resolution"][event.item_id, 1] += 1
+        elif event.action in {"task.decided", "task.decided_late", "decision.withdrawn"}:
+            events[event.action][event.facts["decision"]] += 1
+    decided = events["task.decided"]
+    rows = {
+        # One whose item had ended when its grace time was over was decided, and came late.
+        "task.decided": Counter(one.id for one in stored.decisions if not one.late or one.id in decided),
+        "task.decided_late": Counter(one.id for one in stored.decisions if one.late),
+        "decision.withdrawn": Counter(one.id for one in stored.decisions if one.withdrawn),
+        "resolution": Counter((one.item_id, one.revision) for one in stored.resolutions),
+    }
+    for kind, held in rows.items():
+        for one in held | events[kind]:
+            if (held[one], events[kind][one]) != (1, 1):
+                yield f"{kind} of {one} has {events[kind][one]} audit events and {held[one]} rows"
+
+
+def acts_are_on_record(history: History, stored: Stored) -> Iterator[str]:
+    """Promise 11: every act that a client was told of is in the audit log."""
+    recorded = {(event.action, event.subject, event.facts.get("fence"), event.actor) for event in stored.events}
+    for act, action in ACTS.items():
+        for call in history.of(act):
+            place = {**call.sent, **call.told}
+            if (action, place["task"], place["fence"], call.sent["person"]) not in recorded:
+                yield f"{act} of {place['task']} by {call.sent['person']} has no audit event"
+
+
+ACTS = {
+    "claim": "task.claimed", "decide": "task.decided", "skip": "task.skipped", "escalate": "task.escalated",
+    "release": "task.released",
+}  # fmt: skip
+
+
+def the_chain_holds(_: History, stored: Stored) -> Iterator[str]:
+    """Promise 10: every event is sealed, and `audit verify` finds nothing."""
+    for event_id in stored.unsealed:
+        yield f"event {event_id} is not sealed"
+    for found in stored.chain:
+        yield f"audit verify: {found}"
+
+
+def nothing_is_left_to_do(_: History, stored: Stored) -> Iterator[str]:
+    """Promises 1 and 6: what was to be done was done."""
+    if stored.outbox:
+        yield f"{stored.outbox} outbox rows are left"
+    if stored.in_grace:
+        yield f"{stored.in_grace} decisions wait for the end of their grace time"
+
+
+CHECKS = (
+    nothing_is_lost, a_key_has_one_item, a_task_has_one_holder, decisions_stand_once, decisions_stay,
+    a_lost_lease_changes_nothing, an_end_is_one_resolution, events_are_delivered, webhooks_tell_the_truth,
+    paths_are_legal, rows_and_events_match, acts_are_on_record, the_chain_holds, nothing_is_left_to_do,
+)  # fmt: skip

@@ -26,8 +26,8 @@ from reviewqueue.queues.applying import apply
 from reviewqueue.review import edge
 from reviewqueue.review.decisions.recording import Submission
 from tests.fixtures.people import INTENTS, OPERATOR, Cast, item
-from tests.promises.history import plain
 from tests.promises.racing import race
+from tests.promises.stored import plain
 
 RACERS = 8
 

@@ -6,7 +6,7 @@ import os
 import random
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import psutil
 import pytest
@@ -17,10 +17,14 @@ from sqlalchemy.pool import NullPool
 from reviewqueue.core import background
 from tests.fixtures.people import Cast, item
 from tests.fixtures.processes import until
-from tests.promises.history import faults, read
-from tests.promises.product import LEASE_SECONDS, Clients, Product, call
+from tests.promises.clients import Clients, call
+from tests.promises.company import settle
+from tests.promises.history import faults
+from tests.promises.product import LEASE_SECONDS, Product
+from tests.promises.stored import read
 
 pytestmark = pytest.mark.timeout(240)
+Findings = Callable[[], list[str]]
 
 
 @pytest.fixture
@@ -43,12 +47,23 @@ def flush(product: Product) -> None:
         redis.flushall()
 
 
+@pytest.fixture
+def findings(product: Product, clients: Clients, engine: Engine) -> Findings:
+    """What the checker finds when all is quiet."""
+
+    def found() -> list[str]:
+        settle(engine, 20)
+        return faults(clients.history, read(engine, product.audit()))
+
+    return found
+
+
 def outbox(engine: Engine) -> int:
     with engine.connect() as connection:
         return int(connection.execute(text("SELECT count(*) FROM outbox")).scalar_one())
 
 
-def test_nothing_is_lost_whatever_is_killed(product: Product, clients: Clients, engine: Engine):
+def test_nothing_is_lost_whatever_is_killed(product: Product, clients: Clients, engine: Engine, findings: Findings):
     seed = int(os.environ.get("REVIEWQUEUE_TEST_SEED") or random.randrange(10**6))
     print(f"seed {seed}: repeat with REVIEWQUEUE_TEST_SEED={seed}")
     acts = {
@@ -63,7 +78,7 @@ def test_nothing_is_lost_whatever_is_killed(product: Product, clients: Clients, 
     random.Random(seed).shuffle(order)
     clients.start()
     for name in order:
-        seen = len(clients.history.submitted), len(clients.history.decided)
+        seen = clients.history.acknowledged("submit"), clients.history.acknowledged("decide")
         acts[name]()
         product.wait(60)
         until(lambda seen=seen: _went_on(clients, *seen), seconds=40, what=f"work after {name}")
@@ -71,17 +86,19 @@ def test_nothing_is_lost_whatever_is_killed(product: Product, clients: Clients, 
     until(lambda: outbox(engine) == 0, seconds=30, what=f"an empty outbox ({product.log[-2000:]})")
 
     history = clients.history
-    print(f"{len(history.submitted)} items, {len(history.decided)} decisions, {history.unknown} answers unknown")
-    assert faults(history, read(engine)) == []
-    assert history.unknown > 0, "no client noticed anything: this proved nothing"
+    counts = {act: history.acknowledged(act) for act in ("submit", "decide")}
+    print(f"{counts} acknowledged, {history.unanswered} calls unanswered")
+    assert findings() == []
+    assert history.unanswered > 0, "no client noticed anything: this proved nothing"
     assert dict(history.refused) == {}
 
 
 def _went_on(clients: Clients, submitted: int, decided: int) -> bool:
-    return len(clients.history.submitted) > submitted + 5 and len(clients.history.decided) > decided + 5
+    now = clients.history.acknowledged("submit"), clients.history.acknowledged("decide")
+    return now[0] > submitted + 5 and now[1] > decided + 5
 
 
-def test_redis_may_be_emptied_at_any_moment(product: Product, clients: Clients, engine: Engine):
+def test_redis_may_be_emptied_at_any_moment(product: Product, clients: Clients, engine: Engine, findings: Findings):
     for worker in product.named("worker"):
         worker.send_signal(signal.SIGSTOP)
     for number in range(60):
@@ -94,7 +111,7 @@ def test_redis_may_be_emptied_at_any_moment(product: Product, clients: Clients, 
         worker.send_signal(signal.SIGCONT)
     until(lambda: outbox(engine) == 0, seconds=15, what="an empty outbox 15 s after FLUSHALL")
     print(f"emptied {time.monotonic() - began:.1f} s after FLUSHALL")
-    assert faults(clients.history, read(engine)) == []
+    assert findings() == []
 
 
 def _dispatched(engine: Engine) -> int:
@@ -102,7 +119,9 @@ def _dispatched(engine: Engine) -> int:
         return int(connection.execute(text("SELECT count(*) FROM outbox WHERE dispatched_at IS NOT NULL")).scalar_one())
 
 
-def test_submitting_claiming_and_deciding_need_no_redis(product: Product, clients: Clients, cast: Cast, engine: Engine):
+def test_submitting_claiming_and_deciding_need_no_redis(
+    product: Product, clients: Clients, cast: Cast, engine: Engine, findings: Findings
+):
     for valkey in product.named("valkey"):
         valkey.send_signal(signal.SIGSTOP)  # worse than gone: it accepts, and never answers
     times = []
@@ -116,11 +135,11 @@ def test_submitting_claiming_and_deciding_need_no_redis(product: Product, client
     for valkey in product.named("valkey"):
         valkey.send_signal(signal.SIGCONT)
     until(lambda: outbox(engine) == 0, seconds=30, what="an empty outbox once Redis answers")
-    assert faults(clients.history, read(engine)) == []
+    assert findings() == []
 
 
 def test_a_job_taken_from_redis_by_a_worker_that_dies_is_done_by_the_next(
-    product: Product, clients: Clients, engine: Engine
+    product: Product, clients: Clients, engine: Engine, findings: Findings
 ):
     """Between dequeue and start RQ has the job nowhere: only the outbox still knows of it."""
     product.kill("worker")
@@ -134,7 +153,7 @@ def test_a_job_taken_from_redis_by_a_worker_that_dies_is_done_by_the_next(
     for worker in product.named("worker"):
         worker.send_signal(signal.SIGCONT)
     until(lambda: outbox(engine) == 0, seconds=25, what="the next worker's work")
-    assert faults(clients.history, read(engine)) == []
+    assert findings() == []
 
 
 def test_the_jobs_of_a_new_queue_are_done_without_a_restart(product: Product, app: Flask, cast: Cast, engine: Engine):
@@ -151,7 +170,9 @@ def test_the_jobs_of_a_new_queue_are_done_without_a_restart(product: Product, ap
     assert product.named("worker")[0].pid == worker
 
 
-def test_the_task_of_a_reviewer_who_vanished_returns(product: Product, clients: Clients, cast: Cast, engine: Engine):
+def test_the_task_of_a_reviewer_who_vanished_returns(
+    product: Product, clients: Clients, cast: Cast, engine: Engine, findings: Findings
+):
     clients.submit("v-1")
     status, held = call(f"{product.url}/api/v1/queues/intents/claims", cast.alice.token)
     assert status == 201
@@ -164,7 +185,7 @@ def test_the_task_of_a_reviewer_who_vanished_returns(product: Product, clients: 
     status, problem = call(url, cast.alice.token, body={"verdict": "approve", "comment": "late"})
     assert (status, problem["code"]) == (409, "lease_lost")
     until(lambda: outbox(engine) == 0, seconds=LEASE_SECONDS + 15)
-    assert faults(clients.history, read(engine)) == []
+    assert findings() == []
 
 
 def test_nothing_outlives_a_supervisor_that_was_killed(product: Product):
@@ -179,7 +200,7 @@ def test_nothing_outlives_a_supervisor_that_was_killed(product: Product):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_stops_all_of_it_when_asked_and_goes_on_at_the_next_start(
-    product: Product, clients: Clients, engine: Engine, number: signal.Signals
+    product: Product, clients: Clients, engine: Engine, findings: Findings, number: signal.Signals
 ):
     clients.submit("s-1")
     family = product.family()
@@ -194,4 +215,4 @@ def test_it_stops_all_of_it_when_asked_and_goes_on_at_the_next_start(
     product.start()
     clients.submit("s-2")
     until(lambda: outbox(engine) == 0, seconds=25)
-    assert faults(clients.history, read(engine)) == []
+    assert findings() == []
