@@ -52,6 +52,16 @@ def test_a_database_given_by_address_needs_its_key_and_is_not_made_either(
     assert list(elsewhere.iterdir()) == []
 
 
+def test_a_servers_database_is_no_file_whatever_its_address_says(
+    elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", f"postgresql://nobody@/reviews?host={elsewhere}/none&sslmode=require")
+    monkeypatch.setenv("REVIEWQUEUE_SECRET_KEY", "k")
+    found = {check["name"]: check for check in json.loads(run("doctor", "--json").stdout)}
+    assert found["configuration"]["ok"]
+    assert not found["database"]["ok"]
+
+
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
