@@ -84,20 +84,24 @@ def test_what_was_erased_is_in_no_backup_and_what_was_lost_is_named(
 
 
 @SQLITE
-def test_a_file_that_comes_while_the_database_is_copied_is_in_the_backup(
-    full: Flask, cast: Cast, take: Take, monkeypatch: pytest.MonkeyPatch
+def test_what_comes_while_the_database_is_copied_is_in_the_backup_and_what_goes_is_not(
+    full: Flask, cast: Cast, take: Take, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real, late = taking._copy_sqlite, []
+    (gone,) = add_media(full, cast.queue_id, 1)
 
     def later(target: Path) -> None:
-        late.extend(add_media(full, cast.queue_id, 5))
+        late.extend(add_media(full, cast.queue_id, 5)[3:])
+        with full.app_context(), write_session() as session:
+            session.execute(delete(Media).where(Media.sha256 == gone))
         real(target)
-        gone = full.config["SETTINGS"].media_dir / late[0][:2] / late[0]
-        assert gone.exists()
 
     monkeypatch.setattr(taking, "_copy_sqlite", later)
     found = manifest.read(take())
-    assert {f"media/{one[:2]}/{one}" for one in late} <= {file.path for file in found.files}
+    paths = {file.path for file in found.files}
+    assert {f"media/{one[:2]}/{one}" for one in late} <= paths
+    assert f"media/{gone[:2]}/{gone}" not in paths
+    assert not (tmp_path / "backup" / "media" / gone[:2] / gone).exists()
     assert found.missing == []
 
 
