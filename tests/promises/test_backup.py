@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -97,7 +98,8 @@ def killed_when(command: list[str], environ: dict[str, str], log: Path, reached:
     try:
         until(lambda: reached() or process.poll() is not None, seconds=60, what="the moment to kill it")
     finally:
-        os.killpg(process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
     assert process.wait(10) == -signal.SIGKILL, log.read_text()
 
 
