@@ -123,8 +123,8 @@ def _workplace(target: Path) -> Iterator[Path]:
             raise Conflict(f"Another restore into {target} is under way.") from None
         copying.clear(place)
         yield place
-    except (Conflict, Invalid):
-        # Of a restore that was refused nothing is left; of one that broke off, what says so.
+    except Exception:
+        # Of a restore that was refused nothing is left; of one that was killed, what says so.
         _remove_own(place, descriptor)
         raise
     finally:
@@ -184,10 +184,13 @@ def _made_current(
 
 
 def _require_sound(database: Path, found: Manifest) -> None:
-    with closing(sqlite3.connect(database)) as connection:
-        said = connection.execute("PRAGMA integrity_check").fetchone()[0]
-        broken = connection.execute("PRAGMA foreign_key_check").fetchone()
-        (schema,) = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    try:
+        with closing(sqlite3.connect(database)) as connection:
+            said = connection.execute("PRAGMA integrity_check").fetchone()[0]
+            broken = connection.execute("PRAGMA foreign_key_check").fetchone()
+            (schema,) = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    except sqlite3.DatabaseError as error:
+        raise Invalid(f"The backup's database is not sound: {error}.") from None
     if said != "ok" or broken is not None or schema != found.schema:
         raise Invalid(f"The backup's database is not sound: {said if said != 'ok' else broken or schema}.")
 
@@ -200,7 +203,12 @@ def _put_in_place(place: Path, target: Path, stamp: str) -> Path | None:
             target.rename(before)
         else:
             target.rmdir()
-    place.rename(target)
+    try:
+        place.rename(target)
+    except OSError:
+        if before is not None:
+            before.rename(target)
+        raise
     copying.remember(target)
     copying.remember_names(target.parent)
     return before

@@ -33,7 +33,7 @@ from reviewqueue.core import trail
 from reviewqueue.core.access import Action, Actor, require
 from reviewqueue.core.db import database_now, db, read_session, write_session
 from reviewqueue.core.ids import new_id
-from reviewqueue.errors import Conflict, Invalid
+from reviewqueue.errors import Conflict, Invalid, Unavailable
 from reviewqueue.models import DatasetVersion, Media
 from reviewqueue.models.states import ExportState, MediaState
 
@@ -193,8 +193,11 @@ def _elsewhere(settings: Settings) -> list[str]:
 def _copy_sqlite(target: Path) -> None:
     """One state of the database, written by it as a file of its own; writers go on meanwhile."""
     source = Path(str(db.engine.url.database))
-    with closing(sqlite3.connect(source, timeout=30, isolation_level=None)) as connection:
-        connection.execute("VACUUM INTO ?", (str(target),))
+    try:
+        with closing(sqlite3.connect(source, timeout=30, isolation_level=None)) as connection:
+            connection.execute("VACUUM INTO ?", (str(target),))
+    except sqlite3.DatabaseError as error:
+        raise Unavailable(f"The database cannot be copied: {error}.") from None
 
 
 def _seen_in(copy: Path) -> tuple[Named, str | None, dict[str, Any]]:

@@ -20,13 +20,13 @@ from reviewqueue import config
 from reviewqueue.accounts import sessions
 from reviewqueue.audit import chain, commands, sealing, verifying
 from reviewqueue.audit import restoring as log_restoring
-from reviewqueue.backup import manifest, taking
+from reviewqueue.backup import copying, manifest, taking
 from reviewqueue.core import supervisor, trail
 from reviewqueue.core.access import SYSTEM
 from reviewqueue.core.db import clock, on_postgresql, read_session, write_session
 from reviewqueue.core.ids import new_id
 from reviewqueue.core.migrations import is_current
-from reviewqueue.errors import Conflict, Error, Forbidden, Invalid
+from reviewqueue.errors import Conflict, Error, Forbidden, Invalid, Unavailable
 from reviewqueue.models import AuditEvent, Media, WebSession
 from tests.audit.conftest import Keeper
 from tests.backup.conftest import add_media, opened, restore
@@ -213,6 +213,27 @@ def test_a_manifest_of_a_newer_version_or_with_strange_names_is_refused(
     with pytest.raises(Invalid, match=said):
         restore(source, tmp_path / "again")
     assert not (tmp_path / "again").exists()
+
+
+@SQLITE
+def test_a_database_that_was_broken_before_it_was_backed_up_is_refused_and_nothing_stays(
+    full: Flask, take: Take, tmp_path: Path
+) -> None:
+    source = take()
+    whole = (source / manifest.DATABASE).read_bytes()
+    (source / manifest.DATABASE).write_bytes(whole[: len(whole) // 2])
+    found = manifest.read(source)
+    files = [copying.looked_at(source, file.path) for file in found.files]
+    (source / manifest.NAME).write_text(manifest.dumped(replace(found, files=files)))
+    with pytest.raises(Invalid, match="not sound"):
+        restore(source, tmp_path / "again")
+    assert not (tmp_path / "again").exists()
+    assert not config.restore_place(tmp_path / "again").exists()
+    with full.app_context():
+        installation.dispose()
+        (tmp_path / "data" / manifest.DATABASE).write_bytes(b"no database at all" * 500)
+        with pytest.raises(Unavailable, match="cannot be copied"):
+            taking._copy_sqlite(tmp_path / "copy")
 
 
 @SQLITE
