@@ -45,6 +45,8 @@ COMMANDS = {
     "report": "reviewqueue.insights.commands.report",
     "audit": "reviewqueue.audit.commands.audit",
     "erase": "reviewqueue.audit.commands.erase",
+    "backup": "reviewqueue.backup.commands.backup",
+    "restore": "reviewqueue.backup.commands.restore",
 }
 """Commands that live with their feature, imported when they are called."""
 
@@ -52,7 +54,7 @@ PARTS = {"queues": ["reviewqueue.adapters.trying.simulate"]}
 """Parts of a group that know more than its feature may."""
 
 NOT_FOUND = "There is nothing of that name or number. `reviewqueue queues list` shows the queues."
-NEEDS_NO_APP = {"up", "demo", "web", "worker", "relay", "doctor", "db"}
+NEEDS_NO_APP = {"up", "demo", "web", "worker", "relay", "doctor", "db", "restore"}
 
 
 class Commands(click.Group):
@@ -391,6 +393,8 @@ def doctor(data_dir: Path, as_json: bool) -> None:
         settings = config.load(data_dir=data_dir, may_create=False)
     except config.NoInstallation as error:
         checks = [Check("installation", False, error.message, "`reviewqueue up` runs one, and begins it if need be.")]
+    except config.RestoreUnfinished as error:
+        checks = [Check("installation", False, error.message, "Run `reviewqueue restore` again.")]
     except config.BadSetting as error:
         checks = [Check("configuration", False, error.message, "Correct that environment variable.")]
     else:

@@ -30,6 +30,11 @@ class NoInstallation(Error):
     title = "There is no installation here"
 
 
+class RestoreUnfinished(Error):
+    code = "restore_unfinished"
+    title = "A restore broke off here"
+
+
 @dataclass(frozen=True)
 class Settings:
     """Everything that differs between two installations."""
@@ -118,15 +123,19 @@ def load(
     *,
     data_dir: str | os.PathLike[str] | None = None,
     may_create: bool = True,
+    restoring: bool = False,
 ) -> Settings:
     """Read the settings. Creates the data directory and, once, the secret key in it, where it `may_create` them.
 
     Raises `BadSetting` naming the variable when a value cannot be read, and `NoInstallation` where it may not create
-    what is not there: a command in the wrong directory must not begin a second installation.
+    what is not there: a command in the wrong directory must not begin a second installation. Where a restore broke off,
+    it raises `RestoreUnfinished` for all but that restore.
     """
     env = os.environ if environ is None else environ
     directory = Path(data_dir or env.get("REVIEWQUEUE_DATA_DIR") or DEFAULT_DATA_DIR).expanduser().resolve()
     database_url = _database_url(env.get("DATABASE_URL"), directory)
+    if not restoring:
+        _refuse_unfinished(directory)
     if not may_create:
         _require_installation(env, directory, database_url)
     return Settings(
@@ -233,6 +242,20 @@ def _database_url(given: str | None, directory: Path) -> str:
     if not given.startswith(("postgresql+psycopg://", "sqlite:///")):
         raise BadSetting("DATABASE_URL must start with postgresql:// or sqlite:///path.")
     return given
+
+
+def restore_place(directory: Path) -> Path:
+    """Where a backup is made an installation again, before that takes its place as `directory`."""
+    return directory.with_name(f".{directory.name}.restoring")
+
+
+def _refuse_unfinished(directory: Path) -> None:
+    within = directory.name.startswith(".") and directory.name.endswith(".restoring")
+    if within or restore_place(directory).exists():
+        raise RestoreUnfinished(
+            f"A restore into {directory} has not ended. Let it end, run it again, or remove "
+            f"{directory if within else restore_place(directory)}."
+        )
 
 
 def _require_installation(env: Mapping[str, str], directory: Path, database_url: str) -> None:

@@ -17,6 +17,8 @@ from reviewqueue.core.language import gettext
 from reviewqueue.errors import NotFound
 from reviewqueue.models import HalfLogin, WebSession
 
+LONGEST_SECONDS = 7 * 86_400.0
+"""After which a session is prolonged no more: then it ends as if nobody were there."""
 OVERLAP_SECONDS = 30
 """How long a replaced id still works, for requests that were on their way with it."""
 
@@ -55,15 +57,16 @@ def handle_of(session_id: str) -> str:
     return hashlib.sha256(session_id.encode()).hexdigest()[:24]
 
 
-def begin(*, session: Session, person_id: str, user_agent: str, hours: int) -> str:
-    """Open a session that ends after `hours` without a request; returns its id, the cookie's content."""
+def begin(*, session: Session, person_id: str, user_agent: str, hours: int, created_at: datetime | None = None) -> str:
+    """Open a session that ends after `hours` without a request; returns its id, the cookie's content. `created_at`: of
+    the session that it goes on with."""
     session_id = secrets.token_urlsafe(32)
     session.execute(
         insert(WebSession).values(
             id=session_id,
             person_id=person_id,
             user_agent=_printable(user_agent)[:300],
-            created_at=clock(),
+            created_at=created_at or clock(),
             seen_at=clock(),
             expires_at=clock(hours * 3600),
             rotate=False,
@@ -77,11 +80,15 @@ def _printable(text: str) -> str:
 
 
 def touch(*, session: Session, session_id: str, hours: int) -> None:
-    """Somebody is there: the session lives `hours` from now."""
+    """Somebody is there: the session lives `hours` from now, unless it is `LONGEST_SECONDS` old."""
     session.execute(
         update(WebSession)
         # Not one that was replaced by another id and lives on for `OVERLAP_SECONDS`.
-        .where(WebSession.id == session_id, WebSession.expires_at > clock(OVERLAP_SECONDS))
+        .where(
+            WebSession.id == session_id,
+            WebSession.expires_at > clock(OVERLAP_SECONDS),
+            WebSession.created_at > clock(-LONGEST_SECONDS),
+        )
         .values(seen_at=clock(), expires_at=clock(hours * 3600))
     )
 
@@ -95,11 +102,13 @@ def rotate(*, session: Session, session_id: str, hours: int) -> str | None:
         update(WebSession)
         .where(WebSession.id == session_id, WebSession.rotate, WebSession.expires_at > clock())
         .values(rotate=False, expires_at=clock(OVERLAP_SECONDS))
-        .returning(WebSession.person_id, WebSession.user_agent)
+        .returning(WebSession.person_id, WebSession.user_agent, WebSession.created_at)
     ).one_or_none()
     if row is None:
         return None
-    return begin(session=session, person_id=row.person_id, user_agent=row.user_agent, hours=hours)
+    return begin(
+        session=session, person_id=row.person_id, user_agent=row.user_agent, hours=hours, created_at=row.created_at
+    )
 
 
 def rotate_all(session: Session, person_id: str) -> None:

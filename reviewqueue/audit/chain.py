@@ -32,6 +32,8 @@ STATEMENT = ("at", "key", "root", "size", "version")
 """What a checkpoint's signature covers."""
 ITEM_ERASED, CONTENT_ERASED = "item.erased", "content.erased"
 """Events that say that content is gone: all that was said of their item, or that of the event they are about."""
+RESTORED = "installation.restored"
+"""Event that says that a backup was restored; its fact `events` is how many sealed events that had."""
 MOST_FAULTS = 100
 
 
@@ -76,11 +78,25 @@ def is_signed(checkpoint: Mapping[str, Any]) -> bool:
 
 
 @dataclass(frozen=True)
+class Restore:
+    """A restore that the log tells of."""
+
+    event_id: str
+    at: str
+    events: int
+    """How many sealed events the backup had."""
+
+    @property
+    def words(self) -> str:
+        return f"At {self.at} a backup with {self.events} events was restored (event {self.event_id})"
+
+
+@dataclass(frozen=True)
 class Fault:
     """Something that is not as it was written."""
 
     kind: str
-    """`altered`, `missing`, `content`, `truncated`, `rewritten`, `forged`, `unsealed`, `unreadable`."""
+    """`altered`, `missing`, `content`, `truncated`, `rewritten`, `restored`, `forged`, `unsealed`, `unreadable`."""
     sequence: int | None
     """The event at or before which it is."""
     detail: str
@@ -96,13 +112,17 @@ class Checker:
     begins_after: int = 0
     before: str = START
     """The hash that the first event follows, where the log does not begin at its beginning."""
+    accepted: frozenset[str] = frozenset()
+    """Ids of restores that whoever checks knows of: what they left out is no fault."""
     faults: list[Fault] = field(default_factory=list)
     more_faults: int = 0
+    restores: list[Restore] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.place = self.begins_after
         self.last_checkpoint: Mapping[str, Any] | None = None
         self._due: dict[int, list[Mapping[str, Any]]] = {}
+        self._unlike: list[Mapping[str, Any]] = []
         self._bare: list[tuple[int, str, str | None]] = []
         self._erased: set[str] = set()
         for checkpoint in self.checkpoints:
@@ -156,8 +176,10 @@ class Checker:
             self._compare(checkpoint)
 
     def note(self, event: Mapping[str, Any]) -> None:
-        """An event that says that content was erased, sealed or not yet."""
-        if event["action"] == ITEM_ERASED and event["item_id"]:
+        """An event that says that content was erased, or a backup restored; sealed or not yet."""
+        if event["action"] == RESTORED:
+            self.restores.append(Restore(event["id"], event["at"], int(json.loads(event["facts"])["events"])))
+        elif event["action"] == ITEM_ERASED and event["item_id"]:
             self._erased.add(event["item_id"])
         elif event["action"] == CONTENT_ERASED and event["subject"]:
             self._erased.add(event["subject"])
@@ -172,24 +194,41 @@ class Checker:
 
     def _compare(self, checkpoint: Mapping[str, Any]) -> None:
         if checkpoint["root"] != self.before:
-            size, at = checkpoint["size"], checkpoint["at"]
-            self.fault("rewritten", size, f"The log up to event {size} is not the one that was signed at {at}.")
+            # Whether a restore explains it is known at the end: the event that says so comes later.
+            self._unlike.append(checkpoint)
         elif self.last_checkpoint is None or checkpoint["size"] > self.last_checkpoint["size"]:
             self.last_checkpoint = checkpoint
 
     def end(self, *, whole: bool = True) -> list[Fault]:
         """All faults, after the last event. `whole`: that was the last event of the log."""
+        for checkpoint in self._unlike:
+            size, at = checkpoint["size"], checkpoint["at"]
+            if not self._left_out(checkpoint):
+                self.fault("rewritten", size, f"The log up to event {size} is not the one that was signed at {at}.")
         if whole:
             for size in sorted(self._due):
                 at = self._due[size][0]["at"]
-                self.fault("truncated", self.place, f"The log ends at event {self.place}; at {at} it had {size}.")
+                if not self._left_out(self._due[size][0]):
+                    self.fault("truncated", self.place, f"The log ends at event {self.place}; at {at} it had {size}.")
             for sequence, event_id, item_id in self._bare:
                 if event_id not in self._erased and item_id not in self._erased:
                     text = f"The content of event {sequence} is gone, and no event says that it was erased."
                     self.fault("content", sequence, text)
         self._due.clear()
         self._bare.clear()
+        self._unlike.clear()
         return self.faults
+
+    def _left_out(self, checkpoint: Mapping[str, Any]) -> bool:
+        """Whether the checkpoint was signed before a restore, of a backup that did not reach it: then says so."""
+        for restore in self.restores:
+            if restore.events < checkpoint["size"] and checkpoint["at"] <= restore.at:
+                if restore.event_id not in self.accepted:
+                    size, at = checkpoint["size"], checkpoint["at"]
+                    text = f"At {at} the log had {size} events. {restore.words}; the events after that are lost."
+                    self.fault("restored", restore.events, text)
+                return True
+        return False
 
 
 def _size_of(checkpoint: Mapping[str, Any]) -> int | None:
@@ -201,7 +240,11 @@ def _size_of(checkpoint: Mapping[str, Any]) -> int | None:
 
 
 def check_lines(
-    lines: Iterable[str], *, keys: frozenset[str] = frozenset(), checkpoints: Iterable[Mapping[str, Any]] = ()
+    lines: Iterable[str],
+    *,
+    keys: frozenset[str] = frozenset(),
+    checkpoints: Iterable[Mapping[str, Any]] = (),
+    accepted: frozenset[str] = frozenset(),
 ) -> tuple[Checker, dict[str, Any]]:
     """Check an export or a proof, line by line; `keys` and `checkpoints` are what its reader has from elsewhere.
 
@@ -213,7 +256,7 @@ def check_lines(
         raise ValueError(f"This is no export of the format {FORMAT}.")
     proof = head["kind"] == "proof"
     after = head.get("after") or {"sequence": 0, "hash": START}
-    checker = Checker(keys or frozenset(head["keys"]), checkpoints, after["sequence"], after["hash"])
+    checker = Checker(keys or frozenset(head["keys"]), checkpoints, after["sequence"], after["hash"], accepted)
     for number, text in enumerate(rest, 2):
         try:
             _take(checker, json.loads(text))
@@ -259,6 +302,7 @@ def checkpoints_in(text: str) -> list[dict[str, Any]]:
 def summary(checker: Checker) -> list[str]:
     """What was found, in words."""
     lines = [f"FAULT {fault.kind}: {fault.detail}" for fault in checker.faults]
+    lines += [f"NOTE {restore.words}: what came after those is not in this log." for restore in checker.restores]
     if checker.more_faults:
         lines.append(f"… and {checker.more_faults} more.")
     counted = checker.place - checker.begins_after
@@ -274,11 +318,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("file", type=Path, help="what `reviewqueue audit export` or a proof's download wrote")
     parser.add_argument("--key", action="append", default=[], help="the public key you know, in hex; may be repeated")
     parser.add_argument("--checkpoints", type=Path, help="checkpoints that you kept elsewhere, one a line")
+    parser.add_argument("--restored", action="append", default=[], metavar="EVENT", help="a restore that you know of")
     given = parser.parse_args(arguments)
     try:
         own = checkpoints_in(given.checkpoints.read_text("utf-8")) if given.checkpoints else []
         with given.file.open(encoding="utf-8") as lines:
-            checker, head = check_lines(lines, keys=frozenset(key.lower() for key in given.key), checkpoints=own)
+            keys, accepted = frozenset(key.lower() for key in given.key), frozenset(given.restored)
+            checker, head = check_lines(lines, keys=keys, checkpoints=own, accepted=accepted)
     except (OSError, ValueError, KeyError, TypeError) as error:
         sys.stderr.write(f"{given.file}: {error}\n")
         return 2

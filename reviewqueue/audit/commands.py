@@ -10,9 +10,9 @@ from pathlib import Path
 
 import click
 
-from reviewqueue.audit import chain, erasing, verifying
+from reviewqueue.audit import chain, erasing, restoring, verifying
 from reviewqueue.core.access import operator
-from reviewqueue.core.db import read_session
+from reviewqueue.core.db import read_session, write_session
 from reviewqueue.core.ids import known_id
 from reviewqueue.errors import Conflict, Invalid
 
@@ -25,16 +25,18 @@ def audit() -> None:
 @audit.command()
 @click.option("--checkpoints", type=click.Path(path_type=Path, exists=True, dir_okay=False),
               help="Checkpoints that were kept elsewhere, one a line.")  # fmt: skip
+@click.option("--restored", "accepted", multiple=True, metavar="EVENT",
+              help="The event of a restore that you know of: what it left out is no fault.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
-def verify(checkpoints: Path | None, as_json: bool) -> None:
+def verify(checkpoints: Path | None, accepted: tuple[str, ...], as_json: bool) -> None:
     """Check every event against its seal and every checkpoint; exits with 1 when anything is not as it was written."""
     own = chain.checkpoints_in(checkpoints.read_text(encoding="utf-8")) if checkpoints else []
-    checker, waiting = verifying.verify(actor=operator(), own=own)
+    checker, waiting = verifying.verify(actor=operator(), own=own, accepted=frozenset(accepted))
     if as_json:
         found = {
             "ok": not checker.faults, "events": checker.place, "waiting": waiting,
             "checkpoint": checker.last_checkpoint, "faults": [asdict(fault) for fault in checker.faults],
-            "more_faults": checker.more_faults,
+            "more_faults": checker.more_faults, "restores": [asdict(restore) for restore in checker.restores],
         }  # fmt: skip
         click.echo(json.dumps(found, indent=2))
     else:
@@ -57,6 +59,22 @@ def export(out: Path) -> None:
             file.write(line)
     shutil.copyfile(chain.__file__, out / "verify_audit_log.py")
     click.echo(f"Check it with: python {out / 'verify_audit_log.py'} {out / 'audit.jsonl'}")
+
+
+@audit.command()
+@click.option("--reason", required=True, help="Why; kept in the audit log.")
+def restored(reason: str) -> None:
+    """Say that the database was restored, before it is started again: the log tells from then on.
+
+    `reviewqueue restore` does it by itself; this is for a database server that went back to an earlier time.
+    Checkpoints in the data directory that are ahead of the database are put aside, and everybody has to sign in again.
+    """
+    with write_session() as session:
+        done = restoring.record(session=session, actor=operator(), reason=reason)
+    aside = restoring.put_aside(done.events)
+    click.echo(f"Event {done.event_id} says that the log was restored with {done.events} events.")
+    if aside:
+        click.echo(f"{aside} checkpoints that are ahead of it are in {restoring.file_of_lost()}.")
 
 
 @audit.command()

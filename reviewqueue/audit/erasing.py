@@ -244,7 +244,7 @@ def _forget_saved_answer(session: Session, row: Any) -> None:
     for saved in session.execute(query).all():
         answer = dumps(_without_resolution(json.loads(saved.answer), row.id))
         same = key.token_id == saved.token_id, key.route == saved.route, key.key == saved.key
-        session.execute(update(table(IdempotencyKey)).where(*same).values(answer=answer))
+        session.execute(update(table(IdempotencyKey)).where(*same).values(answer=answer, body_sha256=""))
 
 
 def _without_resolution(value: Any, item_id: str) -> Any:

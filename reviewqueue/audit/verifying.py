@@ -82,29 +82,35 @@ def in_file() -> list[dict[str, Any]]:
     return chain.checkpoints_in(path.read_text(encoding="utf-8")) if path.exists() else []
 
 
-def unsealed_erasures(session: Session) -> list[Any]:
-    """Events that say that content is gone, and wait for their seal."""
-    about = _event.action.in_((chain.ITEM_ERASED, chain.CONTENT_ERASED))
+def unsealed_notes(session: Session) -> list[Any]:
+    """Events that say that content is gone, or that a backup was restored, and wait for their seal."""
+    about = _event.action.in_((chain.ITEM_ERASED, chain.CONTENT_ERASED, chain.RESTORED))
     return list(session.execute(sealing.EVENTS.where(_event.id.in_(select(_waiting.event_id)), about)).all())
 
 
 def verify(
-    *, actor: Actor, own: list[dict[str, Any]] | None = None, progress: Callable[[int], Any] = lambda _: None
+    *,
+    actor: Actor,
+    own: list[dict[str, Any]] | None = None,
+    accepted: frozenset[str] = frozenset(),
+    progress: Callable[[int], Any] = lambda _: None,
 ) -> tuple[chain.Checker, int]:
-    """Check everything; returns what was found, and how many events wait. `own`: checkpoints that somebody kept.
+    """Check everything; returns what was found, and how many events wait.
+
+    `own`: checkpoints that somebody kept; `accepted`: ids of restores that they know of.
 
     Raises `Forbidden`.
     """
     require(actor, Action.READ_AUDIT)
     outside = [*in_file(), *(own or [])]
     with snapshot() as session:
-        checker = chain.Checker(keys.known_keys(), known_checkpoints(session, outside))
+        checker = chain.Checker(keys.known_keys(), known_checkpoints(session, outside), accepted=accepted)
         for row in sealed(session):
             checker.add(row.sequence, row.hash, event_of(row), content_of(row))
             if row.sequence % PAGE == 0:
                 progress(row.sequence)
         waiting = waiting_count(session)
-        for row in unsealed_erasures(session):
+        for row in unsealed_notes(session):
             checker.note(sealing.as_hashed(row))
         for event_id in _forgotten(session):
             checker.fault("unsealed", None, f"Event {event_id} is not sealed and does not wait for it.")
@@ -135,7 +141,7 @@ def exported(*, actor: Actor) -> Iterator[str]:
             yield _event_line(row)
         for checkpoint in checkpoints:
             yield _line(kind="checkpoint", checkpoint=checkpoint)
-        for row in unsealed_erasures(session):
+        for row in unsealed_notes(session):
             yield _line(kind="waiting", event=sealing.as_hashed(row))
 
 

@@ -54,6 +54,8 @@ class Action(StrEnum):
     """The whole audit log, with what proves it."""
     ERASE = "content.erase"
     """Remove for good what items said."""
+    BACK_UP = "installation.back_up"
+    """Copy all of it, and say that it was restored from such a copy."""
     EXPORT = "exports.create"
     MANAGE_MEMBERS = "members.manage"
     MANAGE_PEOPLE = "people.manage"

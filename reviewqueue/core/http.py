@@ -346,6 +346,14 @@ def list_answer(name: str, rows: Sequence[dict[str, Any]], cursor: str | None, *
 
 # -- headers ----------------------------------------------------------------------------------------------------------
 
+
+def cookie_name(name: str, *, secure: bool, everywhere: bool = True) -> str:
+    """A name by which browsers know that it came over TLS, and, sent `everywhere` on this host, from no other host."""
+    if not secure:
+        return name
+    return f"__Host-{name}" if everywhere else f"__Secure-{name}"
+
+
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; "
     "frame-src 'self'; connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"

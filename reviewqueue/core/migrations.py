@@ -23,17 +23,29 @@ def migrate_to_newest() -> None:
 
 def is_current() -> bool:
     """Whether the schema is this version's."""
-    config = Config()
-    config.set_main_option("script_location", str(migrations_dir()))
-    newest = ScriptDirectory.from_config(config).get_current_head()
-    with db.engine.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision() == newest
+    return revision() == _scripts().get_current_head()
 
 
 def is_empty() -> bool:
     """Whether nothing was ever installed in this database."""
+    return revision() is None
+
+
+def revision() -> str | None:
+    """Which schema the database has."""
     with db.engine.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision() is None
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+def is_known(schema: str) -> bool:
+    """Whether this version has that schema, or had it once."""
+    return any(script.revision == schema for script in _scripts().walk_revisions())
+
+
+def _scripts() -> ScriptDirectory:
+    config = Config()
+    config.set_main_option("script_location", str(migrations_dir()))
+    return ScriptDirectory.from_config(config)
 
 
 def require_current() -> None:

@@ -35,16 +35,19 @@ def record(
     """
     event = columns(actor, new_id(), action, queue_id=queue_id, item_id=item_id, subject=subject, facts=facts)
     event["at"] = NOW
-    payload = salt = None
-    if content:
-        salt = secrets.token_hex(16)
-        payload = canonical(content)
-        event["content_sha256"] = hashlib.sha256((salt + payload).encode()).hexdigest()
+    row = add_content(event, content) if content else None
     append(session, AuditEvent, event)
+    if row is not None:
+        append(session, AuditContent, row)
     event_id: str = event["id"]
-    if payload is not None:
-        append(session, AuditContent, {"event_id": event_id, "salt": salt, "payload": payload})
     return event_id
+
+
+def add_content(event: dict[str, Any], content: dict[str, Any]) -> dict[str, Any]:
+    """Put the digest of its content, under a fresh salt, into an event; returns the row that holds both."""
+    salt, payload = secrets.token_hex(16), canonical(content)
+    event["content_sha256"] = hashlib.sha256((salt + payload).encode()).hexdigest()
+    return {"event_id": event["id"], "salt": salt, "payload": payload}
 
 
 def columns(

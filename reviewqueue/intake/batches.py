@@ -28,7 +28,7 @@ from reviewqueue.intake.preparing import Prepared, prepare, queue_for
 from reviewqueue.intake.pressure import Waiting
 from reviewqueue.intake.shapes import ItemShape
 from reviewqueue.intake.submissions import ITEM_QUEUED, external_id_taken, refuse, stored_before
-from reviewqueue.models import AuditEvent, Item, Queue, Resolution, Task
+from reviewqueue.models import AuditContent, AuditEvent, Item, Queue, Resolution, Task
 from reviewqueue.models.base import table
 from reviewqueue.models.states import ItemState
 from reviewqueue.queues.catalog import QueueHead
@@ -234,10 +234,10 @@ def _store(session: Session, actor: Actor, items: list[Prepared], now: datetime)
     for item in items:
         item.attach_media(session, actor)
     event_ids = new_ids(len(items))
-    insert_rows(
-        session, table(AuditEvent),
-        [_event(actor, item, event_id, now) for item, event_id in zip(items, event_ids, strict=True)],
-    )  # fmt: skip
+    events = [_event(actor, item, event_id, now) for item, event_id in zip(items, event_ids, strict=True)]
+    contents = [trail.add_content(event, item.content()) for event, item in zip(events, items, strict=True)]
+    insert_rows(session, table(AuditEvent), events)
+    insert_rows(session, table(AuditContent), contents)
 
 
 def _item_row(item: Prepared, now: datetime) -> dict[str, Any]:

@@ -110,9 +110,12 @@ class Prepared:
             "version": self.head.version,
             "audit_sample": self.route.audit_sample,
             "probability": self.route.probability,
-            "body_sha256": self.columns["body_sha256"],
             **({"duplicate_of": self.columns["duplicate_of"]} if self.columns["duplicate_of"] else {}),
         }
+
+    def content(self) -> dict[str, Any]:
+        """Of the audit event, and to be erased with the item: whoever guesses a short text would know it by this."""
+        return {"body_sha256": self.columns["body_sha256"]}
 
     def resolution(self) -> dict[str, Any]:
         """Of the resolution that the item has at once. Precondition: it has an answer."""

@@ -107,7 +107,10 @@ def _store(session: Session, actor: Actor, item: Prepared) -> Answer | None:
             append(session, Task, {**columns, "due": In(item.due_seconds), "available_at": NOW, "created_at": NOW})
         outbox.append(session, ITEM_QUEUED, rq_queue=outbox.review_queue(item.head.slug), ref=item.item_id)
     item.attach_media(session, actor)
-    trail.record(session, actor, "item.submitted", queue_id=item.head.id, item_id=item.item_id, facts=item.facts())
+    trail.record(
+        session, actor, "item.submitted", queue_id=item.head.id, item_id=item.item_id, facts=item.facts(),
+        content=item.content(),
+    )  # fmt: skip
     expected = expected_at(session, item.head.id, row.created_at) if item.state is ItemState.QUEUED else None
     text = answer_of(item, row.due_at, expected, resolution)
     return Answer(201, text, item.item_id)

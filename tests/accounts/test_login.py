@@ -113,6 +113,11 @@ def test_a_one_time_password_opens_nothing_but_the_account_page(house):
         ("short", "at least 12"),
         ("aaaaaaaaaaaaaaaa", "5 different"),
         ("alice@example.org", "e-mail"),
+        ("password1234", "tried first"),
+        ("iloveyou1234", "tried first"),
+        ("Letmeinletmein", "tried first"),
+        ("Reviewqueue2026", "tried first"),
+        ("alice12345678", "tried first"),
         ("x" * 300, "long"),
     ],
 )
@@ -122,6 +127,11 @@ def test_a_weak_new_password_is_refused_beside_the_field(house, password, said):
     assert answer.status_code == 422
     assert said in answer.text
     house.signed_in()
+
+
+@pytest.mark.parametrize("password", ["correct horse battery", "k7-Qm2-xZ9-pp", "ä" * 7 + " wörter ohne", "word " * 51])
+def test_any_kind_of_characters_makes_a_password_and_long_ones_are_looked_at_in_a_moment(app, password):
+    assert passwords.fault_in(password, email="alice@example.org") is None
 
 
 def test_letters_typed_as_other_code_points_are_the_same_password(house):

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+
 import pytest
 from sqlalchemy import delete, select, update
 
 from reviewqueue.accounts import memberships, people, sessions
+from reviewqueue.app import create_app
 from reviewqueue.core.db import clock, read_session, write_session
 from reviewqueue.models import Membership, WebSession
 from reviewqueue.models.states import QueueRole, SiteRole
+from tests.accounts.conftest import OPERATOR, PASSWORD
+from tests.fixtures import installation
 
 
 def test_a_cookie_captured_before_logout_does_not_work_after(house):
@@ -102,6 +108,21 @@ def test_a_request_prolongs_the_session_but_writes_at_most_every_five_minutes(ho
         assert session.scalar(select(WebSession.seen_at)) == row[0]
 
 
+def test_a_session_ends_a_week_after_it_began_however_much_it_is_used(house):
+    browser = house.signed_in()
+    with write_session() as session:
+        began = clock(1 - sessions.LONGEST_SECONDS)
+        session.execute(update(WebSession).values(created_at=began, seen_at=clock(-301), rotate=True))
+    assert browser.is_signed_in, "not yet; and a new id makes it no younger"
+    with write_session() as session:
+        assert session.scalar(select(WebSession.id).where(WebSession.created_at > clock(-3600))) is None
+        session.execute(update(WebSession).values(created_at=clock(-sessions.LONGEST_SECONDS), seen_at=clock(-301)))
+        session.execute(update(WebSession).values(expires_at=clock(60)))
+    assert browser.is_signed_in
+    with read_session() as session:
+        assert session.scalar(select(WebSession.id).where(WebSession.expires_at > clock(61))) is None
+
+
 def test_other_sessions_can_be_signed_out_one_by_one_and_together(house):
     browser, second, third = house.signed_in(), house.signed_in(), house.signed_in()
     with read_session() as session:
@@ -148,6 +169,27 @@ def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(house):
     cookies = answer.headers.getlist("Set-Cookie")
     assert len(cookies) == 2
     assert all("HttpOnly" in cookie and "SameSite=Lax" in cookie for cookie in cookies)
+
+
+def test_behind_tls_browsers_take_the_cookies_over_tls_and_from_this_host_alone(settings):
+    app = create_app(replace(settings, secure_cookies=True))
+    with app.app_context():
+        with write_session() as session:
+            people.create(session=session, actor=OPERATOR, email="eve@example.org", password=PASSWORD)
+        client = app.test_client()
+        over_tls = {"base_url": "https://localhost", "headers": {"Referer": "https://localhost/login"}}
+        token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', client.get("/login", **over_tls).text)[1]
+        form = {"csrf_token": token, "email": "eve@example.org", "password": PASSWORD}
+        answer = client.post("/login", data=form, **over_tls)
+        session_cookie, device = sorted(answer.headers.getlist("Set-Cookie"))
+        assert session_cookie.startswith("__Host-reviewqueue=")
+        assert {"Secure", "Path=/"} <= set(session_cookie.split("; "))
+        assert "Domain" not in session_cookie
+        assert device.startswith("__Secure-reviewqueue_device=")
+        assert "Secure" in device
+        assert client.get("/account", **over_tls).status_code in {200, 302, 303}
+        assert "max-age=31536000; includeSubDomains" in answer.headers["Strict-Transport-Security"]
+        installation.dispose()
 
 
 def test_static_files_and_health_ask_nobody_who_they_are(house):

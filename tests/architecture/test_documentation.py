@@ -107,6 +107,35 @@ def test_every_link_and_picture_in_the_documents_is_there() -> None:
             assert target.startswith("http") or (path.parent / target).exists(), f"{path.name}: {target}"
 
 
+NAMED = re.compile(r"`((?:tests|reviewqueue|docs|deploy|scripts|templates)/[\w./-]+|[A-Z]+\.md|\w+\.toml)(?:::(\w+))?`")
+"""A file of ours, or a test in it."""
+
+
+@pytest.mark.parametrize("page", ["asvs.md", "threat-model.md", "../SECURITY.md"])
+def test_every_test_and_file_that_a_page_about_security_names_is_there(page: str) -> None:
+    found = NAMED.findall(document(page))
+    assert len(found) >= (2 if page.endswith("SECURITY.md") else 40)
+    for name, test in found:
+        path = ROOT / name
+        assert path.exists(), name
+        assert not test or f"\ndef {test}(" in path.read_text(encoding="utf-8"), f"{name}::{test}"
+
+
+def test_the_page_about_asvs_has_each_requirement_once_and_counts_them_right() -> None:
+    text = document("asvs.md")
+    rows = re.findall(
+        r"^\| V(\d+\.\d+\.\d+) \| ([12]) \| .+ \| (met|partly|not met|operator|n/a) \| (.+) \|$", text, re.MULTILINE
+    )
+    numbers = [number for number, *_ in rows]
+    assert len(numbers) == len(set(numbers)) == text.count("\n| V")
+    # As many as version 5.0.0 has.
+    assert [sum(level == given for _, level, *_ in rows) for given in "12"] == [70, 183]
+    for state in ("met", "partly", "not met", "operator", "n/a"):
+        assert f"\n| {state} | {sum(row[2] == state for row in rows)} |" in text, state
+    vague = [number for number, _, state, why in rows if state == "met" and "`" not in why]
+    assert len(vague) <= 12, vague
+
+
 def test_the_readme_names_every_package_and_no_other() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     tree = text[text.index("reviewqueue/\n") :]

@@ -14,12 +14,12 @@ from reviewqueue.core.db import db, read_session, write_session
 from reviewqueue.core.ids import id_at
 from reviewqueue.errors import Forbidden, Invalid, NotFound
 from reviewqueue.feedback.commands import export
-from reviewqueue.models import Item, Task
+from reviewqueue.models import IdempotencyKey, Item, Task
 from reviewqueue.models.base import table
 from reviewqueue.models.states import ItemState, TaskState
 from reviewqueue.queues.applying import apply
 from tests.desk_steps import act, claim, decide, submit
-from tests.fixtures.people import INTENTS, OPERATOR, Cast
+from tests.fixtures.people import INTENTS, OPERATOR, Cast, item
 
 SECRET = "Wilhelmine"
 """In everything that is said of the item."""
@@ -87,6 +87,26 @@ def test_nothing_that_items_about_somebody_said_is_left_and_the_log_verifies(
     assert "content erased" in client.get(f"/items/{one}").text
     answer = act(client, cast.carol, f"{two}.1", "decision", verdict="approve")
     assert answer.status_code in {404, 409}
+
+
+def test_who_guesses_what_an_erased_item_said_is_not_told_by_a_digest(keeper: Any, client: Any, cast: Cast) -> None:
+    """Of a short text, or one of ten answers, a plain SHA-256 tells as much as the text."""
+    body, key = item(1), {**cast.submitter.bearer, "Idempotency-Key": "one"}
+    first = client.post("/api/v1/items", json=body, headers=key)
+    alone = first.json["id"]
+    batch = client.post("/api/v1/items/batch", json={"items": [item(2)]}, headers=cast.submitter.bearer)
+    together = batch.json["results"][0]["item"]["id"]
+    with read_session() as session:
+        digests = session.scalars(select(Item.body_sha256)).all()
+        digests += session.scalars(select(IdempotencyKey.body_sha256)).all()
+    assert ["audit_content.payload" in places_with(digest) for digest in digests] == [True, True, False]
+    for item_id in (alone, together):
+        erasing.erase_all(actor=OPERATOR, reason="They asked for it", item_id=item_id)
+    assert [places_with(digest) for digest in digests] == [set(), set(), set()]
+    again = client.post("/api/v1/items", json=body, headers=key)
+    assert (again.status_code, again.json["id"]) == (201, alone)
+    keeper.seal()
+    assert keeper.faults() == set()
 
 
 def test_erasing_is_for_administrators_and_wants_a_reason(app: Any, client: Any, cast: Cast) -> None:

@@ -60,7 +60,7 @@ def rows(app: Any, model: Any, *ignored: str) -> list[dict[str, Any]]:
 
 def test_a_batch_stores_the_rows_that_single_requests_store(client, cast, app):
     ids = "id", "item_id", "ref", "subject"
-    times = *ids, "at", "created_at", "due_at", "due", "available_at", "next_at", "expires_at"
+    times = *ids, "at", "created_at", "due_at", "due", "available_at", "next_at", "expires_at", "content_sha256"
     sent = [item(number=1), item(number=2, confidence=0.99), item(number=3, risk="high", metadata={"a": 1.50})]
     for each in sent:
         # Not json=: that would put the keys into another order.

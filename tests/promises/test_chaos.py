@@ -62,7 +62,7 @@ def server(database: str) -> Iterator[postgres.Server | None]:
         yield None
         return
     try:
-        server = postgres.Server(durable=True, connections=60)
+        server = postgres.Server(durable=True, options={"max_connections": "60"})
     except postgres.NoPostgres as error:
         pytest.skip(f"POSTGRESQL TESTS SKIPPED: {error}")
     yield server
