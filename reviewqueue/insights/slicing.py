@@ -14,7 +14,7 @@ from reviewqueue.core.access import Action, Actor
 from reviewqueue.insights.figures import since_of
 from reviewqueue.insights.groups import Case, Fairness, compared
 from reviewqueue.models import Item, JudgedItem
-from reviewqueue.models.states import Verdict
+from reviewqueue.models.states import DISAGREEMENTS
 from reviewqueue.queues.catalog import QueueHead, configuration, find_queue
 from reviewqueue.queues.configuration import Fairness as Declared
 
@@ -61,7 +61,7 @@ def slices_of(*, session: Session, actor: Actor, slug: str, days: int) -> Slices
 def _by(key: str, rows: Sequence[Any], said: Sequence[Any], declared: Declared) -> Fairness:
     cases = [
         Case(
-            group, row.verdict is not Verdict.APPROVE, *_favours(row, declared.favourable)
+            group, row.verdict in DISAGREEMENTS, *_favours(row, declared.favourable)
         )
         for row, metadata in zip(rows, said, strict=True)
         if (group := _word(metadata, key)) is not None
