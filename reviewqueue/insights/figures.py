@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from reviewqueue.core.access import Action, Actor
 from reviewqueue.core.db import database_now
-from reviewqueue.insights.rates import Rate, Sums, plain, quantile, weighted
+from reviewqueue.insights.rates import Rate, Sums, plain, quantile, stands, weighted
 from reviewqueue.models import Decision, ItemDay, JudgedItem
 from reviewqueue.models.states import DISAGREEMENTS, RoutingAction, Verdict
 from reviewqueue.queues.catalog import QueueHead, configuration, find_queue
@@ -168,8 +168,7 @@ class _Cell:
 
     @property
     def stands(self) -> bool:
-        """What somebody asked to have reopened was not drawn, and stands for nothing but itself."""
-        return self.probability >= 1 or (self.audit_sample and self.probability > 0)
+        return stands(self.probability, audit_sample=self.audit_sample)
 
     @property
     def sums(self) -> Sums:
