@@ -77,7 +77,7 @@ def _add_blueprints(app: Flask) -> None:
     from reviewqueue.delivery.webhooks import web as webhooks_web
     from reviewqueue.feedback import api as feedback_api
     from reviewqueue.feedback import web as feedback_web
-    from reviewqueue.insights import advice_api, advice_web, alerts_web, metrics_web
+    from reviewqueue.insights import advice_api, advice_web, alerts_api, alerts_web, metrics_web
     from reviewqueue.insights import api as insights_api
     from reviewqueue.insights import web as insights_web
     from reviewqueue.intake import api as intake_api
@@ -122,7 +122,8 @@ def _add_blueprints(app: Flask) -> None:
     apis = [
         intake_api.blueprint, media_api.blueprint, queues_api.blueprint, review_api.blueprint, delivery_api.blueprint,
         webhooks_api.blueprint,
-        feedback_api.blueprint, advice_api.blueprint, insights_api.blueprint, adapters_api.blueprint,
+        feedback_api.blueprint, advice_api.blueprint, alerts_api.blueprint, insights_api.blueprint,
+        adapters_api.blueprint,
         openapi_api.blueprint,
     ]  # fmt: skip
     app.jinja_env.globals["brakes_pulled"] = queues_web.brakes_pulled

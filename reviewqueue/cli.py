@@ -41,6 +41,8 @@ COMMANDS = {
     "tokens": "reviewqueue.accounts.commands.tokens_group",
     "submit": "reviewqueue.adapters.commands.submit",
     "export": "reviewqueue.feedback.commands.export",
+    "schedules": "reviewqueue.feedback.commands.schedules_group",
+    "models": "reviewqueue.feedback.commands.models_group",
     "gold": "reviewqueue.review.commands.gold",
     "report": "reviewqueue.insights.commands.report",
     "audit": "reviewqueue.audit.commands.audit",

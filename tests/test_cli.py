@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from reviewqueue import cli
+from reviewqueue import cli, config
 
 
 @pytest.fixture
@@ -84,3 +84,10 @@ def test_what_may_begin_an_installation_does(elsewhere: Path) -> None:
     assert answer.exit_code == 0, answer.stderr
     assert (elsewhere / "reviewqueue-data" / "secret_key").exists()
     assert "No queues yet" in run("queues", "list").stderr
+
+
+@pytest.mark.parametrize("query", ["", "?sslmode=require", "?host=/run/postgresql"])
+def test_a_database_on_a_server_is_no_file(elsewhere: Path, query: str) -> None:
+    url = f"postgresql://somebody@db/reviews{query}"
+    found = config.load({"DATABASE_URL": url, "REVIEWQUEUE_SECRET_KEY": "x" * 64}, may_create=False)
+    assert found.database_url == url.replace("postgresql:", "postgresql+psycopg:")

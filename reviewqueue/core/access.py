@@ -151,7 +151,7 @@ SCOPE: Mapping[Scope, frozenset[Action]] = {
         {Action.SUBMIT_ITEMS, Action.SEE_QUEUE, Action.RECORD_OPT_OUTS, Action.PREDICT, Action.REPORT_OUTCOMES}
     ),
     Scope.ITEMS_READ: frozenset({Action.READ_ITEMS, Action.SEE_QUEUE}),
-    Scope.EXPORTS: frozenset({Action.EXPORT, Action.READ_INSIGHTS, Action.SEE_QUEUE}),
+    Scope.EXPORTS: frozenset({Action.EXPORT, Action.READ_INSIGHTS, Action.READ_ALERTS, Action.SEE_QUEUE}),
     Scope.QUEUES_WRITE: frozenset(
         {
             Action.CONFIGURE_QUEUES,
@@ -160,6 +160,7 @@ SCOPE: Mapping[Scope, frozenset[Action]] = {
             Action.MANAGE_GOLD,
             Action.MANAGE_STANDINGS,
             Action.READ_QUALITY,
+            Action.READ_ALERTS,
             Action.SEE_QUEUE,
         }
     ),
@@ -171,6 +172,8 @@ SCOPE: Mapping[Scope, frozenset[Action]] = {
             Action.ASSIGN_TASKS,
             Action.COMMENT,
             Action.REOPEN_ITEMS,
+            Action.READ_ALERTS,
+            Action.ACKNOWLEDGE_ALERTS,
             Action.SEE_QUEUE,
         }
     ),

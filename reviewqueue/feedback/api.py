@@ -27,6 +27,7 @@ from reviewqueue.core.ids import known_id
 from reviewqueue.feedback import exports, formats, schedules, storage, trained, withdrawals
 from reviewqueue.feedback.recipe import Recipe
 from reviewqueue.models.states import ResolvedBy, Verdict
+from reviewqueue.queues.applying import LARGEST_VERSION
 
 blueprint = api_blueprint("feedback")
 
@@ -90,9 +91,9 @@ class ExportShape(Shape):
     """For other splits of the same items. Left out: the queue's name."""
     deduplicate: bool = False
     """Of items with the same input, the one that was resolved last."""
-    since_version: Annotated[int, Field(ge=1)] | None = None
+    since_version: Annotated[int, Field(ge=1, le=LARGEST_VERSION)] | None = None
     """Only records that were added or changed since this version, and a list of those to withdraw."""
-    as_version: Annotated[int, Field(ge=1)] | None = None
+    as_version: Annotated[int, Field(ge=1, le=LARGEST_VERSION)] | None = None
     """Outputs as this version of the configuration has them; what does not fit is left out and counted."""
     labels: Annotated[dict[str, str | None], Field(max_length=1000)] = Field(default_factory=dict)
     """With `as_version`: what a label is called there; null: it is not there."""

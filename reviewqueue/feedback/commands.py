@@ -1,4 +1,4 @@
-"""The command `export`."""
+"""Commands about datasets: `reviewqueue export`, `schedules …`, `models …`."""
 
 from __future__ import annotations
 
@@ -15,32 +15,57 @@ from sqlalchemy import select
 
 from reviewqueue.core.access import operator
 from reviewqueue.core.db import read_session, write_session
+from reviewqueue.core.ids import known_id
 from reviewqueue.errors import Conflict, Invalid
-from reviewqueue.feedback import building, exports, formats, storage
+from reviewqueue.feedback import building, exports, formats, schedules, storage, trained
 from reviewqueue.feedback.recipe import Recipe
 from reviewqueue.models import DatasetVersion
 from reviewqueue.models.states import ExportState, ResolvedBy, Verdict
+
+# What every dataset may be asked for with.
+_RECIPE = (
+    click.option(
+        "--by",
+        multiple=True,
+        type=click.Choice([by.value for by in ResolvedBy]),
+        help="Only items resolved by these; by default what people decided.",
+    ),
+    click.option(
+        "--verdict",
+        "verdicts",
+        multiple=True,
+        type=click.Choice([one.value for one in Verdict]),
+        help="Only items that ended so.",
+    ),
+    click.option("--model", "models", multiple=True, help="Only outputs of this model: NAME@VERSION, or NAME."),
+    click.option("--label", "only", multiple=True, help="Only items whose final output has this label."),
+    click.option(
+        "--split", "splits", multiple=True, metavar="NAME=SHARE", help="As in --split train=0.8 --split test=0.2."
+    ),
+    click.option("--group-by", help="What stays in one split: a path as in $.customer, or `input`."),
+    click.option("--salt", help="For other splits of the same items."),
+    click.option(
+        "--deduplicate", is_flag=True, help="Of items with the same input, only the one that was resolved last."
+    ),
+    click.option("--as-version", type=click.IntRange(1), help="Outputs as that version of the queue has them."),
+    click.option(
+        "--rename", "labels", multiple=True, metavar="OLD=NEW", help="With --as-version; without NEW: dropped."
+    ),
+)
+
+
+def _of_dataset(command: Any) -> Any:
+    for option in reversed(_RECIPE):
+        command = option(command)
+    return command
 
 
 @click.command()
 @click.argument("queue")
 @click.option("--format", "kind", type=click.Choice(formats.FORMATS), default=formats.JSONL, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="A new or empty folder.")
-@click.option("--by", multiple=True, type=click.Choice([by.value for by in ResolvedBy]),
-              help="Only items resolved by these; by default what people decided.")  # fmt: skip
-@click.option("--verdict", "verdicts", multiple=True, type=click.Choice([one.value for one in Verdict]),
-              help="Only items that ended so.")  # fmt: skip
-@click.option("--model", "models", multiple=True, help="Only outputs of this model: NAME@VERSION, or NAME.")
-@click.option("--label", "only", multiple=True, help="Only items whose final output has this label.")
-@click.option(
-    "--split", "splits", multiple=True, metavar="NAME=SHARE", help="As in --split train=0.8 --split test=0.2."
-)
-@click.option("--group-by", help="What stays in one split: a path as in $.customer, or `input`.")
-@click.option("--salt", help="For other splits of the same items.")
-@click.option("--deduplicate", is_flag=True, help="Of items with the same input, only the one that was resolved last.")
+@_of_dataset
 @click.option("--since-version", type=click.IntRange(1), help="Only what is new or changed since that version.")
-@click.option("--as-version", type=click.IntRange(1), help="Outputs as that version of the queue has them.")
-@click.option("--rename", "labels", multiple=True, metavar="OLD=NEW", help="With --as-version; without NEW: dropped.")
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest.")
 def export(queue: str, kind: str, out: Path, as_json: bool, **asked: Any) -> None:
     """Write QUEUE's feedback records and their manifest to a folder.
@@ -78,7 +103,8 @@ def _wanted(asked: dict[str, Any]) -> dict[str, Any]:
 def _recipe(asked: dict[str, Any]) -> Recipe:
     names = "group_by", "salt", "deduplicate", "since_version", "as_version"
     renamed = {old: new or None for old, new in map(_pair, asked["labels"])}
-    return Recipe(splits=_shares(asked["splits"]), labels=renamed, **{name: asked[name] for name in names})
+    given = {name: asked[name] for name in names if name in asked}
+    return Recipe(splits=_shares(asked["splits"]), labels=renamed, **given)
 
 
 def _shares(given: tuple[str, ...]) -> dict[str, float]:
@@ -105,3 +131,95 @@ def _copy(export_id: str, out: Path, manifest: dict[str, Any]) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         with storage.opened(export_id, name) as file, target.open("wb") as copy:
             shutil.copyfileobj(file, copy, storage.CHUNK)
+
+
+def _print(rows: list[dict[str, Any]], as_json: bool, *columns: str) -> None:
+    if as_json:
+        click.echo(json.dumps(rows, ensure_ascii=False))
+        return
+    for row in rows:
+        click.echo("\t".join("-" if row[name] is None else str(row[name]) for name in columns))
+
+
+_as_json = click.option("--json", "as_json", is_flag=True, help="For programs: one JSON document.")
+
+
+# -- schedules --------------------------------------------------------------------------------------------------------
+
+
+@click.group("schedules")
+def schedules_group() -> None:
+    """Exports that are made by themselves."""
+
+
+@schedules_group.command("create")
+@click.argument("queue")
+@click.option("--format", "kind", type=click.Choice(formats.FORMATS), default=formats.JSONL, show_default=True)
+@click.option("--every-hours", type=click.IntRange(1, 8760), help="So often, the first at once; or:")
+@click.option("--every-corrections", type=click.IntRange(1, 1_000_000), help="After so many edits and overrides.")
+@click.option("--incremental", is_flag=True, help="Each has only what is new since the one before.")
+@_of_dataset
+def create_schedule(
+    queue: str, kind: str, every_hours: int | None, every_corrections: int | None, incremental: bool, **asked: Any
+) -> None:
+    """Have QUEUE exported from now on, and print the schedule's id."""
+    with write_session() as session:
+        schedule_id = schedules.create(
+            session=session, actor=operator(), queue=queue, kind=kind, wanted=_wanted(asked), recipe=_recipe(asked),
+            every_hours=every_hours, every_corrections=every_corrections, incremental=incremental,
+        )  # fmt: skip
+    click.echo(schedule_id)
+
+
+@schedules_group.command("list")
+@_as_json
+def list_schedules(as_json: bool) -> None:
+    """Those that have not ended: id, queue, format, every so many hours or corrections, the last export."""
+    with read_session() as session:
+        rows = schedules.schedules_of(session=session, actor=operator())
+    _print(rows, as_json, "id", "queue", "format", "every_hours", "every_corrections", "last_export")
+
+
+@schedules_group.command("end")
+@click.argument("schedule")
+def end_schedule(schedule: str) -> None:
+    """Make no more exports by SCHEDULE, an id as `list` shows it."""
+    with write_session() as session:
+        schedules.end(session=session, actor=operator(), schedule_id=known_id(schedule))
+    click.echo("It has ended.", err=True)
+
+
+# -- what was trained -------------------------------------------------------------------------------------------------
+
+
+@click.group("models")
+def models_group() -> None:
+    """Versions of models, and the dataset versions that they were trained on."""
+
+
+@models_group.command("record")
+@click.argument("model")
+@click.argument("version")
+@click.option("--export", "export_id", required=True, help="The dataset version's id, as in its manifest.")
+@click.option("--note", default="", help="Anything to remember.")
+def record_model(model: str, version: str, export_id: str, note: str) -> None:
+    """Say that VERSION of MODEL was trained on an export."""
+    if not 1 <= len(model) <= 200 or not 1 <= len(version) <= 200 or len(note) > 2000:
+        raise Invalid("MODEL and VERSION have 1 to 200 letters each, the note 2,000 at most.")
+    with write_session() as session:
+        _, new = trained.record(
+            session=session, actor=operator(), export_id=known_id(export_id), model=model, version=version, note=note
+        )
+    click.echo("Recorded." if new else "It was known already.", err=True)
+
+
+@models_group.command("list")
+@click.option("--queue", help="Only of this queue's datasets.")
+@click.option("--model", help="Only versions of this model.")
+@_as_json
+def list_models(queue: str | None, model: str | None, as_json: bool) -> None:
+    """What was trained, newest first, 1,000 at most: model, version, queue, number of the dataset, when."""
+    with read_session() as session:
+        rows = trained.page(session=session, actor=operator(), queue=queue, model=model, limit=1000)
+    flat = rows if as_json else [{**row, **row["dataset"]} for row in rows]
+    _print(flat, as_json, "model", "version", "queue", "number", "recorded_at")

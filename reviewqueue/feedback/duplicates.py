@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sqlite3
 import tempfile
@@ -14,7 +13,7 @@ from typing import Any
 from sqlalchemy import delete, insert
 
 from reviewqueue.core.db import read_session, write_session
-from reviewqueue.core.trail import canonical
+from reviewqueue.core.trail import digest_of
 from reviewqueue.feedback import selection
 from reviewqueue.models import DatasetDuplicate
 from reviewqueue.models.base import table
@@ -70,4 +69,5 @@ def _pages(export: Any, renew: Callable[[], Any]) -> Iterator[list[tuple[bytes, 
 
 
 def _key(text: str) -> bytes:
-    return hashlib.sha256(canonical(json.loads(text)).encode()).digest()[:16]
+    # As the door knows equal inputs; half of it is enough.
+    return bytes.fromhex(digest_of(json.loads(text), text))[:16]

@@ -21,7 +21,7 @@ from reviewqueue.insights.calibration import Calibration, Judged, calibration
 from reviewqueue.insights.risk import Point, Seen, curve
 from reviewqueue.models import Decision, Item, Resolution
 from reviewqueue.models.base import table
-from reviewqueue.models.states import ResolvedBy, RoutingAction, Verdict
+from reviewqueue.models.states import DISAGREEMENTS, ResolvedBy, RoutingAction, Verdict
 from reviewqueue.queues import routing
 from reviewqueue.queues.catalog import Compiled, QueueHead, configuration, find_queue
 from reviewqueue.queues.configuration import parse
@@ -276,7 +276,7 @@ def _confirmed(session: Session, queue_id: str, oldest: str) -> frozenset[str]:
 def _seen(row: Any, confirmed: frozenset[str]) -> Seen:
     wrong = None
     if row.by == ResolvedBy.PEOPLE:
-        wrong = row.verdict is not Verdict.APPROVE
+        wrong = row.verdict in DISAGREEMENTS
     elif row.by == ResolvedBy.ROUTING and row.id in confirmed:
         wrong = False
     drawn = routing.drawn(row.action, row.audit_sample)

@@ -1,38 +1,23 @@
-"""Figures that alerts and metrics are made of: shares and drift. Pure."""
+"""Figures that alerts and metrics are made of, and when an alert opens and is over. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from math import log
 
-from reviewqueue.models.states import Verdict
+from reviewqueue.insights.drift import Shift
+from reviewqueue.insights.groups import gap
+from reviewqueue.models.states import DISAGREEMENTS, Verdict
 from reviewqueue.review.agreement import Share, share
 
-BINS = 10
-LEAST = 1e-4
-"""Share of an empty bin in the index of stability, which knows no zero."""
+SURE = 3.0
+"""Standard deviations beyond which two rates are held to differ, as in the control chart of drift."""
 
 
 def overrides(verdicts: Mapping[Verdict, int]) -> Share:
-    """Of so many decisions by verdict, those by which the output did not stand: edit, override and reject."""
-    total = sum(verdicts.values())
-    return share(total - verdicts.get(Verdict.APPROVE, 0), total)
-
-
-def stability(before: Sequence[float], now: Sequence[float]) -> float:
-    """The population stability index of two samples of numbers from 0 to 1, in ten bins of equal width: 0 where they
-    are spread alike; from 0.25 on they are commonly held to differ (Siddiqi 2006, "Credit Risk Scorecards")."""
-    first, second = _shares(before), _shares(now)
-    return sum((new - old) * log(new / old) for old, new in zip(first, second, strict=True))
-
-
-def _shares(numbers: Sequence[float]) -> list[float]:
-    counts = [0] * BINS
-    for number in numbers:
-        counts[min(BINS - 1, int(number * BINS))] += 1
-    return [max(LEAST, count / max(1, len(numbers))) for count in counts]
+    """Of so many decisions by verdict, those by which the output did not stand."""
+    return share(sum(verdicts.get(verdict, 0) for verdict in DISAGREEMENTS), sum(verdicts.values()))
 
 
 @dataclass(frozen=True)
@@ -41,6 +26,22 @@ class Reading:
 
     value: float
     observations: int
+
+
+def shifted(found: Shift | None) -> Reading:
+    """The population stability index; 0 where chance alone makes as much."""
+    if found is None:
+        return Reading(0.0, 0)
+    return Reading(found.psi if found.psi > found.by_chance else 0.0, min(found.before, found.now))
+
+
+def moved(before: Share, now: Share) -> Reading:
+    """By how much the rate changed, up or down; 0 where that may be chance."""
+    fewer = min(before.of, now.of)
+    if not fewer:
+        return Reading(0.0, 0)
+    value, low, high = gap(now.met, now.of, before.met, before.of, z=SURE)
+    return Reading(0.0 if low <= 0 <= high else abs(value), fewer)
 
 
 class Step(StrEnum):

@@ -9,8 +9,6 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Select, or_, select, text, update
@@ -19,30 +17,33 @@ from sqlalchemy.orm import Session
 from reviewqueue.accounts.memberships import people_with
 from reviewqueue.core import trail
 from reviewqueue.core.access import SYSTEM, Action, Actor, require
-from reviewqueue.core.db import clock, database_now, upsert, write_session
-from reviewqueue.core.ids import first_id_at, known_id, new_id
+from reviewqueue.core.db import clock, upsert, write_session
+from reviewqueue.core.ids import known_id, new_id
+from reviewqueue.core.moments import iso
 from reviewqueue.delivery.webhooks import deliveries, events
 from reviewqueue.errors import Conflict, Error, NotFound
-from reviewqueue.insights.alert_figures import Reading, Step, overrides, stability, step
-from reviewqueue.insights.metrics import JUDGED, judged
-from reviewqueue.models import Alert, Item, Person, Queue, QueueVersion, WebhookEndpoint
-from reviewqueue.models.states import AlertFigure, BrakeKind, DeliveryState, NoticeKind, QueueRole, SiteRole
+from reviewqueue.insights.alert_figures import Reading, Step, step
+from reviewqueue.insights.alert_readings import FIGURES, TOLD_OF_MANY, shown
+from reviewqueue.models import Alert, Person, Queue, QueueVersion
+from reviewqueue.models.states import AlertFigure, BrakeKind, NoticeKind, QueueRole, SiteRole
 from reviewqueue.notices import inbox
 from reviewqueue.queues import brakes
 from reviewqueue.queues import configuration as documents
 from reviewqueue.queues.applying import apply, document_of
-from reviewqueue.queues.catalog import QueueHead, configuration, queue_by_id, queues_for, queues_or_refusal
-from reviewqueue.review import board, quality
+from reviewqueue.queues.catalog import (
+    QueueHead,
+    configuration,
+    find_queue,
+    queue_by_id,
+    queues_for,
+    queues_or_refusal,
+)
 
 log = logging.getLogger(__name__)
 
 EVERY_SECONDS = 60.0
 AT_ONCE = 3
 """Queues looked at in one round of the relay, which has other things to do."""
-COMPARED = 2_000
-"""Items of which the confidence is compared, latest and before."""
-BEFORE = 7
-"""How many times longer than the latest hours those before them are."""
 HISTORY = 100
 LONGEST_NOTE = 2_000
 
@@ -78,7 +79,7 @@ def look_at(*, session: Session, queue_id: str) -> None:
     asked = () if head.archived else configuration(session, head.id, head.version).config.alerts
     opened = {row.name: row for row in session.scalars(select(Alert).where(Alert.queue_id == head.id, _is_open))}
     for alert in asked:
-        reading = _FIGURES[alert.on](session, head, alert)
+        reading = FIGURES[alert.on](session, head, alert)
         found = opened.pop(alert.name, None)
         wanted = step(
             reading, is_open=found is not None, above=alert.above is not None, bar=alert.bar, over_at=alert.over_at,
@@ -93,85 +94,6 @@ def look_at(*, session: Session, queue_id: str) -> None:
     for found in opened.values():
         with write_session() as writer:
             resolve(session=writer, actor=SYSTEM, head=head, alert_id=found.id, value=None)
-
-
-# -- figures ----------------------------------------------------------------------------------------------------------
-
-TOLD_OF_MANY = frozenset({AlertFigure.OVERRIDE_RATE, AlertFigure.CONFIDENCE_DRIFT, AlertFigure.AGREEMENT})
-"""Those that say nothing of few observations."""
-
-
-def _override_rate(session: Session, head: QueueHead, alert: documents.Alert) -> Reading:
-    found = overrides(judged(session, head.id, seconds=alert.hours * 3600.0, most=JUDGED))
-    return Reading(found.value or 0.0, found.of)
-
-
-def _confidence_drift(session: Session, head: QueueHead, alert: documents.Alert) -> Reading:
-    now = database_now(session)
-    since = now - timedelta(hours=alert.hours)
-    latest = _confidences(session, head.id, since, now)
-    before = _confidences(session, head.id, since - timedelta(hours=BEFORE * alert.hours), since)
-    fewer = min(len(latest), len(before))
-    return Reading(stability(before, latest) if fewer else 0.0, fewer)
-
-
-def _confidences(session: Session, queue_id: str, since: datetime, until: datetime) -> list[float]:
-    # Index ix_item_queue_id_id: ids sort by time.
-    some = (
-        select(Item.confidence, Item.test)
-        .where(
-            Item.queue_id == queue_id, Item.id >= first_id_at(since.timestamp()),
-            Item.id < first_id_at(until.timestamp()),
-        )
-        .order_by(Item.id.desc())
-        .limit(COMPARED)
-    )  # fmt: skip
-    return [row.confidence for row in session.execute(some) if row.confidence is not None and not row.test]
-
-
-def _waiting(session: Session, head: QueueHead, _alert: documents.Alert) -> Reading:
-    waiting = board.figures_of(session, head.id).waiting
-    return Reading(float(waiting), waiting)
-
-
-def _overdue(session: Session, head: QueueHead, _alert: documents.Alert) -> Reading:
-    figures = board.figures_of(session, head.id)
-    return Reading(float(figures.overdue), figures.waiting)
-
-
-def _agreement(session: Session, head: QueueHead, _alert: documents.Alert) -> Reading:
-    agreed = quality.agreed_in(session, head.id)
-    return Reading(agreed.value or 0.0, agreed.of)
-
-
-def _signs_of_haste(session: Session, head: QueueHead, _alert: documents.Alert) -> Reading:
-    hasty = quality.hasty_in(session, head.id)
-    return Reading(float(hasty), hasty)
-
-
-def _webhooks_given_up(session: Session, head: QueueHead, _alert: documents.Alert) -> Reading:
-    endpoints = list(session.scalars(select(WebhookEndpoint.id).where(WebhookEndpoint.queue_id == head.id)))
-    dead = sum(count[DeliveryState.DEAD] for count in deliveries.counts(session, endpoints).values())
-    return Reading(float(dead), dead)
-
-
-_FIGURES: Mapping[AlertFigure, Callable[[Session, QueueHead, documents.Alert], Reading]] = {
-    AlertFigure.OVERRIDE_RATE: _override_rate,
-    AlertFigure.CONFIDENCE_DRIFT: _confidence_drift,
-    AlertFigure.WAITING: _waiting,
-    AlertFigure.OVERDUE: _overdue,
-    AlertFigure.AGREEMENT: _agreement,
-    AlertFigure.SIGNS_OF_HASTE: _signs_of_haste,
-    AlertFigure.WEBHOOKS_GIVEN_UP: _webhooks_given_up,
-}
-SHARES = frozenset({AlertFigure.OVERRIDE_RATE, AlertFigure.AGREEMENT})
-
-
-def shown(figure: AlertFigure, value: float) -> str:
-    """A value as people read it."""
-    if figure in SHARES:
-        return f"{100 * value:.1f} %"
-    return f"{value:.2f}" if figure is AlertFigure.CONFIDENCE_DRIFT else f"{value:,.10g}"
 
 
 # -- operations -------------------------------------------------------------------------------------------------------
@@ -291,20 +213,64 @@ def acknowledge(*, session: Session, actor: Actor, alert_id: str, note: str = ""
 def alerts_of(*, session: Session, actor: Actor) -> tuple[list[Any], list[Any]]:
     """Those that are open and the latest `HISTORY` that are over, of the queues whose alerts `actor` may see, each with
     `slug`, `title` and `by_name`. Raises `Forbidden` for who may see those of none."""
-    ids = [head.id for head in queues_or_refusal(session=session, actor=actor, action=Action.READ_ALERTS)]
-    told = (
-        select(
-            *Alert.__table__.columns, Queue.slug, Queue.title, Person.name.label("by_name"),
-        )
-        .join(Queue, Queue.id == Alert.queue_id)
-        .outerjoin(Person, Person.id == Alert.acknowledged_by)
-        .where(Alert.queue_id.in_(ids))
-        .order_by(Alert.id.desc())
-    )  # fmt: skip
+    told = _TOLD.where(Alert.queue_id.in_(_readable(session, actor)))
     return (
         list(session.execute(told.where(_is_open))),
         list(session.execute(told.where(Alert.resolved_at.is_not(None)).limit(HISTORY))),
     )
+
+
+_TOLD: Select[Any] = (
+    select(*Alert.__table__.columns, Queue.slug, Queue.title, Person.name.label("by_name"))
+    .join(Queue, Queue.id == Alert.queue_id)
+    .outerjoin(Person, Person.id == Alert.acknowledged_by)
+    .order_by(Alert.id.desc())
+)
+
+
+def _readable(session: Session, actor: Actor) -> list[str]:
+    return [head.id for head in queues_or_refusal(session=session, actor=actor, action=Action.READ_ALERTS)]
+
+
+def page(
+    *, session: Session, actor: Actor, slug: str | None = None, is_open: bool | None = None,
+    before: str | None = None, limit: int,
+) -> list[Any]:  # fmt: skip
+    """Alerts, newest first, of the queues whose alerts `actor` may see or of one of them; as `alerts_of` has them.
+
+    Raises `NotFound`, `Forbidden`."""
+    if slug is None:
+        ids = _readable(session, actor)
+    else:
+        ids = [find_queue(session=session, actor=actor, slug=slug, action=Action.READ_ALERTS).id]
+    # Index ix_alert_queue_id_id.
+    query = _TOLD.where(Alert.queue_id.in_(ids))
+    if is_open is not None:
+        query = query.where(_is_open if is_open else Alert.resolved_at.is_not(None))
+    if before is not None:
+        query = query.where(Alert.id < before)
+    return list(session.execute(query.limit(limit)))
+
+
+def alert_of(*, session: Session, actor: Actor, alert_id: str) -> Any:
+    """One, as `alerts_of` has them. Raises `NotFound`, `Forbidden`."""
+    row = session.execute(_TOLD.where(Alert.id == alert_id)).one_or_none()
+    if row is None:
+        raise NotFound
+    require(actor, Action.READ_ALERTS, row.queue_id)
+    return row
+
+
+def as_json(row: Any) -> dict[str, Any]:
+    """For programs; `row` is one of `alerts_of`."""
+    hand = None
+    if row.acknowledged_at is not None:
+        hand = {"by": row.by_name, "at": iso(row.acknowledged_at), "note": row.note}
+    return {
+        **events.alert_json(row), "queue": row.slug, "config_version": row.config_version,
+        "state": "open" if row.resolved_at is None else "over", "done": json.loads(row.done), "in_hand": hand,
+        "resolved_at": iso(row.resolved_at), "resolved_value": row.resolved_value,
+    }  # fmt: skip
 
 
 def watched(*, session: Session, actor: Actor) -> list[tuple[QueueHead, tuple[documents.Alert, ...]]]:

@@ -13,13 +13,16 @@ from reviewqueue.core.db import read_session, write_session
 from reviewqueue.core.http import actor, signed_in
 from reviewqueue.core.ids import known_id
 from reviewqueue.errors import Conflict
-from reviewqueue.insights import alerts
+from reviewqueue.insights import alert_readings, alerts
 from reviewqueue.models.states import AlertFigure
 
 blueprint = Blueprint("alerts", __name__)
 NAMES = {
     AlertFigure.OVERRIDE_RATE: lazy_gettext("Override rate"),
     AlertFigure.CONFIDENCE_DRIFT: lazy_gettext("Drift of the confidence"),
+    AlertFigure.INPUT_DRIFT: lazy_gettext("Drift of the inputs' length"),
+    AlertFigure.LABEL_DRIFT: lazy_gettext("Drift of the labels"),
+    AlertFigure.OVERRIDE_DRIFT: lazy_gettext("Drift of the override rate"),
     AlertFigure.WAITING: lazy_gettext("Tasks waiting"),
     AlertFigure.OVERDUE: lazy_gettext("Tasks overdue"),
     AlertFigure.AGREEMENT: lazy_gettext("Agreement"),
@@ -36,8 +39,8 @@ def index() -> str:
         opened, over = alerts.alerts_of(session=session, actor=actor())
         watched = alerts.watched(session=session, actor=actor())
     return render_template(
-        "insights/alerts.html", opened=opened, over=over, watched=watched, names=NAMES, shown=alerts.shown,
-        of_many=alerts.TOLD_OF_MANY,
+        "insights/alerts.html", opened=opened, over=over, watched=watched, names=NAMES, shown=alert_readings.shown,
+        of_many=alert_readings.TOLD_OF_MANY,
         done=lambda row: json.loads(row.done),
     )  # fmt: skip
 

@@ -14,7 +14,7 @@ from reviewqueue.core.access import Action, Actor
 from reviewqueue.errors import Invalid
 from reviewqueue.insights import paired
 from reviewqueue.insights.paired import Difference, Pairs, Verdict
-from reviewqueue.insights.rates import Rate, plain
+from reviewqueue.insights.rates import Rate, plain, stands
 from reviewqueue.models import Item, JudgedItem, Prediction, Resolution
 from reviewqueue.models.states import Verdict as Said
 from reviewqueue.queues.catalog import QueueHead, find_queue
@@ -84,7 +84,7 @@ def compare(
     for row in rows:
         before, after = _is_right(row.present, row), _is_right(row.candidate, row)
         counts[before, after] += 1
-        if row.probability >= 1 or row.audit_sample:
+        if stands(row.probability, audit_sample=row.audit_sample):
             drawn.append((after - before, row.probability))
         if row.answer is not None:
             label = labels.setdefault(row.answer, Label(row.answer))

@@ -60,7 +60,7 @@ def drift_of(*, session: Session, actor: Actor, slug: str, days: int) -> Drift:
     apart = kolmogorov_smirnov(_numbers(before["confidence"]), _numbers(now["confidence"]))
     shifts = {}
     for measure in ("label", "confidence", "length", "action"):
-        one, other = _binned(measure, before[measure], now[measure])
+        one, other = binned(measure, before[measure], now[measure])
         found = shift(one, other)
         if found is not None:
             shifts[measure] = found
@@ -95,7 +95,7 @@ def _numbers(counts: Mapping[str, int]) -> dict[float, int]:
     return {int(value) / 100: number for value, number in counts.items() if value}
 
 
-def _binned(measure: str, before: dict[str, int], now: dict[str, int]) -> tuple[dict[str, int], dict[str, int]]:
+def binned(measure: str, before: Mapping[str, int], now: Mapping[str, int]) -> tuple[dict[str, int], dict[str, int]]:
     """With bins that hold enough to be compared."""
     if measure == "confidence":
         return _summed(before, _tenth), _summed(now, _tenth)
@@ -110,7 +110,7 @@ def _binned(measure: str, before: dict[str, int], now: dict[str, int]) -> tuple[
     return _summed(before, name.__getitem__), _summed(now, name.__getitem__)
 
 
-def _summed(counts: dict[str, int], name: Callable[[str], str]) -> dict[str, int]:
+def _summed(counts: Mapping[str, int], name: Callable[[str], str]) -> dict[str, int]:
     found: dict[str, int] = defaultdict(int)
     for value, number in counts.items():
         found[name(value)] += number

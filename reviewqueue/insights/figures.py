@@ -16,9 +16,9 @@ from sqlalchemy.orm import Session
 
 from reviewqueue.core.access import Action, Actor
 from reviewqueue.core.db import database_now
-from reviewqueue.insights.rates import Rate, Sums, plain, quantile, weighted
+from reviewqueue.insights.rates import Rate, Sums, plain, quantile, stands, weighted
 from reviewqueue.models import Decision, ItemDay, JudgedItem
-from reviewqueue.models.states import RoutingAction, Verdict
+from reviewqueue.models.states import DISAGREEMENTS, RoutingAction, Verdict
 from reviewqueue.queues.catalog import QueueHead, configuration, find_queue
 from reviewqueue.review.quality import Agreement, agreement_of
 
@@ -33,7 +33,7 @@ OTHERS = "…"
 REJECTED = "rejected"
 
 _J = JudgedItem
-CHANGED = case((_J.verdict != Verdict.APPROVE, 1), else_=0)
+CHANGED = case((_J.verdict.in_(sorted(DISAGREEMENTS)), 1), else_=0)
 
 
 @dataclass(frozen=True)
@@ -168,12 +168,11 @@ class _Cell:
 
     @property
     def stands(self) -> bool:
-        """What somebody asked to have reopened was not drawn, and stands for nothing but itself."""
-        return self.probability >= 1 or (self.audit_sample and self.probability > 0)
+        return stands(self.probability, audit_sample=self.audit_sample)
 
     @property
     def sums(self) -> Sums:
-        weight, met = 1 / self.probability, 0 if self.verdict is Verdict.APPROVE else self.items
+        weight, met = 1 / self.probability, self.items if self.verdict in DISAGREEMENTS else 0
         return Sums(self.items, met, self.items * weight, self.items * weight * weight, met * weight)
 
 

@@ -1,5 +1,5 @@
 """Whether the model is as right for one group as for another, and as often favourable. Pure; checked against
-scikit-learn and scipy in the tests."""
+fairlearn, scikit-learn and scipy in the tests."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import NormalDist
 
-from reviewqueue.insights.rates import Rate, plain
+from reviewqueue.insights.rates import Rate, Sums, weighted
 from reviewqueue.review.agreement import Z, wilson
 
 _normal = NormalDist().inv_cdf
@@ -27,19 +27,27 @@ class Case:
     """What the model said of it; None where the queue does not say what is favourable."""
     deserved: bool | None
     """What people said."""
+    weight: float = 1.0
+    """For how many items it stands: one over the probability with which it was to be judged."""
+
+
+_NONE = Sums()
 
 
 @dataclass
 class _Tally:
-    items: int = 0
-    changed: int = 0
-    favourable: int = 0
-    deserving: int = 0
-    granted: int = 0
-    """Favourable of those that deserve it."""
-    undeserving: int = 0
-    wrongly: int = 0
-    """Favourable of those that do not."""
+    """Each item in the figures that are told of it."""
+
+    changed: Sums = _NONE
+    parity: Sums = _NONE
+    true_positive: Sums = _NONE
+    """Favourable, of those that deserve it."""
+    false_positive: Sums = _NONE
+    """Favourable, of those that do not."""
+
+    @property
+    def items(self) -> int:
+        return self.changed.items
 
 
 @dataclass(frozen=True)
@@ -96,7 +104,7 @@ def compared(cases: Iterable[Case], *, smallest: int, unnamed: int = 0) -> Fairn
     if kept and 0 < together.items < smallest:
         least = min(kept, key=lambda name: (kept[name].items, name))
         kept[f"{least}{WITH_SMALLER}"] = _sum([kept.pop(least), together])
-    favours = total.deserving + total.undeserving > 0
+    favours = total.parity.items > 0
     groups = [_group(name, kept[name], favours=favours) for name in sorted(kept, key=lambda n: (-kept[n].items, n))]
     return Fairness(
         groups, _gaps(kept, total, smallest, favours=favours), len(small), together.items, total.items, unnamed
@@ -104,60 +112,62 @@ def compared(cases: Iterable[Case], *, smallest: int, unnamed: int = 0) -> Fairn
 
 
 def _count(tally: _Tally, case: Case) -> None:
-    tally.items += 1
-    tally.changed += case.changed
+    tally.changed += _one(case, met=case.changed)
     if case.favourable is None or case.deserved is None:
         return
-    tally.favourable += case.favourable
-    tally.deserving += case.deserved
-    tally.granted += case.deserved and case.favourable
-    tally.undeserving += not case.deserved
-    tally.wrongly += not case.deserved and case.favourable
+    said = _one(case, met=case.favourable)
+    tally.parity += said
+    if case.deserved:
+        tally.true_positive += said
+    else:
+        tally.false_positive += said
+
+
+def _one(case: Case, *, met: bool) -> Sums:
+    return Sums(1, int(met), case.weight, case.weight * case.weight, case.weight * met)
 
 
 def _sum(tallies: Iterable[_Tally]) -> _Tally:
     total = _Tally()
     for tally in tallies:
-        for name in vars(total):
+        for name in MEASURES:
             setattr(total, name, getattr(total, name) + getattr(tally, name))
     return total
 
 
 def _group(name: str, tally: _Tally, *, favours: bool) -> Group:
-    return Group(
-        name, tally.items, plain(tally.changed, tally.items),
-        plain(tally.favourable, tally.items) if favours else None,
-        plain(tally.granted, tally.deserving) if favours else None,
-        plain(tally.wrongly, tally.undeserving) if favours else None,
-    )  # fmt: skip
+    told = [weighted(getattr(tally, measure)) if favours else None for measure in MEASURES[1:]]
+    return Group(name, tally.items, weighted(tally.changed), *told)
 
 
-MEASURES = {
-    "changed": ("changed", "items"), "parity": ("favourable", "items"), "true_positive": ("granted", "deserving"),
-    "false_positive": ("wrongly", "undeserving"),
-}  # fmt: skip
+MEASURES = ("changed", "parity", "true_positive", "false_positive")
 
 
 def _gaps(kept: dict[str, _Tally], total: _Tally, smallest: int, *, favours: bool) -> list[Gap]:
     """Those that rest on `smallest` items on both sides; the largest first."""
     found = []
     for name, tally in kept.items():
-        for measure, (met, of) in MEASURES.items():
-            if measure != "changed" and not favours:
-                continue
-            mine, all_of = getattr(tally, of), getattr(total, of)
-            if mine >= smallest and all_of - mine >= smallest:
-                found.append((name, measure, getattr(tally, met), mine, getattr(total, met), all_of))
+        for measure in MEASURES if favours else MEASURES[:1]:
+            mine, everybody = getattr(tally, measure), getattr(total, measure)
+            others = everybody - mine
+            if mine.items >= smallest and others.items >= smallest:
+                found.append((name, measure, (*_counted(mine), *_counted(others))))
     doubt = 0.05 / max(1, len(found))
     gaps = []
-    for name, measure, met, mine, all_met, all_of in found:
-        value, low, high = gap(met, mine, all_met - met, all_of - mine)
-        _, surely_low, surely_high = gap(met, mine, all_met - met, all_of - mine, z=_normal(1 - doubt / 2))
+    for name, measure, of_both in found:
+        value, low, high = gap(*of_both)
+        _, surely_low, surely_high = gap(*of_both, z=_normal(1 - doubt / 2))
         gaps.append(Gap(name, measure, value, low, high, not surely_low <= 0 <= surely_high))
     return sorted(gaps, key=lambda one: (-one.certain, -abs(one.value), one.group, one.measure))
 
 
-def gap(met: int, of: int, other_met: int, other_of: int, *, z: float = Z) -> tuple[float, float, float]:
+def _counted(sums: Sums) -> tuple[float, float]:
+    """As so many of so many that were all as likely to be seen: the effective number of items."""
+    of = sums.weight * sums.weight / sums.weight_squared
+    return of * min(1.0, max(0.0, sums.weight_met / sums.weight)), of
+
+
+def gap(met: float, of: float, other_met: float, other_of: float, *, z: float = Z) -> tuple[float, float, float]:
     """The difference of two shares and its interval, made of Wilson's for either (Newcombe 1998, "Interval estimation
     for the difference between independent proportions", method 10). Precondition: both of something."""
     p, q = met / of, other_met / other_of

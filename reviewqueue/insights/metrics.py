@@ -140,12 +140,16 @@ def _rate(verdicts: Counter[Verdict]) -> float:
     return found.met / found.of
 
 
-def judged(session: Session, queue_id: str, *, seconds: float = JUDGED_SECONDS, most: int = JUDGED) -> Counter[Verdict]:
-    """The queue's latest decisions by verdict; without checks, and without items sent to try it."""
+def judged(
+    session: Session, queue_id: str, *, seconds: float = JUDGED_SECONDS, until: float = 0.0, most: int = JUDGED
+) -> Counter[Verdict]:
+    """The queue's latest decisions by verdict, of the last `seconds` or, of these, more than `until` ago; without
+    checks, and without items sent to try it."""
     # Index ix_decision_made.
+    before = [Decision.decided_at < clock(-until)] if until else []
     some = (
         select(Decision.verdict, Decision.item_id)
-        .where(Decision.queue_id == queue_id, board.COUNTS, Decision.decided_at >= clock(-seconds))
+        .where(Decision.queue_id == queue_id, board.COUNTS, Decision.decided_at >= clock(-seconds), *before)
         .order_by(Decision.decided_at.desc())
         .limit(most)
         .subquery()

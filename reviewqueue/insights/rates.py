@@ -26,6 +26,17 @@ class Sums:
             self.weight_squared + other.weight_squared, self.weight_met + other.weight_met,
         )  # fmt: skip
 
+    def __sub__(self, other: Sums) -> Sums:
+        return Sums(
+            self.items - other.items, self.met - other.met, self.weight - other.weight,
+            self.weight_squared - other.weight_squared, self.weight_met - other.weight_met,
+        )  # fmt: skip
+
+
+def stands(probability: float, *, audit_sample: bool) -> bool:
+    """Whether a judged item stands for others like it: what somebody asked to have reopened was not drawn."""
+    return probability >= 1 or (audit_sample and probability > 0)
+
 
 @dataclass(frozen=True)
 class Rate:

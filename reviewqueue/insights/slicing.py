@@ -13,8 +13,9 @@ from sqlalchemy.orm import Session
 from reviewqueue.core.access import Action, Actor
 from reviewqueue.insights.figures import since_of
 from reviewqueue.insights.groups import Case, Fairness, compared
+from reviewqueue.insights.rates import stands
 from reviewqueue.models import Item, JudgedItem
-from reviewqueue.models.states import Verdict
+from reviewqueue.models.states import DISAGREEMENTS
 from reviewqueue.queues.catalog import QueueHead, configuration, find_queue
 from reviewqueue.queues.configuration import Fairness as Declared
 
@@ -42,26 +43,28 @@ def slices_of(*, session: Session, actor: Actor, slug: str, days: int) -> Slices
     since, _ = since_of(session, days)
     # Index ix_judged_item_queue_id_day; of the items the metadata alone, by primary key.
     latest = (
-        select(JudgedItem.item_id, JudgedItem.label, JudgedItem.answer, JudgedItem.verdict)
+        select(
+            JudgedItem.item_id, JudgedItem.label, JudgedItem.answer, JudgedItem.verdict, JudgedItem.probability,
+            JudgedItem.audit_sample,
+        )
         .where(JudgedItem.queue_id == head.id, JudgedItem.day >= since)
         .order_by(JudgedItem.day.desc())
         .limit(MOST)
         .subquery()
-    )
-    rows = session.execute(
-        select(latest.c.label, latest.c.answer, latest.c.verdict, Item.metadata_json).join_from(
-            latest, Item, Item.id == latest.c.item_id
-        )
+    )  # fmt: skip
+    judged = session.execute(
+        select(*latest.c, Item.metadata_json).join_from(latest, Item, Item.id == latest.c.item_id)
     ).all()
+    rows = [row for row in judged if stands(row.probability, audit_sample=row.audit_sample)]
     said = [json.loads(row.metadata_json) for row in rows]
     found = {key: _by(key, rows, said, declared) for key in declared.metadata}
-    return Slices(head, declared, days, len(rows), len(rows) < MOST, found)
+    return Slices(head, declared, days, len(rows), len(judged) < MOST, found)
 
 
 def _by(key: str, rows: Sequence[Any], said: Sequence[Any], declared: Declared) -> Fairness:
     cases = [
         Case(
-            group, row.verdict is not Verdict.APPROVE, *_favours(row, declared.favourable)
+            group, row.verdict in DISAGREEMENTS, *_favours(row, declared.favourable), 1 / row.probability,
         )
         for row, metadata in zip(rows, said, strict=True)
         if (group := _word(metadata, key)) is not None

@@ -220,11 +220,21 @@ class NoticeKind(StrEnum):
     """It is back."""
 
 
+DISAGREEMENTS = frozenset({Verdict.EDIT, Verdict.OVERRIDE, Verdict.REJECT})
+"""Verdicts that the model's output did not survive: what every override rate counts."""
+
+
 class AlertFigure(StrEnum):
     OVERRIDE_RATE = "override_rate"
     """Share of the latest decisions that the output did not survive: edit, override, reject."""
     CONFIDENCE_DRIFT = "confidence_drift"
     """How differently the confidence of the latest items is spread from that of those before: a stability index."""
+    INPUT_DRIFT = "input_drift"
+    """The same of how long their inputs are."""
+    LABEL_DRIFT = "label_drift"
+    """The same of the labels that the model gave them."""
+    OVERRIDE_DRIFT = "override_drift"
+    """How far the override rate of the latest decisions is from that of those before, where that is not chance."""
     WAITING = "waiting"
     """Tasks that nobody holds."""
     OVERDUE = "overdue"

@@ -13,6 +13,7 @@ from reviewqueue import __version__
 from reviewqueue.core.http import API_PREFIX, PROBLEM
 from reviewqueue.openapi import (
     advice,
+    alerts,
     brakes,
     claims,
     exports,
@@ -34,7 +35,7 @@ from reviewqueue.openapi.schemas import components, schema_of
 
 TAGS: tuple[Tag, ...] = (
     items.TAG, imports.TAG, media.TAG, opt_outs.TAG, queues.TAG, brakes.TAG, claims.TAG, quality.TAG, advice.TAG,
-    insights.TAG, exports.TAG, webhooks.TAG, service.TAG,
+    insights.TAG, alerts.TAG, exports.TAG, webhooks.TAG, service.TAG,
 )  # fmt: skip
 SHARED = (
     ("bad_request",), ("unauthenticated", "bad_token"), ("forbidden",), ("not_found",), ("too_large",),

@@ -148,13 +148,11 @@ _READY = {
         "changes": FINISHED["changes"],
     },
 }  # fmt: skip
-_ALERT = {
-    "queue": QUEUE,
-    "alert": {
-        "id": "01939d1c-7b2a-7cc0-8f3e-6f1f0c1d2e50", "name": "override_rate", "figure": "override_rate", "bar": 0.3,
-        "beyond": "above", "value": 0.41, "observations": 120, "opened_at": "2026-11-20T10:04:11.123Z",
-    },
+ALERT = {
+    "id": "01939d1c-7b2a-7cc0-8f3e-6f1f0c1d2e50", "name": "override_rate", "figure": "override_rate", "bar": 0.3,
+    "beyond": "above", "value": 0.41, "observations": 120, "opened_at": "2026-11-20T10:04:11.123Z",
 }  # fmt: skip
+_ALERT = {"queue": QUEUE, "alert": ALERT}
 _PASSED = {"verdict": "approve", "output": NEW["output"], "by": "routing", "message": None}
 _NONE = {"verdict": None, "output": None, "message": None}
 

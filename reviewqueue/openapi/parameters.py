@@ -26,6 +26,8 @@ _PATHS = (
     Parameter("export_id", "path", ID, "The export's id.", "01939d1e-2d00-7e12-93a4-b5c6d7e8f90a"),
     Parameter("schedule_id", "path", ID, "The schedule's id.", "01939d1e-3000-7e13-84b5-b6d7e8f9a0b1"),
     Parameter("endpoint_id", "path", ID, "The webhook endpoint's id.", "01939d1f-3e00-7f23-84b5-a6c7d8e9f01b"),
+    Parameter("alert_id", "path", ID, "The alert's id.", "01939d1c-7b2a-7cc0-8f3e-6f1f0c1d2e50"),
+    Parameter("condition", "path", NAME, "The alert's name in the configuration.", "override_rate"),
     Parameter("delivery_id", "path", ID, "The delivery's id.", "01939d20-4f00-7034-95c6-b7d8e9f0a12c"),
     Parameter("place", "path", {"type": "integer", "minimum": 0}, "Its place among those of the input, from 0.", 0),
     Parameter("name", "path", NAME, "The file's name, as the export lists it.", "feedback-00000-of-00001.jsonl"),

@@ -114,6 +114,7 @@ KNOWN: Mapping[str, tuple[type[Error], str]] = {
     "version_conflict": (Conflict, "Version 8 is current, not 7: somebody applied another one."),
     "wrong_queue": (Conflict, "The document is for the queue 'refunds', not 'support-intents'."),
     "export_finished": (Conflict, "The export is ready already."),
+    "alert_settled": (Conflict, "It is over, or somebody was quicker. Look at the list again."),
     "export_not_ready": (Conflict, "The export is running: nothing can have been trained on it."),
     "export_not_failed": (Conflict, "The export is ready; only one that failed is tried again."),
     "too_many_endpoints": (Conflict, "The queue has 100 endpoints. Remove one first."),

@@ -187,7 +187,7 @@ class Alert(Shape):
     """Where the figure must be back for it to be over; left out: at nine tenths of the bar, or, of
     `agreement`, a tenth of the way from it to 1."""
     hours: Annotated[int, pydantic.Field(ge=1, le=720)] = 24
-    """Of `override_rate` and `confidence_drift`: how far back the latest go."""
+    """Of `override_rate` and of drift: how far back the latest go."""
     at_least: Annotated[int, pydantic.Field(ge=1, le=1000)] = 50
     """Of shares and drift: observations without which nothing is told."""
     stop: bool = False

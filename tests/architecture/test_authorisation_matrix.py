@@ -79,6 +79,7 @@ BODIES: dict[str, Any] = {
         "predictions": [{"external_id": "1", "output": {"label": "refund"}}],
     },
     "PUT /api/v1/queues/<slug>": INTENTS,
+    "PUT /api/v1/queues/<slug>/alert-conditions/<condition>": {"on": "waiting", "above": 10},
     "POST /api/v1/queues/<slug>/webhooks": {"url": "https://example.com/"},
     "PUT /api/v1/webhooks/<endpoint_id>/enabled": {"enabled": False},
     "PUT /api/v1/opt-outs": {"subject": "customer-1"},
@@ -240,6 +241,10 @@ class Targets:
         with self.app.app_context(), write_session() as session:
             session.execute(insert(Alert).values(id=alert_id, opened_at=clock(), **values))
         return alert_id
+
+    def condition(self) -> str:
+        self._api(self.cast.admin, "PUT", "/queues/intents/alert-conditions/waiting", {"on": "waiting", "above": 9})
+        return "waiting"
 
     def decision_id(self) -> str:
         claim = self._claim()

@@ -8,10 +8,12 @@ import pytest
 from sqlalchemy import select, update
 
 from reviewqueue.core.db import clock, read_session, write_session
+from reviewqueue.errors import NotFound
 from reviewqueue.feedback import building, schedules
 from reviewqueue.models import DatasetSchedule, DatasetVersion
 from reviewqueue.resolution import feed
 from tests.desk_steps import decide, submit
+from tests.feedback.test_exports import _export
 
 
 def _pass(app):
@@ -147,3 +149,33 @@ def test_the_command_takes_splits_and_filters(client, cast, app, tmp_path):
     assert (manifest["count"], manifest["recipe"]["splits"]) == (2, {"train": 0.5, "test": 0.5})
     assert (out / "data" / "train-00000-of-00001.parquet").exists()
     assert "load_dataset" in (out / "README.md").read_text()
+
+
+def test_the_command_line_schedules_lists_and_ends_and_records_what_was_trained(app, client, cast):
+    from click.testing import CliRunner
+
+    from reviewqueue.feedback.commands import models_group, schedules_group
+
+    def run(group, *args):
+        with app.app_context():
+            done = CliRunner().invoke(group, args, catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+        return done.stdout
+
+    made = run(schedules_group, "create", "intents", "--every-hours", "24", "--incremental", "--verdict", "edit",
+               "--split", "train=0.8", "--split", "test=0.2").strip()  # fmt: skip
+    [listed] = json.loads(run(schedules_group, "list", "--json"))
+    assert (listed["id"], listed["every_hours"], listed["incremental"]) == (made, 24, True)
+    assert (listed["filter"], listed["recipe"]["splits"]) == ({"verdicts": ["edit"]}, {"train": 0.8, "test": 0.2})
+    assert run(schedules_group, "list") == f"{made}\tintents\tjsonl\t24\t-\t-\n"
+    run(schedules_group, "end", made)
+    assert json.loads(run(schedules_group, "list", "--json")) == []
+
+    export = _export(client, cast, app)
+    for _ in range(2):
+        run(models_group, "record", "intents", "8", "--export", export["id"], "--note", "weighed")
+    [known] = json.loads(run(models_group, "list", "--model", "intents", "--json"))
+    assert (known["version"], known["note"], known["dataset"]["export"]) == ("8", "weighed", export["id"])
+    assert run(models_group, "list", "--queue", "intents").startswith("intents\t8\tintents\t1\t")
+    with app.app_context(), pytest.raises(NotFound):
+        CliRunner().invoke(schedules_group, ["end", "none"], catch_exceptions=False)

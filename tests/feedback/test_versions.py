@@ -13,7 +13,7 @@ from sqlalchemy import select, update
 
 from reviewqueue.core.db import write_session
 from reviewqueue.core.trail import canonical
-from reviewqueue.feedback import building, storage
+from reviewqueue.feedback import building, duplicates, storage
 from reviewqueue.feedback.members import Comparison
 from reviewqueue.feedback.recipe import Recipe, Unmapped, renamed
 from reviewqueue.feedback.sieve import Sieve
@@ -133,6 +133,12 @@ def test_of_items_with_the_same_input_the_newest_answer_stays(client, cast, app)
     decide(client, cast.alice, verdict="approve")
     found = _records(client, cast, _export(client, cast, app, deduplicate=True))
     assert set(found) == {"same1", "other"}
+
+
+def test_inputs_are_held_to_be_the_same_as_at_the_door():
+    key = duplicates._key
+    assert key('{"a": 1, "b": [2]}') == key('{"b":[2],"a":1}')
+    assert key('{"id": 9007199254740993.0}') != key('{"id": 9007199254740992.0}'), "a float cannot tell them apart"
 
 
 def test_filters_look_into_answers_models_and_people(client, cast, app, three):

@@ -10,7 +10,7 @@ from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from reviewqueue.core.db import database_now
-from reviewqueue.core.ids import new_id
+from reviewqueue.core.ids import first_id_at, new_id
 from reviewqueue.models import Item, JudgedItem, Resolution
 from reviewqueue.models.base import table
 from reviewqueue.models.states import ItemState, ResolvedBy, Risk, RoutingAction, Verdict
@@ -22,10 +22,11 @@ def judged(session: Session, queue_id: str, *, ago: int = 0, count: int = 1, **g
     label, answer = given.get("label", "lost_card"), given.get("answer", given.get("label", "lost_card"))
     verdict = Verdict.REJECT if answer is None else Verdict.APPROVE if answer == label else Verdict.OVERRIDE
     probability, audit = given.get("probability", 1.0), given.get("audit_sample", False)
-    ids = [new_id() for _ in range(count)]
+    ids = [first_id_at(now.timestamp())[:13] + new_id()[13:] for _ in range(count)]
     item = {
         "queue_id": queue_id, "config_version": 1, "state": ItemState.RESOLVED, "revision": 1, "round": 1,
-        "body_sha256": "", "input": '{"text":"x"}', "output": json.dumps({"label": label}),
+        "body_sha256": "", "input": json.dumps({"text": given.get("text", "x")}),
+        "output": json.dumps({"label": label}),
         "confidence": given.get("confidence", 0.5), "risk": Risk.LOW, "model": "intents",
         "model_version": given.get("version", "7"), "metadata": json.dumps(given.get("metadata", {})), "test": False,
         "rule_title": given.get("rule", "Unsure"), "priority": 0, "audit_sample": audit, "probability": probability,

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 
 import pytest
 
-from reviewqueue.insights.alert_figures import Reading, Step, overrides, stability, step
-from reviewqueue.models.states import Verdict
+from reviewqueue.insights.alert_figures import Reading, Step, moved, overrides, shifted, step
+from reviewqueue.insights.drift import shift
+from reviewqueue.insights.figures import CHANGED
+from reviewqueue.models.states import DISAGREEMENTS, Verdict
 from reviewqueue.review.agreement import share
 
 
@@ -17,20 +20,40 @@ def test_the_override_rate_is_of_all_that_the_output_did_not_survive():
     assert overrides({}) == share(0, 0)
 
 
-def test_the_same_spread_is_stable_and_another_is_not():
+def spread(draw, items, *shape):
+    return Counter(f"{int(10 * draw.betavariate(*shape))}" for _ in range(items))
+
+
+def test_the_same_spread_is_stable_and_another_is_not_and_what_chance_makes_is_nothing():
     draw = random.Random(7)
-    before = [draw.betavariate(8, 2) for _ in range(2_000)]
-    alike = [draw.betavariate(8, 2) for _ in range(2_000)]
-    other = [draw.betavariate(4, 4) for _ in range(2_000)]
-    assert stability(before, before) == 0
-    assert stability(before, alike) < 0.05
-    assert stability(before, other) > 0.25
-    assert stability([0.0, 1.0], [1.0, 0.0]) == 0
+    before, other = spread(draw, 2_000, 8, 2), spread(draw, 2_000, 4, 4)
+    found = shift(before, other)
+    assert shifted(found) == Reading(found.psi, 2_000)
+    assert found.psi > 0.25
+    assert shifted(shift(before, before)).value == 0
+    fifties = [shift(spread(draw, 50, 8, 2), spread(draw, 50, 8, 2)) for _ in range(200)]
+    assert sum(one.psi > 0.25 for one in fifties) > 20, "few items are never spread alike"
+    assert sum(shifted(one).value > 0 for one in fifties) <= 6
+    assert shifted(shift({}, before)) == Reading(0.0, 0)
 
 
-def test_the_index_is_that_of_its_definition():
-    # Half and half against a quarter and three: (0.25 - 0.5) ln(0.25 / 0.5) + (0.75 - 0.5) ln(0.75 / 0.5)
-    assert stability([0.05, 0.95], [0.05, 0.95, 0.95, 0.95]) == pytest.approx(0.274653, abs=1e-6)
+def test_a_rate_has_moved_where_that_is_no_chance():
+    assert moved(share(10, 100), share(40, 100)) == Reading(pytest.approx(0.3), 100)
+    assert moved(share(40, 100), share(10, 80)) == Reading(pytest.approx(0.275), 80), "down counts as up does"
+    assert moved(share(10, 100), share(18, 100)) == Reading(0.0, 100)
+    assert moved(share(0, 0), share(40, 100)) == Reading(0.0, 0)
+    draw = random.Random(2)
+    alike = [
+        moved(*(share(sum(draw.random() < 0.3 for _ in range(60)), 60) for _ in range(2))).value for _ in range(500)
+    ]
+    assert sum(value > 0 for value in alike) <= 5
+
+
+def test_the_two_rates_of_overrides_count_the_same_verdicts():
+    """That of decisions here, and that of judged items on the pages of insight."""
+    compiled = str(CHANGED.compile(compile_kwargs={"literal_binds": True}))
+    assert {verdict for verdict in Verdict if f"'{verdict}'" in compiled} == DISAGREEMENTS
+    assert overrides(dict.fromkeys(Verdict, 1)) == share(len(DISAGREEMENTS), len(Verdict))
 
 
 BAR = {"bar": 0.3, "over_at": 0.25, "at_least": 50}

@@ -6,23 +6,36 @@ import json
 import threading
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
 
 from reviewqueue.cli import TOPICS
 from reviewqueue.core.access import SYSTEM
 from reviewqueue.core.db import clock, read_session, write_session
-from reviewqueue.core.ids import first_id_at, new_id
+from reviewqueue.core.ids import new_id
 from reviewqueue.core.relay import Duty, Relay
 from reviewqueue.delivery.webhooks import events
 from reviewqueue.errors import Conflict, Forbidden, Invalid, NotFound
 from reviewqueue.insights import alerts
-from reviewqueue.models import Alert, AuditEvent, Brake, Item, Notice, OutboxRow, QueueVersion, Task, WebhookDelivery
+from reviewqueue.models import (
+    Alert,
+    AuditEvent,
+    Brake,
+    Decision,
+    Notice,
+    OutboxRow,
+    QueueVersion,
+    Task,
+    WebhookDelivery,
+)
 from reviewqueue.models.states import AlertFigure, NoticeKind
 from reviewqueue.queues.applying import apply
 from reviewqueue.queues.configuration import parse
 from reviewqueue.review import board
+from tests import desk_steps
 from tests.fixtures.people import INTENTS, OPERATOR, item
 from tests.fixtures.processes import until
+from tests.insights.populating import judged
+from tests.review.test_standings import add_gold, have_met
 
 
 @pytest.fixture
@@ -147,45 +160,97 @@ def test_it_stops_the_queue_and_raises_the_audit_rate(client, cast, asks, look, 
     assert len(every(Alert)) == 1
 
 
-def test_each_figure_is_told(app, client, cast, asks, look, every):
-    asks(
-        {"on": "overdue", "above": 0}, {"on": "confidence_drift", "above": 0.25, "at_least": 2},
-        {"on": "webhooks_given_up", "above": 0}, {"on": "agreement", "below": 0.9, "at_least": 1},
-        {"on": "signs_of_haste", "above": 0},
-    )  # fmt: skip
+def test_what_waits_too_long_and_what_cannot_be_delivered_opens_and_is_over(app, client, cast, asks, look, every):
+    asks({"on": "overdue", "above": 0}, {"on": "webhooks_given_up", "above": 0})
     url = {"url": "https://example.com/hook", "events": ["item.queued"]}
     endpoint = client.post("/api/v1/queues/intents/webhooks", json=url, headers=cast.admin.bearer).json["id"]
-    old = [send(client, cast, number, confidence=0.7) for number in range(3)]
-    for number in range(3, 6):
-        send(client, cast, number, confidence=0.2)
+    send(client, cast, 1)
     look()
     assert every(Alert) == []
     with app.app_context(), write_session() as session:
-        two_days_ago = session.execute(select(clock(-2 * 86_400))).scalar_one()
-        for number, item_id in enumerate(old):
-            session.execute(update(Task).where(Task.item_id == item_id).values(state="cancelled"))
-            moved = first_id_at(two_days_ago.timestamp() + number)[:13] + item_id[13:]
-            move(session, item_id, moved)
-        session.execute(update(Task).where(Task.state == "open").values(due=clock(-1)))
+        session.execute(update(Task).values(due=clock(-1)))
         dead = {"endpoint_id": endpoint, "event": "item.queued", "ref": new_id(), "state": "dead", "attempts": 10}
-        times = {"next_at": two_days_ago, "created_at": two_days_ago}
-        session.add(WebhookDelivery(id=new_id(), event_id=new_id(), **times, **dead))
+        session.execute(
+            insert(WebhookDelivery).values(id=new_id(), event_id=new_id(), next_at=clock(), created_at=clock(), **dead)
+        )
     look()
-    assert {alert.name for alert in every(Alert)} == {"overdue", "confidence_drift", "webhooks_given_up"}
+    assert {(alert.name, alert.value) for alert in every(Alert)} == {("overdue", 1.0), ("webhooks_given_up", 1.0)}
+    decide(client, cast, "approve")
+    with app.app_context(), write_session() as session:
+        session.execute(update(WebhookDelivery).values(state="delivered"))
+    look()
+    assert [alert.resolved_value for alert in every(Alert)] == [0.0, 0.0]
 
 
-def move(session, item_id, moved):
-    """Give an item another id: one from before."""
-    from reviewqueue.models import Decision, Resolution
+DRIFTS = ("confidence_drift", "input_drift", "label_drift")
 
-    for model in (Resolution, Decision):
-        assert session.scalars(select(model).where(model.item_id == item_id)).all() == []
-    row = session.scalars(select(Item).where(Item.id == item_id)).one()
-    copied = {column.key: getattr(row, column.key) for column in Item.__mapper__.column_attrs}
-    session.add(Item(**{**copied, "id": moved, "external_id": None}))
-    session.flush()
-    session.execute(update(Task).where(Task.item_id == item_id).values(item_id=moved))
-    session.delete(row)
+
+def test_what_comes_differs_from_what_came(app, client, cast, asks, look, every, transaction):
+    asks(*({"on": figure, "above": 0.25, "at_least": 10} for figure in DRIFTS))
+    usual = {"confidence": 0.75, "text": "x" * 40, "label": "lost_card"}
+    with transaction() as session:
+        for changed in ({}, {"confidence": 0.71}):
+            judged(session, cast.queue_id, ago=2, count=6, **{**usual, **changed})
+        judged(session, cast.queue_id, count=12, **usual)
+    look()
+    assert every(Alert) == []
+    with transaction() as session:
+        judged(session, cast.queue_id, count=12, confidence=0.2, text="x" * 400, label="refund")
+    look()
+    assert {alert.name: alert.observations for alert in every(Alert)} == dict.fromkeys(DRIFTS, 12)
+    assert all(alert.value > 0.25 for alert in every(Alert))
+    with transaction() as session:
+        judged(session, cast.queue_id, count=200, **usual)
+    look()
+    assert all(alert.resolved_at for alert in every(Alert))
+
+
+def test_people_begin_to_change_what_they_let_stand(app, client, cast, asks, look, every, transaction):
+    asks({"on": "override_drift", "above": 0.2, "at_least": 10})
+    for number in range(24):
+        send(client, cast, number)
+    for _ in range(12):
+        decide(client, cast, "approve")
+    look()
+    with transaction() as session:
+        session.execute(update(Decision).values(decided_at=clock(-2 * 86_400)))
+    for _ in range(11):
+        decide(client, cast, "override", output={"label": "refund"})
+    look()
+    [alert] = every(Alert)
+    assert (alert.value, alert.observations) == (1.0, 11)
+
+
+def test_reviewers_who_differ_open_an_alert_and_agree_again(client, cast, asks, look, every, transaction):
+    document = {**INTENTS, "reviews": {"required": 2}}
+    wanted = {"on": "agreement", "below": 0.5, "until": 0.6, "at_least": 1}
+    with transaction() as session:
+        apply(session=session, actor=OPERATOR, document={**document, "alerts": [wanted]})
+    for number in range(3):
+        send(client, cast, number)
+        decide(client, cast, "approve")
+        answer = {"verdict": "approve"} if number else {"output": {"label": "refund"}}
+        desk_steps.decide(client, cast.carol, **answer)
+        look()
+        opened = [(alert.value, alert.resolved_value) for alert in every(Alert)]
+        assert opened == [(0.0, pytest.approx(2 / 3) if number == 2 else None)], number
+
+
+def test_somebody_who_does_not_look_opens_an_alert_once_that_is_beyond_doubt(
+    client, cast, asks, look, every, transaction
+):
+    asks({"on": "signs_of_haste", "above": 0})
+    add_gold(client, cast, 1)
+    for number in range(6):
+        send(client, cast, number)
+        decide(client, cast, "approve", spent_seconds=0.1)
+    have_met(transaction, cast, cast.alice, met=49, of=49)
+    look()
+    assert every(Alert) == []
+    have_met(transaction, cast, cast.alice, met=1, of=1, first=99)
+    look()
+    [alert] = every(Alert)
+    assert (alert.figure, alert.value) == (AlertFigure.SIGNS_OF_HASTE, 1.0)
 
 
 def test_an_alert_that_is_asked_for_no_more_is_over(client, cast, asks, look, every):

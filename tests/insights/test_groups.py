@@ -38,6 +38,50 @@ def test_rates_are_those_of_scikit_learns_confusion():
         assert found[name].favourable.value == pytest.approx(sum(said) / len(said))
 
 
+@pytest.mark.parametrize("weights", [(1.0,), (1.0, 4.0, 20.0)], ids=["alike", "audited"])
+def test_rates_and_their_largest_difference_are_those_of_fairlearn(weights):
+    from fairlearn import metrics
+
+    draw = random.Random(6)
+    made = [
+        Case(draw.choice("abc"), draw.random() < 0.2, draw.random() < 0.6, draw.random() < 0.5, draw.choice(weights))
+        for _ in range(600)
+    ]
+    groups, weight = [case.group for case in made], [case.weight for case in made]
+    truth, said = [int(case.deserved) for case in made], [int(case.favourable) for case in made]
+    told = {"favourable": metrics.selection_rate, "true_positive": metrics.true_positive_rate,
+            "false_positive": metrics.false_positive_rate}  # fmt: skip
+    frame = metrics.MetricFrame(
+        metrics=told, y_true=truth, y_pred=said, sensitive_features=groups,
+        sample_params={name: {"sample_weight": weight} for name in told},
+    )  # fmt: skip
+    found = {group.name: group for group in compared(made, smallest=30).groups}
+    for name, group in found.items():
+        assert {measure: getattr(group, measure).value for measure in told} == pytest.approx(
+            frame.by_group.loc[name].to_dict()
+        )
+    shares = [group.favourable.value for group in found.values()]
+    expected = metrics.demographic_parity_difference(
+        truth, said, sensitive_features=groups, sample_weight=weight
+    )  # fmt: skip
+    assert max(shares) - min(shares) == pytest.approx(expected)
+
+
+def test_a_group_that_is_sent_to_people_more_often_does_not_look_worse():
+    def stream(group, reviewed):
+        """Of doubtful items half are wrong, and of sure ones, of which one in ten is audited, one in ten."""
+        doubtful = [Case(group, n % 2 == 0, None, None) for n in range(reviewed)]
+        return [*doubtful, *(Case(group, n % 10 == 0, None, None, 10.0) for n in range(100))]
+
+    alike = compared([*stream("a", 200), *stream("b", 200)], smallest=30)
+    assert [group.changed.value for group in alike.groups] == pytest.approx([(100 + 100) / 1200] * 2)
+    skewed = [*stream("a", 200), *(Case("b", n % 10 == 0, None, None, 10.0) for n in range(100))]
+    found = {group.name: group.changed for group in compared(skewed, smallest=30).groups}
+    assert found["a"].value == pytest.approx(200 / 1200)
+    assert (found["a"].met, found["a"].of) == (110, 300), "what it was counted from"
+    assert found["b"].value == pytest.approx(0.1)
+
+
 def test_only_what_is_certain_after_looking_at_all_gaps_is_marked():
     unequal = compared([*cases("a", 200, wrong=20), *cases("b", 200, wrong=80)], smallest=30)
     assert {(one.group, one.measure) for one in unequal.gaps if one.certain} == {("a", "changed"), ("b", "changed")}

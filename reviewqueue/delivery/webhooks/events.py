@@ -67,12 +67,16 @@ def _alert(session: Session, ref: str, slug: str) -> tuple[str | None, Mapping[s
     alert = session.execute(select(Alert).where(Alert.id == ref)).scalar_one_or_none()
     if alert is None:
         return None
-    shown = {
+    return None, {"queue": slug, "alert": alert_json(alert)}
+
+
+def alert_json(alert: Any) -> dict[str, Any]:
+    """An alert as it was when it opened."""
+    return {
         "id": alert.id, "name": alert.name, "figure": alert.figure, "bar": alert.bar,
         "beyond": "above" if alert.above else "below", "value": alert.value, "observations": alert.observations,
         "opened_at": iso(alert.opened_at),
     }  # fmt: skip
-    return None, {"queue": slug, "alert": shown}
 
 
 def _test(session: Session, ref: str, slug: str) -> tuple[str | None, Mapping[str, Any]] | None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from reviewqueue.core.strictjson import Raw, spliced
 from reviewqueue.feedback.formats.frame import Frame
+from reviewqueue.feedback.records import weight_of
 
 ROWS = 5_000
 """Of a row group: what is held in memory."""
@@ -25,7 +26,7 @@ def schema() -> Any:
         ("model_version", text), ("input", text), ("output", text), ("confidence", real), ("risk", text),
         ("verdict", text), ("final_output", text), ("resolved_by", text), ("revision", whole), ("resolved_at", moment),
         ("decisions", text), ("rule", whole), ("audit_sample", pyarrow.bool_()), ("probability", real),
-        ("metadata", text), ("submitted_at", moment),
+        ("metadata", text), ("submitted_at", moment), ("weight", real),
     ])  # fmt: skip
 
 
@@ -50,6 +51,7 @@ class Parquet:
             row.id, row.external_id, row.slug, row.config_version, row.model, row.model_version, row.input, row.output,
             row.confidence, row.risk, row.verdict, row.final_output, row.by, row.revision, row.resolved_at,
             _decisions(decisions), row.rule, row.audit_sample, row.probability, row.metadata_json, row.created_at,
+            weight_of(row),
         ))  # fmt: skip
         self.rows += 1
         if len(self._waiting) >= ROWS:
