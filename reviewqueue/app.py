@@ -30,6 +30,8 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     """The application. Opens no connection: safe to make before a fork."""
     settings = settings or config.load()
     app = Flask("reviewqueue", template_folder=str(templates_dir()), static_folder=str(assets.FOLDER))
+    app.request_class = http.AnyRequest
+    app.url_map.merge_slashes = False  # a part of an address that is empty names nothing: 404, not a redirect
     app.config.update(
         SETTINGS=settings,
         SECRET_KEY=settings.secret_key,
