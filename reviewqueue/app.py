@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from flask import Flask, Response, g, redirect, render_template, request, url_for
 from flask_wtf.csrf import CSRFError, CSRFProtect
+from gunicorn.http.errors import NoMoreData, ParseException
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, RequestedRangeNotSatisfiable
@@ -30,6 +31,8 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     """The application. Opens no connection: safe to make before a fork."""
     settings = settings or config.load()
     app = Flask("reviewqueue", template_folder=str(templates_dir()), static_folder=str(assets.FOLDER))
+    app.request_class = http.AnyRequest
+    app.url_map.merge_slashes = False  # a part of an address that is empty names nothing: 404, not a redirect
     app.config.update(
         SETTINGS=settings,
         SECRET_KEY=settings.secret_key,
@@ -195,6 +198,10 @@ def as_known(error: Exception) -> errors.Error:
         )
     if isinstance(error, HTTPException):
         return _from_werkzeug(error)
+    if isinstance(error, ParseException | NoMoreData):
+        return http.BadRequest(
+            "The body of the request cannot be read: its chunks are not as they say, or it ended early."
+        )
     if isinstance(error, BlockingIOError):
         return http.BadRequest("The body of the request did not come: nothing for too long.")
     if isinstance(error, PoolTimeout) or (

@@ -138,7 +138,8 @@ PAGES = {
     "drift": ("bob", "/queues/ticket-urgency/drift"), "fairness": ("bob", "/queues/ticket-urgency/fairness?days=90"),
     "value": ("bob", "/queues/ticket-urgency/value?days=90"), "portfolio": ("anna", "/portfolio?days=90"),
     "comparison": ("anna", "/queues/ticket-urgency/comparison"), "wallboard": ("alice", "/wallboard"),
-    "alerts": ("bob", "/alerts"), "audit": ("otto", "/admin/audit"), "second-factor": ("alice", "/account/second-factor"),
+    "alerts": ("bob", "/alerts"), "audit": ("otto", "/admin/audit"),
+    "second-factor": ("alice", "/account/second-factor"),
     "queue-new": ("admin", "/admin/queues/new"), "queue-page": ("alice", "/queues/support-intents"),
 }  # fmt: skip
 TABLE = """text,label,confidence

@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
 import pydantic
-from flask import Blueprint, Response, current_app, g, request
+from flask import Blueprint, Request, Response, current_app, g, request
 from werkzeug.http import parse_range_header
 
 from reviewqueue import errors
@@ -65,6 +65,22 @@ def status_of(error: errors.Error) -> int:
         if kind in STATUS:
             return STATUS[kind]
     return 500
+
+
+class AnyRequest(Request):
+    """A request whose query may be any bytes: what is no UTF-8 is percent-encoded, as it should have come. Without this
+    every look at `args` or `full_path` of such a request fails."""
+
+    def __init__(self, environ: dict[str, Any], *args: Any, **options: Any) -> None:
+        query = environ.get("QUERY_STRING", "").encode("latin-1")
+        try:
+            query.decode()
+        except UnicodeDecodeError:
+            environ["QUERY_STRING"] = quote(query, safe=_ASCII)
+        super().__init__(environ, *args, **options)
+
+
+_ASCII = "".join(map(chr, range(128)))
 
 
 def is_api_request() -> bool:

@@ -237,7 +237,7 @@ DRY_RUN = Parameter(
 )  # fmt: skip
 NOTE = Parameter("note", "query", {"type": "string"}, "Kept with the version, its first 2,000 characters.")
 IF_MATCH = Parameter(
-    "If-Match", "header", {"type": "string"},
+    "If-Match", "header", {"type": "string", "pattern": '^(W/)?"?[0-9]{1,9}"?$'},
     'Refuse unless this version is current; `"0"`: unless there is no such queue.', '"7"', ("version_conflict",),
 )  # fmt: skip
 

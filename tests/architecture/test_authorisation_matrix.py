@@ -28,7 +28,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 
 from reviewqueue.accounts import memberships, people, tokens
 from reviewqueue.accounts.sessions import open_sessions
@@ -36,8 +36,16 @@ from reviewqueue.core import trail
 from reviewqueue.core.access import Scope, operator
 from reviewqueue.core.db import clock, read_session, write_session
 from reviewqueue.core.ids import new_id
-from reviewqueue.models import Alert, DatasetVersion, Notice, OutboxRow, WebhookDelivery, WebhookEndpoint
-from reviewqueue.models.states import AlertFigure, BulkAction, DeliveryState, ExportState, NoticeKind, QueueRole
+from reviewqueue.models import Alert, DatasetVersion, Notice, OutboxRow, Token, WebhookDelivery, WebhookEndpoint
+from reviewqueue.models.states import (
+    AlertFigure,
+    BulkAction,
+    DeliveryState,
+    ExportState,
+    NoticeKind,
+    QueueRole,
+    SiteRole,
+)
 from reviewqueue.queues.applying import apply
 from reviewqueue.review import edge, saved_views
 from reviewqueue.review.bulk import actions
@@ -423,6 +431,14 @@ def bare(answer: Any) -> str:
     return re.sub(r'name="csrf_token" value="[^"]*"', "", answer.text)
 
 
+def told(answer: Any) -> tuple[int, dict[str, str], str]:
+    """All that the answer tells: its headers as well, but for the request's id, and the session's cookie and token."""
+    headers = {name.lower(): value for name, value in answer.headers.items()}
+    for name in ("set-cookie", "content-length", "x-request-id", "x-amzn-requestid"):
+        headers.pop(name, None)
+    return answer.status_code, headers, bare(answer)
+
+
 def test_every_route_is_in_the_table_and_every_row_is_a_route(app):
     listed = {*TABLE["html"]["routes"], *TABLE["api"]["routes"]}
     assert set(routes(app)) == listed
@@ -447,7 +463,7 @@ def test_the_route_lets_in_whom_the_table_says(app, cast, route, expected):
         found[name] = "422" if cell == "422" == str(answer.status_code) else cell_of(answer)
         if "<" in pattern and found[name] in {"403", "404"} and name in {"outsider", "elsewhere", "anonymous"}:
             missing = principal.send(route, method, nowhere(pattern))
-            if (answer.status_code, bare(answer)) != (missing.status_code, bare(missing)):
+            if told(answer) != told(missing):
                 leaks.append(name)
         answer.close()
     assert found == expected
@@ -467,7 +483,50 @@ def test_who_may_not_know_cannot_tell_that_from_what_does_not_exist(app, cast, f
             targets = Targets(app, cast, principal.client, principal.member)
             there = principal.send(route, method, targets.path(pattern))
             missing = principal.send(route, method, nowhere(pattern))
-            assert (there.status_code, bare(there)) == (missing.status_code, bare(missing)), (route, name)
+            assert told(there) == told(missing), (route, name)
+
+
+@pytest.fixture
+def ended(app: Flask, cast: Cast) -> dict[str, dict[str, str]]:
+    """Headers that once let somebody in: tokens that are over, and the session of somebody who was shown the door."""
+    browser = app.test_client()
+    with app.app_context(), write_session() as session:
+        made = {
+            name: tokens.create_service(session=session, actor=OPERATOR, name=name, scopes=SERVICES)
+            for name in ("revoked", "expired")
+        }
+        mallory = people.create(
+            session=session, actor=OPERATOR, email="mallory@example.com", role=SiteRole.ADMIN, password=PASSWORD,
+            must_change_password=False,
+        )  # fmt: skip
+        made["disabled"] = tokens.create_personal(
+            session=session, actor=OPERATOR, person_id=mallory.id, name="laptop", scopes=list(Scope)
+        )
+    assert browser.post("/login", data={"email": "mallory@example.com", "password": PASSWORD}).status_code == 303
+    cookie = browser.get_cookie("reviewqueue")
+    assert cookie is not None
+    with app.app_context(), write_session() as session:
+        tokens.revoke(session=session, actor=OPERATOR, token_id=made["revoked"].id)
+        session.execute(update(Token).where(Token.id == made["expired"].id).values(expires_at=clock(-1)))
+        people.disable(session=session, actor=OPERATOR, person_id=mallory.id)
+    bearers = {name: {"Authorization": f"Bearer {token.secret}"} for name, token in made.items()}
+    return {**bearers, "session": {"Cookie": f"reviewqueue={cookie.value}"}}
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)  # what ends them is tried on both, one by one
+def test_whoever_was_let_in_once_is_nobody_after(app, cast, ended):
+    """On every route: a revoked and an expired token, and token and session of a person who was disabled."""
+    for family in ("html", "api"):
+        names = TABLE[family]["principals"].split()
+        for route, cells in TABLE[family]["routes"].items():
+            method, pattern = route.split(" ", 1)
+            nobodys = cells.split()[names.index("anonymous")]
+            for name, headers in ended.items():
+                if (family == "html") is (name == "session"):
+                    answer = app.test_client().open(nowhere(pattern), method=method, headers=headers)
+                    found = cell_of(answer)
+                    assert found == nobodys or (nobodys == "yes" and found == "404"), (route, name)
+                    answer.close()
 
 
 def test_the_table_has_the_cast(cast):
