@@ -16,7 +16,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.wrappers import Response as AnyResponse
 
 from reviewqueue import config, errors
-from reviewqueue.accounts import identity
+from reviewqueue.accounts import identity, provider
 from reviewqueue.core import assets, db, http, language, logs, metrics, pages, traces
 from reviewqueue.core.places import templates_dir
 from reviewqueue.delivery import waiting
@@ -56,6 +56,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     csrf.init_app(app)
     waiting.init_app(app)
     receiving.init_app(app)
+    provider.init_app(app)
     _add_blueprints(app)
     app.after_request(assets.compress)
     app.after_request(http.secure)
@@ -67,7 +68,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
 
 
 def _add_blueprints(app: Flask) -> None:
-    from reviewqueue.accounts import events_web, second_factor_web
+    from reviewqueue.accounts import events_web, second_factor_web, sso_web
     from reviewqueue.accounts import web as accounts_web
     from reviewqueue.adapters import api as adapters_api
     from reviewqueue.audit import web as audit_web
@@ -100,6 +101,7 @@ def _add_blueprints(app: Flask) -> None:
         events_web.blueprint,
         audit_web.blueprint,
         second_factor_web.blueprint,
+        sso_web.blueprint,
         health.blueprint,
         metrics_web.blueprint,
         alerts_web.blueprint,
