@@ -337,7 +337,7 @@ def _database_url(given: str | None, directory: Path) -> str:
 def _require_installation(env: Mapping[str, str], directory: Path, database_url: str) -> None:
     where = "go where `reviewqueue up` runs, or set REVIEWQUEUE_DATA_DIR"
     file = database_url.removeprefix("sqlite:///").partition("?")[0]
-    if file != database_url and not Path(file).exists():
+    if database_url.startswith("sqlite:///") and not Path(file).exists():
         place = f"no database {file}" if env.get("DATABASE_URL") else f"no installation in {directory}"
         raise NoInstallation(f"There is {place}: {where}. `reviewqueue up` begins a new one.")
     if not env.get("REVIEWQUEUE_SECRET_KEY") and not (directory / "secret_key").exists():

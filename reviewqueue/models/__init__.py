@@ -29,7 +29,7 @@ from reviewqueue.models.people import (
     TokenQueue,
     WebSession,
 )
-from reviewqueue.models.queues import Brake, Queue, QueueVersion
+from reviewqueue.models.queues import Brake, ProposedVersion, Queue, QueueVersion
 from reviewqueue.models.tasks import Decision, Draft, PendingRelease, Resolution, Skip, Task
 from reviewqueue.models.webhooks import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 
@@ -76,6 +76,7 @@ __all__ = [
     "Person",
     "Prediction",
     "Preference",
+    "ProposedVersion",
     "Queue",
     "QueueVersion",
     "RecoveryCode",

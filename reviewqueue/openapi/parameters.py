@@ -27,6 +27,7 @@ _PATHS = (
     Parameter("schedule_id", "path", ID, "The schedule's id.", "01939d1e-3000-7e13-84b5-b6d7e8f9a0b1"),
     Parameter("endpoint_id", "path", ID, "The webhook endpoint's id.", "01939d1f-3e00-7f23-84b5-a6c7d8e9f01b"),
     Parameter("delivery_id", "path", ID, "The delivery's id.", "01939d20-4f00-7034-95c6-b7d8e9f0a12c"),
+    Parameter("proposal_id", "path", ID, "The proposal's id.", "01939d21-5a00-7145-a6d7-c8e9f0a1b23d"),
     Parameter("place", "path", {"type": "integer", "minimum": 0}, "Its place among those of the input, from 0.", 0),
     Parameter("name", "path", NAME, "The file's name, as the export lists it.", "feedback-00000-of-00001.jsonl"),
 )

@@ -265,6 +265,8 @@ class QueueConfig(Shape):
     fairness: Fairness | None = None
     baseline: Baseline | None = None
     value: Value | None = None
+    two_persons: bool = False
+    """What may lower review waits until another person confirms it."""
     doubtful_below: Annotated[float, pydantic.Field(ge=0, le=1)] = 0.5
     """Parts with a confidence under this are doubtful: the desk asks before they go unseen."""
 
