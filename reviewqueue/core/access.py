@@ -52,6 +52,10 @@ class Action(StrEnum):
     """The audit events of an item, with the names of those who acted."""
     READ_AUDIT = "audit.read"
     """The whole audit log, with what proves it."""
+    REVEAL = "sensitive.reveal"
+    """See what a queue marks as sensitive of an item that one may see; each time is recorded."""
+    EXPORT_SENSITIVE = "exports.sensitive"
+    """Have it in an export."""
     ERASE = "content.erase"
     """Remove for good what items said."""
     EXPORT = "exports.create"
@@ -89,6 +93,7 @@ SITE: Mapping[SiteRole, frozenset[Action]] = {
             Action.READ_CONFIGURATION,
             Action.READ_HISTORY,
             Action.READ_AUDIT,
+            Action.REVEAL,
             Action.READ_QUALITY,
             Action.READ_INSIGHTS,
             Action.SEE_WORKLOAD,
@@ -104,7 +109,7 @@ SITE: Mapping[SiteRole, frozenset[Action]] = {
 """What a site role allows in every queue and on the site."""
 
 QUEUE: Mapping[QueueRole, frozenset[Action]] = {
-    QueueRole.REVIEWER: frozenset({Action.SEE_QUEUE, Action.REVIEW, Action.COMMENT}),
+    QueueRole.REVIEWER: frozenset({Action.SEE_QUEUE, Action.REVIEW, Action.COMMENT, Action.REVEAL}),
     QueueRole.LEAD: frozenset(
         {
             Action.SEE_QUEUE,
@@ -114,6 +119,7 @@ QUEUE: Mapping[QueueRole, frozenset[Action]] = {
             Action.SEE_WORKLOAD,
             Action.CLOSE_ITEMS,
             Action.COMMENT,
+            Action.REVEAL,
             Action.REOPEN_ITEMS,
             Action.READ_ITEMS,
             Action.READ_HISTORY,
@@ -148,8 +154,8 @@ SCOPE: Mapping[Scope, frozenset[Action]] = {
     Scope.ITEMS_WRITE: frozenset(
         {Action.SUBMIT_ITEMS, Action.SEE_QUEUE, Action.RECORD_OPT_OUTS, Action.PREDICT, Action.REPORT_OUTCOMES}
     ),
-    Scope.ITEMS_READ: frozenset({Action.READ_ITEMS, Action.SEE_QUEUE}),
-    Scope.EXPORTS: frozenset({Action.EXPORT, Action.READ_INSIGHTS, Action.SEE_QUEUE}),
+    Scope.ITEMS_READ: frozenset({Action.READ_ITEMS, Action.SEE_QUEUE, Action.REVEAL}),
+    Scope.EXPORTS: frozenset({Action.EXPORT, Action.EXPORT_SENSITIVE, Action.READ_INSIGHTS, Action.SEE_QUEUE}),
     Scope.QUEUES_WRITE: frozenset(
         {
             Action.CONFIGURE_QUEUES,
@@ -168,6 +174,7 @@ SCOPE: Mapping[Scope, frozenset[Action]] = {
             Action.TAKE_ESCALATIONS,
             Action.ASSIGN_TASKS,
             Action.COMMENT,
+            Action.REVEAL,
             Action.REOPEN_ITEMS,
             Action.SEE_QUEUE,
         }

@@ -37,6 +37,7 @@ from reviewqueue.models.states import ExportState, ResolvedBy, Verdict
 )
 @click.option("--group-by", help="What stays in one split: a path as in $.customer, or `input`.")
 @click.option("--salt", help="For other splits of the same items.")
+@click.option("--sensitive", is_flag=True, help="Also what the queue marks as sensitive.")
 @click.option("--deduplicate", is_flag=True, help="Of items with the same input, only the one that was resolved last.")
 @click.option("--since-version", type=click.IntRange(1), help="Only what is new or changed since that version.")
 @click.option("--as-version", type=click.IntRange(1), help="Outputs as that version of the queue has them.")
@@ -76,7 +77,7 @@ def _wanted(asked: dict[str, Any]) -> dict[str, Any]:
 
 
 def _recipe(asked: dict[str, Any]) -> Recipe:
-    names = "group_by", "salt", "deduplicate", "since_version", "as_version"
+    names = "group_by", "salt", "deduplicate", "since_version", "as_version", "sensitive"
     renamed = {old: new or None for old, new in map(_pair, asked["labels"])}
     return Recipe(splits=_shares(asked["splits"]), labels=renamed, **{name: asked[name] for name in names})
 

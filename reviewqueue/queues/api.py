@@ -27,7 +27,7 @@ from reviewqueue.core.strictjson import Raw, parse_object, spliced
 from reviewqueue.errors import Invalid
 from reviewqueue.models import QueueVersion
 from reviewqueue.models.states import BrakeKind
-from reviewqueue.queues import brakes, proposals, simulation
+from reviewqueue.queues import brakes, proposals, reveals, simulation
 from reviewqueue.queues.applying import Applied, apply, confirm, document_of
 from reviewqueue.queues.catalog import find_queue, queues_for, versions
 
@@ -171,6 +171,13 @@ def _version(version: QueueVersion) -> dict[str, Any]:
         "version": version.version, "applied_by": version.applied_by, "applied_at": iso(version.applied_at),
         "note": version.note, "sha256": version.sha256, "configuration": Raw(version.document),
     }  # fmt: skip
+
+
+class RevealShape(Shape):
+    """Ask for what is sensitive of an item."""
+
+    why: Annotated[str, Field(max_length=reveals.LONGEST_WHY)] = ""
+    """Where the queue asks for it."""
 
 
 class BrakeShape(Shape):

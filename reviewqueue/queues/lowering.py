@@ -62,11 +62,11 @@ def _may_end(rule: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
 
 def _timeout(before: Any, after: Any) -> bool:
     # One that approves counts in either direction: what it does is done without a person.
-    return before.action == after.action != "approve" and after.after_hours >= before.after_hours
+    return bool(before.action == after.action != "approve" and after.after_hours >= before.after_hours)
 
 
 def _max_waiting(before: Any, after: Any) -> bool:
-    return (before.then, before.to) == (after.then, after.to) and after.tasks >= before.tasks
+    return bool((before.then, before.to) == (after.then, after.to) and after.tasks >= before.tasks)
 
 
 def _reasons(before: Any, after: Any) -> bool:
