@@ -71,6 +71,7 @@ def _add_blueprints(app: Flask) -> None:
     from reviewqueue.accounts import events_web, second_factor_web, sso_web
     from reviewqueue.accounts import web as accounts_web
     from reviewqueue.adapters import api as adapters_api
+    from reviewqueue.audit import access_web
     from reviewqueue.audit import web as audit_web
     from reviewqueue.core import background_web, health
     from reviewqueue.delivery import api as delivery_api
@@ -100,6 +101,7 @@ def _add_blueprints(app: Flask) -> None:
         accounts_web.blueprint,
         events_web.blueprint,
         audit_web.blueprint,
+        access_web.blueprint,
         second_factor_web.blueprint,
         sso_web.blueprint,
         health.blueprint,

@@ -56,6 +56,8 @@ class Action(StrEnum):
     """See what a queue marks as sensitive of an item that one may see; each time is recorded."""
     EXPORT_SENSITIVE = "exports.sensitive"
     """Have it in an export."""
+    REVIEW_ACCESS = "access.review"
+    """See what everybody may do, and note in the log that one has looked at it."""
     ERASE = "content.erase"
     """Remove for good what items said."""
     EXPORT = "exports.create"
@@ -93,6 +95,7 @@ SITE: Mapping[SiteRole, frozenset[Action]] = {
             Action.READ_CONFIGURATION,
             Action.READ_HISTORY,
             Action.READ_AUDIT,
+            Action.REVIEW_ACCESS,
             Action.REVEAL,
             Action.READ_QUALITY,
             Action.READ_INSIGHTS,

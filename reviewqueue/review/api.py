@@ -18,7 +18,6 @@ from reviewqueue.core.http import (
     list_answer,
     read_body,
     text_answer,
-    text_answer,
 )
 from reviewqueue.core.ids import known_id
 from reviewqueue.core.moments import iso
