@@ -52,7 +52,7 @@ class Holder:
 
     id: str
     kind: str
-    """`person`, `service token` or `personal token`."""
+    """`person`, or of a token `service` or `personal`."""
     name: str
     email: str
     """Of a personal token: its person's name."""
@@ -246,7 +246,7 @@ def _tokens(session: Session, slugs: Mapping[str, str]) -> Iterable[Holder]:
     for row in tokens.every(session):
         who = actor_of_token(session, row.id) if row.live else None
         yield Holder(
-            id=row.id, kind="personal token" if people[row.id] else "service token", name=row.name,
+            id=row.id, kind="personal" if people[row.id] else "service", name=row.name,
             email=row.person or "", role=who.site_role if who else None, places=(), queues=row.queues,
             scopes=[scope for scope in row.scopes if scope in set(Scope)], live=who is not None,
             created_at=row.created_at, used_at=row.last_used_at, second_factor=False, signs_in="",

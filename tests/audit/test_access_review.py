@@ -47,7 +47,7 @@ def test_it_says_what_the_one_table_says(app, cast):
         there = {action for action in Action if may(actor, action, cast.queue_id)}
         said = set(one.may.get("", ())), set(one.may.get("", ())) | set(one.may.get("intents", ()))
         assert said == (everywhere, there if actor.memberships or everywhere else everywhere), member.name
-    assert {one.kind for one in found.values()} == {"person", "personal token", "service token"}
+    assert {one.kind for one in found.values()} == {"person", "personal", "service"}
 
 
 def _without_token(actor):
@@ -68,7 +68,7 @@ def test_the_page_filters_and_goes_out_as_csv(app, cast, browser):
     assert every[cast.auditor.id]["last_used_at"]
     assert every[cast.bob.id]["last_used_at"] == ""
     assert cast.carol.id not in rows(auditor, "state=live")
-    assert {row["name"] for row in rows(auditor, "kind=service token&q=bot").values()} == {"Bot"}
+    assert {row["name"] for row in rows(auditor, "kind=service&q=bot").values()} == {"Bot"}
     assert rows(auditor, "role=lead&kind=person").keys() == {cast.bob.id}
     page = auditor.get("/admin/access?q=Bob&kind=person").text
     assert "tasks.take_escalations" in page
