@@ -17,7 +17,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.wrappers import Response as AnyResponse
 
 from reviewqueue import config, errors
-from reviewqueue.accounts import identity
+from reviewqueue.accounts import identity, provider
 from reviewqueue.core import assets, db, http, language, logs, metrics, pages, traces
 from reviewqueue.core.places import templates_dir
 from reviewqueue.delivery import waiting
@@ -59,6 +59,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     csrf.init_app(app)
     waiting.init_app(app)
     receiving.init_app(app)
+    provider.init_app(app)
     _add_blueprints(app)
     app.after_request(assets.compress)
     app.after_request(http.secure)
@@ -70,9 +71,10 @@ def create_app(settings: config.Settings | None = None) -> Flask:
 
 
 def _add_blueprints(app: Flask) -> None:
-    from reviewqueue.accounts import events_web, second_factor_web
+    from reviewqueue.accounts import events_web, second_factor_web, sso_web
     from reviewqueue.accounts import web as accounts_web
     from reviewqueue.adapters import api as adapters_api
+    from reviewqueue.audit import access_web
     from reviewqueue.audit import web as audit_web
     from reviewqueue.core import background_web, health
     from reviewqueue.delivery import api as delivery_api
@@ -102,7 +104,9 @@ def _add_blueprints(app: Flask) -> None:
         accounts_web.blueprint,
         events_web.blueprint,
         audit_web.blueprint,
+        access_web.blueprint,
         second_factor_web.blueprint,
+        sso_web.blueprint,
         health.blueprint,
         metrics_web.blueprint,
         alerts_web.blueprint,

@@ -288,7 +288,7 @@ def relay(data_dir: Path) -> None:
 
 def duties() -> Any:
     """What is due by time. Passed to the relay, so that `core` imports no feature."""
-    from reviewqueue.accounts import logins, sessions, throttle
+    from reviewqueue.accounts import logins, sessions, sso, throttle
     from reviewqueue.audit import erasing, sealing
     from reviewqueue.core import idempotency
     from reviewqueue.core.relay import Duty
@@ -330,6 +330,7 @@ def duties() -> Any:
         Duty("end actions on many items that broke off", running.fail_given_up, 5, due=running.GIVEN_UP),
         Duty("forget ended sessions", sessions.sweep, 600, due=sessions.ENDED),
         Duty("forget half-done logins", logins.sweep, 600, due=logins.LEFT),
+        Duty("forget states of sign-ins that came back", sso.sweep, 600, due=sso.LEFT),
         Duty("forget old failed logins", throttle.sweep, 600, due=throttle.OLD),
         Duty("look at alerts", alerts.look, 5, due=alerts.ASKED, writes=False, batch=alerts.AT_ONCE),
         Duty("ask for scheduled exports", schedules.run_due, 5, due=schedules.DUE, batch=schedules.BATCH),
@@ -402,6 +403,7 @@ def doctor(data_dir: Path, as_json: bool) -> None:
     else:
         with create_app(settings).app_context():
             checks = examine(settings)
+            checks += _provider_check()
     if as_json:
         click.echo(json.dumps([asdict(check) for check in checks], indent=2))
     else:
@@ -410,6 +412,21 @@ def doctor(data_dir: Path, as_json: bool) -> None:
             if check.mend:
                 click.echo(f"      {check.mend}")
     sys.exit(0 if all(check.ok for check in checks) else 1)
+
+
+def _provider_check() -> list[Any]:
+    from reviewqueue.accounts.provider import provider
+    from reviewqueue.core.doctor import Check
+
+    found = provider()
+    if found is None:
+        return []
+    try:
+        found.description()
+    except errors.Unavailable:
+        mend = "Look at what the log says above; correct REVIEWQUEUE_SSO_ISSUER, or let this machine reach it."
+        return [Check("sign-in provider", False, f"{found.sso.issuer} gives no description of itself", mend)]
+    return [Check("sign-in provider", True, f"{found.sso.issuer} answers")]
 
 
 @main.group("db")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import json
 import os
 import secrets
 from collections.abc import Mapping
@@ -16,8 +17,12 @@ from reviewqueue.errors import Error
 DEFAULT_DATA_DIR = "reviewqueue-data"
 SMTP_PORTS = {"smtp": 25, "smtps": 465, "smtp+starttls": 587}
 
-ROLES = frozenset({"admin", "auditor", "member", "reviewer", "lead", "analyst"})
+SITE_ROLES = frozenset({"admin", "auditor", "member"})
+QUEUE_ROLES = frozenset({"reviewer", "lead", "analyst"})
+ROLES = SITE_ROLES | QUEUE_ROLES
 """Of the site and of queues, as `models.states` has them."""
+PASSWORDS = ("everybody", "admins", "nobody")
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class BadSetting(Error):
@@ -33,6 +38,32 @@ class NoInstallation(Error):
 class RestoreUnfinished(Error):
     code = "restore_unfinished"
     title = "A restore broke off here"
+
+
+@dataclass(frozen=True)
+class SingleSignOn:
+    """The OpenID Connect provider that people sign in with."""
+
+    issuer: str
+    """`REVIEWQUEUE_SSO_ISSUER`: its address, exactly as it calls itself."""
+    client_id: str
+    """`REVIEWQUEUE_SSO_CLIENT_ID`: what it calls this site."""
+    client_secret: str = field(default="", repr=False)
+    """`REVIEWQUEUE_SSO_CLIENT_SECRET`: default none, for a public client."""
+    title: str = ""
+    """`REVIEWQUEUE_SSO_NAME`: what the button says. Default: the issuer's host."""
+    scopes: str = "openid profile email"
+    """`REVIEWQUEUE_SSO_SCOPES`: what is asked for, separated by spaces."""
+    groups_claim: str = "groups"
+    """`REVIEWQUEUE_SSO_GROUPS_CLAIM`: the claim that names a person's groups."""
+    roles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """`REVIEWQUEUE_SSO_ROLES`: JSON, a group to its roles: `{"rq-admins": "admin", "cards": ["intents:lead"]}`.
+    Default: none; new people are members, and roles are given here."""
+    domains: frozenset[str] = frozenset()
+    """`REVIEWQUEUE_SSO_DOMAINS`: domains of e-mail that are let in, separated by commas. Default: any."""
+    second_factor: frozenset[str] = frozenset()
+    """`REVIEWQUEUE_SSO_SECOND_FACTOR`: values of `amr`, separated by commas, any of which counts as a second factor:
+    `mfa,hwk`. Default: none does."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +88,11 @@ class Settings:
     second_factor_roles: frozenset[str] = frozenset()
     """`REVIEWQUEUE_SECOND_FACTOR_ROLES`: roles, on the site or in any queue, separated by commas, that must
     sign in with a second factor. Default: none; everybody may."""
+    sso: SingleSignOn | None = None
+    """Set by `REVIEWQUEUE_SSO_ISSUER`. Default: people sign in with passwords alone."""
+    passwords: str = "everybody"
+    """`REVIEWQUEUE_PASSWORDS`: who may sign in with a password: `everybody`, `admins` or `nobody`; all others sign in
+    with the provider, and sessions begun with a password end. Default `everybody`."""
     secure_cookies: bool = False
     """`REVIEWQUEUE_SECURE_COOKIES`: `1` behind TLS: cookies are sent over TLS only, and HSTS is on. Default `0`."""
     trusted_proxies: int = 0
@@ -132,6 +168,7 @@ def load(
     it raises `RestoreUnfinished` for all but that restore.
     """
     env = os.environ if environ is None else environ
+    sso = _sso(env)
     directory = Path(data_dir or env.get("REVIEWQUEUE_DATA_DIR") or DEFAULT_DATA_DIR).expanduser().resolve()
     database_url = _database_url(env.get("DATABASE_URL"), directory)
     if not restoring:
@@ -147,6 +184,8 @@ def load(
         max_item_bytes=_number(env, "REVIEWQUEUE_MAX_ITEM_BYTES", 1_048_576),
         session_hours=_number(env, "REVIEWQUEUE_SESSION_HOURS", 12),
         second_factor_roles=_roles(env, "REVIEWQUEUE_SECOND_FACTOR_ROLES"),
+        sso=sso,
+        passwords=_passwords(env, sso),
         secure_cookies=_flag(env, "REVIEWQUEUE_SECURE_COOKIES", default=False),
         trusted_proxies=_number(env, "REVIEWQUEUE_TRUSTED_PROXIES", 0),
         argon2_time_cost=_number(env, "REVIEWQUEUE_ARGON2_TIME_COST", 3),
@@ -175,12 +214,72 @@ def _log_format(env: Mapping[str, str]) -> str:
     return how
 
 
+def _parts(env: Mapping[str, str], name: str) -> frozenset[str]:
+    return frozenset(filter(None, (part.strip() for part in env.get(name, "").split(","))))
+
+
 def _roles(env: Mapping[str, str], name: str) -> frozenset[str]:
-    found = frozenset(filter(None, (part.strip() for part in env.get(name, "").split(","))))
+    found = _parts(env, name)
     unknown = found - ROLES
     if unknown:
         raise BadSetting(f"{name} must hold roles ({', '.join(sorted(ROLES))}), not {min(unknown)!r}.")
     return found
+
+
+def _sso(env: Mapping[str, str]) -> SingleSignOn | None:
+    issuer = env.get("REVIEWQUEUE_SSO_ISSUER", "")
+    if not issuer:
+        return None
+    client_id = env.get("REVIEWQUEUE_SSO_CLIENT_ID", "")
+    parts = urlsplit(issuer)
+    if not parts.hostname or (parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK)):
+        raise BadSetting("REVIEWQUEUE_SSO_ISSUER must be an address that starts with https://.")
+    if not client_id:
+        raise BadSetting("REVIEWQUEUE_SSO_CLIENT_ID must be set with REVIEWQUEUE_SSO_ISSUER.")
+    if importlib.util.find_spec("authlib") is None:
+        raise BadSetting("REVIEWQUEUE_SSO_ISSUER needs Authlib: pip install 'reviewqueue[sso]'.")
+    scopes = env.get("REVIEWQUEUE_SSO_SCOPES", "") or SingleSignOn.scopes
+    if "openid" not in scopes.split():
+        raise BadSetting("REVIEWQUEUE_SSO_SCOPES must hold openid.")
+    return SingleSignOn(
+        issuer=issuer,
+        client_id=client_id,
+        client_secret=env.get("REVIEWQUEUE_SSO_CLIENT_SECRET", ""),
+        title=env.get("REVIEWQUEUE_SSO_NAME", "") or parts.hostname,
+        scopes=scopes,
+        groups_claim=env.get("REVIEWQUEUE_SSO_GROUPS_CLAIM", "") or SingleSignOn.groups_claim,
+        roles=_sso_roles(env.get("REVIEWQUEUE_SSO_ROLES", "")),
+        domains=frozenset(part.lower().removeprefix("@") for part in _parts(env, "REVIEWQUEUE_SSO_DOMAINS")),
+        second_factor=_parts(env, "REVIEWQUEUE_SSO_SECOND_FACTOR"),
+    )
+
+
+def _sso_roles(text: str) -> dict[str, tuple[str, ...]]:
+    name = "REVIEWQUEUE_SSO_ROLES"
+    try:
+        given = json.loads(text or "{}")
+    except ValueError:
+        given = None
+    if not isinstance(given, dict):
+        raise BadSetting(f'{name} must be a JSON object such as {{"rq-admins": "admin", "cards": ["intents:lead"]}}.')
+    found = {}
+    for group, roles in given.items():
+        wanted = tuple([roles] if isinstance(roles, str) else roles if isinstance(roles, list) else [None])
+        for role in wanted:
+            queue, _, own = str(role).rpartition(":")
+            if own not in (QUEUE_ROLES if queue else SITE_ROLES):
+                raise BadSetting(f"{name}: {role!r} of the group {group!r} is neither a site role nor QUEUE:ROLE.")
+        found[group] = wanted
+    return found
+
+
+def _passwords(env: Mapping[str, str], sso: SingleSignOn | None) -> str:
+    who = env.get("REVIEWQUEUE_PASSWORDS", "") or "everybody"
+    if who not in PASSWORDS:
+        raise BadSetting(f"REVIEWQUEUE_PASSWORDS must be one of {', '.join(PASSWORDS)}.")
+    if who != "everybody" and sso is None:
+        raise BadSetting("REVIEWQUEUE_PASSWORDS keeps people out who have no other way in: set REVIEWQUEUE_SSO_ISSUER.")
+    return who
 
 
 def _public_url(env: Mapping[str, str]) -> str:

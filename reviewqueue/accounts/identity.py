@@ -15,7 +15,7 @@ from sqlalchemy import bindparam, or_, select, update
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
-from reviewqueue.accounts import limits, sessions, tokens
+from reviewqueue.accounts import limits, passwords, sessions, tokens
 from reviewqueue.accounts.preferences import Preferences
 from reviewqueue.core import http
 from reviewqueue.core.access import Actor, Scope
@@ -48,6 +48,9 @@ class SignedIn(UserMixin):  # type: ignore[misc]
     actor: Actor
     must_change_password: bool
     has_second_factor: bool
+    """One of their own, or one at the provider that counts."""
+    via_provider: bool
+    """Signed in with it, not with a password."""
     rotate: bool
     stale: bool
     """`seen_at` is due to be written."""
@@ -84,6 +87,8 @@ def _identify() -> AnyResponse | None:
     user = current_user._get_current_object()
     if not isinstance(user, SignedIn):
         return None
+    if not user.via_provider and not passwords.may_be_used(user.actor.site_role):
+        return _send_to_provider(user)
     g.actor = user.actor
     g.session_id = user.session_id
     g.preferences = user.preferences
@@ -101,6 +106,15 @@ def _identify() -> AnyResponse | None:
         flash(_("Your role asks for a second factor. Set it up first."), "warning")
         return redirect(url_for("second_factor.index"), 303)
     return None
+
+
+def _send_to_provider(user: SignedIn) -> AnyResponse | None:
+    """End a session that was begun with a password, which its owner must not use any more."""
+    with write_session() as writer:
+        sessions.sign_out(session=writer, actor=user.actor, session_id=user.session_id)
+    session.clear()
+    flash(_("Passwords are no longer taken from you here. Sign in with the provider."), "warning")
+    return redirect(url_for("accounts.login"), 303)
 
 
 def needs_second_factor(actor: Actor) -> bool:
@@ -126,7 +140,8 @@ _SESSION = (
         Person.name,
         Person.role,
         Person.must_change_password,
-        SecondFactor.confirmed_at.is_not(None).label("has_second_factor"),
+        or_(SecondFactor.confirmed_at.is_not(None), WebSession.factor_elsewhere).label("has_second_factor"),
+        WebSession.id_token.is_not(None).label("via_provider"),
         *_PREFERENCES,
         Membership.queue_id,
         Membership.role.label("queue_role"),
@@ -158,8 +173,8 @@ def load(session_id: str) -> SignedIn | None:
     )
     own = _preferences(first)
     return SignedIn(
-        first.id, first.email, actor, first.must_change_password, first.has_second_factor, first.rotate,
-        bool(first.stale), own,
+        first.id, first.email, actor, first.must_change_password, bool(first.has_second_factor),
+        bool(first.via_provider), first.rotate, bool(first.stale), own,
     )  # fmt: skip
 
 

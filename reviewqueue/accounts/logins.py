@@ -6,12 +6,15 @@ on SQLite it would hold up every writer.
 Where the account has a second factor, `sign_in` opens no session but a half-done login, which `finish` takes:
 
     half_of → admit → finish
+
+Whoever comes from the provider of single sign-on begins in `sso.sign_in`, and ends in the same two places.
 """
 
 from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import delete, func, insert, literal, select, update
 from sqlalchemy.orm import Session
@@ -23,7 +26,7 @@ from reviewqueue.core.access import Actor
 from reviewqueue.core.db import clock
 from reviewqueue.errors import Unauthenticated
 from reviewqueue.models import HalfLogin, Person
-from reviewqueue.models.states import ActorKind, Via
+from reviewqueue.models.states import ActorKind, SiteRole, Via
 
 VISITOR = Actor(kind=ActorKind.SYSTEM, id="visitor", name="somebody not signed in", via=Via.WEB)
 """In whose name failed logins are recorded; no operation is called as it."""
@@ -41,6 +44,8 @@ class Account:
 
     id: str
     name: str
+    email: str
+    role: SiteRole
     password_hash: str
     disabled: bool
 
@@ -54,8 +59,10 @@ class Judgement:
 
 @dataclass(frozen=True)
 class Entry:
-    """Where a right password leads: into a session, or to the question for the second factor."""
+    """Where a right password, or the provider's word, leads: into a session, or to the question for the second factor;
+    nowhere for a password that its owner must not use."""
 
+    email: str
     session_id: str | None = None
     half_id: str | None = None
 
@@ -68,6 +75,8 @@ class Half:
     person_id: str
     name: str
     email: str
+    id_token: str | None
+    """Of whoever came from the provider."""
 
 
 def look_up(*, session: Session, email: str) -> Account | None:
@@ -75,9 +84,9 @@ def look_up(*, session: Session, email: str) -> Account | None:
     if "\x00" in email:
         return None
     row = session.execute(
-        select(Person.id, Person.name, Person.password_hash, Person.disabled_at.is_not(None)).where(
-            func.lower(Person.email) == func.lower(email.strip())
-        )
+        select(
+            Person.id, Person.name, Person.email, Person.role, Person.password_hash, Person.disabled_at.is_not(None)
+        ).where(func.lower(Person.email) == func.lower(email.strip()))
     ).one_or_none()
     return None if row is None else Account(*row)
 
@@ -94,8 +103,8 @@ def judge(account: Account | None, password: str) -> Judgement:
 def sign_in(
     *, session: Session, account: Account, judgement: Judgement, attempt: Attempt, user_agent: str, hours: int
 ) -> Entry:
-    """Open a session, or a half-done login where the account has a second factor. Raises `Unauthenticated` if the
-    account was changed since it was looked up."""
+    """Open a session, or a half-done login where the account has a second factor; neither where its owner must sign in
+    with the provider. Raises `Unauthenticated` if the account was changed since it was looked up."""
     values = {"password_hash": judgement.new_hash or account.password_hash}
     unchanged = session.execute(
         update(Person)
@@ -106,22 +115,36 @@ def sign_in(
     if unchanged is None:
         raise Unauthenticated("The account was changed just now. Sign in again.")
     throttle.take_back(session=session, attempt=attempt)
+    if not passwords.may_be_used(account.role):
+        trail.record(
+            session, VISITOR, "login.password_refused", subject=account.id, content={"address": attempt.address}
+        )
+        return Entry(account.email)
     if second_factor.is_on(session, account.id):
-        half_id = secrets.token_urlsafe(32)
-        session.execute(insert(HalfLogin).values(id=half_id, person_id=account.id, expires_at=clock(HALF_SECONDS)))
-        return Entry(half_id=half_id)
-    return Entry(_open(session, account.id, account.name, attempt, user_agent, hours))
-
-
-def _open(
-    session: Session, person_id: str, name: str, attempt: Attempt, user_agent: str, hours: int, **facts: str
-) -> str:
-    session_id = sessions.begin(session=session, person_id=person_id, user_agent=user_agent, hours=hours)
-    actor = Actor(kind=ActorKind.PERSON, id=person_id, name=name, via=Via.WEB)
-    trail.record(
-        session, actor, "login", subject=person_id, facts={"known_device": attempt.device is not None, **facts},
-        content={"address": attempt.address},
+        return Entry(account.email, half_id=begin_half(session=session, person_id=account.id))
+    opened = open_session(
+        session, account.id, account.name, address=attempt.address, user_agent=user_agent, hours=hours,
+        facts={"known_device": attempt.device is not None},
     )  # fmt: skip
+    return Entry(account.email, session_id=opened)
+
+
+def begin_half(*, session: Session, person_id: str, id_token: str | None = None) -> str:
+    """Begin a login that waits for the second factor; returns its id. With what the provider said, where it did."""
+    half_id = secrets.token_urlsafe(32)
+    values = {"person_id": person_id, "id_token": id_token, "expires_at": clock(HALF_SECONDS)}
+    session.execute(insert(HalfLogin).values(id=half_id, **values))
+    return half_id
+
+
+def open_session(
+    session: Session, person_id: str, name: str, *, address: str, user_agent: str, hours: int, facts: dict[str, Any],
+    origin: sessions.Origin = sessions.BY_PASSWORD,
+) -> str:  # fmt: skip
+    """Begin a session, and record the login; returns its id."""
+    session_id = sessions.begin(session=session, person_id=person_id, user_agent=user_agent, hours=hours, origin=origin)
+    actor = Actor(kind=ActorKind.PERSON, id=person_id, name=name, via=Via.WEB)
+    trail.record(session, actor, "login", subject=person_id, facts=facts, content={"address": address})
     return session_id
 
 
@@ -137,7 +160,7 @@ def note_failure(*, session: Session, attempt: Attempt, account: Account | None)
 # -- the second step --------------------------------------------------------------------------------------------------
 
 _HALF = (
-    select(HalfLogin.id, Person.id, Person.name, Person.email)
+    select(HalfLogin.id, Person.id, Person.name, Person.email, HalfLogin.id_token)
     .join(Person, Person.id == HalfLogin.person_id)
     .where(HalfLogin.expires_at > clock(), Person.disabled_at.is_(None))
 )
@@ -174,7 +197,11 @@ def finish(
         return None
     session.execute(delete(HalfLogin).where(HalfLogin.person_id == half.person_id))
     throttle.take_back(session=session, attempt=attempt)
-    return _open(session, half.person_id, half.name, attempt, user_agent, hours, second_factor=means)
+    facts = {"known_device": attempt.device is not None, "second_factor": means}
+    return open_session(
+        session, half.person_id, half.name, address=attempt.address, user_agent=user_agent, hours=hours,
+        facts={**facts, "sso": True} if half.id_token else facts, origin=sessions.Origin(half.id_token),
+    )  # fmt: skip
 
 
 _OVER = HalfLogin.expires_at <= clock()

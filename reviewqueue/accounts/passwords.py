@@ -13,7 +13,10 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from flask import current_app
 
 from reviewqueue.errors import Fault, Invalid
+from reviewqueue.models.states import SiteRole
 
+NONE = ""
+"""In place of a hash: no password opens the account."""
 SHORTEST = 12
 LONGEST = 256
 MOST_GUESSED = 64
@@ -61,6 +64,12 @@ def hasher() -> Hasher:
     """The hasher at the cost that the settings ask for."""
     settings = current_app.config["SETTINGS"]
     return _hasher(settings.argon2_time_cost, settings.argon2_memory_kib)
+
+
+def may_be_used(role: SiteRole | None) -> bool:
+    """Whether somebody of that site role may sign in with a password, `REVIEWQUEUE_PASSWORDS`."""
+    who = current_app.config["SETTINGS"].passwords
+    return who == "everybody" or (who == "admins" and role is SiteRole.ADMIN)
 
 
 def _normal(password: str) -> str:

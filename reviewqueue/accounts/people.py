@@ -87,15 +87,31 @@ def create(
     else:
         passwords.check(given, email=email)
         password = given
+    must_change = given is None if must_change_password is None else must_change_password
+    hashed = passwords.hasher().hash(password)
+    person_id = _insert(session, actor, email, name, role, hashed, must_change=must_change)
+    return Created(person_id, email, password if given is None else None)
+
+
+def create_without_password(*, session: Session, actor: Actor, email: str, name: str) -> str:
+    """Add a member who signs in with the provider alone; returns their id. Raises as `create`."""
+    require(actor, Action.MANAGE_PEOPLE)
+    email = _email(email)
+    return _insert(session, actor, email, _name(name, email), SiteRole.MEMBER, passwords.NONE, must_change=False)
+
+
+def _insert(
+    session: Session, actor: Actor, email: str, name: str, role: SiteRole, password_hash: str, *, must_change: bool
+) -> str:
     person_id = new_id()
     row = {
         "id": person_id,
         "email": email,
         "name": name,
-        "password_hash": passwords.hasher().hash(password),
+        "password_hash": password_hash,
         "role": role,
         "pseudonym": f"r-{secrets.token_hex(8)}",
-        "must_change_password": given is None if must_change_password is None else must_change_password,
+        "must_change_password": must_change,
     }
     try:
         with session.begin_nested():
@@ -106,7 +122,7 @@ def create(
         session, actor, "person.created", subject=person_id, facts={"role": role},
         content={"email": email, "name": name},
     )  # fmt: skip
-    return Created(person_id, email, password if given is None else None)
+    return person_id
 
 
 def _email(text: str) -> str:
@@ -131,7 +147,7 @@ def change_role(*, session: Session, actor: Actor, person_id: str, role: SiteRol
     Raises `Conflict` (`last_admin`), `NotFound`, `Forbidden`.
     """
     require(actor, Action.MANAGE_PEOPLE)
-    person = _locked(session, person_id)
+    person = locked(session, person_id)
     if person.role == role:
         return
     if person.role is SiteRole.ADMIN:
@@ -150,7 +166,7 @@ def disable(*, session: Session, actor: Actor, person_id: str) -> None:
     require(actor, Action.MANAGE_PEOPLE)
     if actor.kind is ActorKind.PERSON and actor.id == person_id:
         raise Conflict("You cannot disable yourself. Ask another administrator.", code="yourself")
-    person = _locked(session, person_id)
+    person = locked(session, person_id)
     if person.disabled_at is not None:
         return
     if person.role is SiteRole.ADMIN:
@@ -168,7 +184,7 @@ def disable(*, session: Session, actor: Actor, person_id: str) -> None:
 def enable(*, session: Session, actor: Actor, person_id: str) -> None:
     """Let the person in again; their tokens stay revoked. Raises `NotFound`, `Forbidden`."""
     require(actor, Action.MANAGE_PEOPLE)
-    if _locked(session, person_id).disabled_at is None:
+    if locked(session, person_id).disabled_at is None:
         return
     session.execute(update(Person).where(Person.id == person_id).values(disabled_at=None))
     trail.record(session, actor, "person.enabled", subject=person_id)
@@ -182,7 +198,7 @@ def reset_password(*, session: Session, actor: Actor, person_id: str) -> str:
     require(actor, Action.MANAGE_PEOPLE)
     if actor.kind is ActorKind.PERSON and actor.id == person_id:
         raise Conflict("Change your own password on your account page.", code="yourself")
-    _locked(session, person_id)
+    locked(session, person_id)
     password = passwords.one_time()
     _set_password(session, person_id, password, must_change=True)
     ended = sessions.end_all(session, person_id)
@@ -197,7 +213,7 @@ def change_password(*, session: Session, actor: Actor, password: str) -> None:
     """
     if actor.kind is not ActorKind.PERSON or actor.token_id is not None:
         raise Forbidden("A password is changed by the person, signed in.")
-    person = _locked(session, actor.id)
+    person = locked(session, actor.id)
     passwords.check(password, email=person.email)
     if passwords.hasher().matches(person.password_hash, password):
         raise Invalid(
@@ -217,7 +233,7 @@ def _set_password(session: Session, person_id: str, password: str, *, must_chang
     )
 
 
-def _locked(session: Session, person_id: str) -> Any:
+def locked(session: Session, person_id: str) -> Any:
     """The person's row, held until the transaction ends. Raises `NotFound`."""
     # All administrators are held with it, in one order: two who demote each other at once must not both succeed.
     rows = session.execute(
@@ -248,6 +264,11 @@ def find(*, session: Session, actor: Actor, person_id: str) -> PersonRow:
     if row is None:
         raise NotFound
     return PersonRow(*row)
+
+
+def has_password(session: Session, person_id: str) -> bool:
+    """Whether a password opens the account at all."""
+    return session.scalar(select(Person.password_hash).where(Person.id == person_id)) != passwords.NONE
 
 
 def by_email(session: Session, email: str) -> PersonRow:

@@ -11,7 +11,7 @@ from flask_babel import lazy_gettext
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
-from reviewqueue.accounts import codes, devices, entering, forms, identity, logins, second_factor, sessions
+from reviewqueue.accounts import codes, devices, entering, forms, identity, logins, second_factor
 from reviewqueue.core import http
 from reviewqueue.core.access import Actor
 from reviewqueue.core.db import read_session, write_session
@@ -104,9 +104,9 @@ def _page(status: int = 200, *, recovery_codes: list[str] | None = None, **given
         secret = second_factor.secret_being_set_up(reader, me.id)
     address = None if secret is None else codes.address_of(secret, email)
     known: dict[str, Any] = {
-        "begin_form": forms.OwnPasswordForm(formdata=None), "code_form": forms.AppCodeForm(formdata=None),
-        "renew_form": forms.BothForm(formdata=None, prefix="renew-"),
-        "off_form": forms.BothForm(formdata=None, prefix="off-"),
+        "begin_form": _own(forms.OwnPasswordForm(formdata=None)), "code_form": forms.AppCodeForm(formdata=None),
+        "renew_form": _own(forms.BothForm(formdata=None, prefix="renew-")),
+        "off_form": _own(forms.BothForm(formdata=None, prefix="off-")),
     }  # fmt: skip
     page = make_response(
         render_template(
@@ -129,7 +129,7 @@ def _shown_again(error: Conflict) -> Response:
 @blueprint.post("/account/second-factor/beginning")
 @signed_in
 def begin() -> Any:
-    form = forms.OwnPasswordForm()
+    form = _own(forms.OwnPasswordForm())
     if form.validate():
         try:
             _prove(form, lambda writer: second_factor.begin(session=writer, actor=_me()))
@@ -146,7 +146,7 @@ def _prove(form: Any, then: Callable[[Session], Any]) -> Any:
     """Do `then` for whoever shows their password, and their code where the form asks for one. Raises `Invalid`,
     `TooMany`."""
     attempt = entering.counted_attempt()
-    if entering.is_own_password(form.password.data):
+    if entering.is_own_password(form.password.data) if "password" in form else entering.came_just_now():
         with write_session() as writer:
             if "code" not in form or second_factor.spend(session=writer, person_id=_me().id, typed=form.code.data):
                 result = then(writer)
@@ -154,13 +154,16 @@ def _prove(form: Any, then: Callable[[Session], Any]) -> Any:
                 return result
     with write_session() as writer:
         second_factor.note_refusal(session=writer, actor=_me())
+    if "password" not in form and not entering.came_just_now():
+        raise Invalid(_("You signed in too long ago for this. Sign out, and sign in with the provider again."))
     raise Invalid(_("The password or the code is not right.") if "code" in form else _("This is not your password."))
 
 
-def _renewed_session(writer: Session) -> str:
-    return sessions.begin(
-        session=writer, person_id=_me().id, user_agent=request.user_agent.string, hours=entering.hours()
-    )
+def _own(form: Any) -> Any:
+    """`form` without the password that whoever signs in with the provider has not got."""
+    if not entering.has_password():
+        del form.password
+    return form
 
 
 @blueprint.post("/account/second-factor/confirmation")
@@ -171,8 +174,9 @@ def confirm() -> Any:
         return _page(422, code_form=form)
     try:
         with write_session() as writer:
+            origin = entering.origin(writer)
             fresh = second_factor.confirm(session=writer, actor=_me(), typed=form.code.data)
-            session_id = _renewed_session(writer)
+            session_id = entering.renewed_session(writer, origin)
     except Invalid as error:
         forms.blame(form, error)
         return _page(422, code_form=form)
@@ -185,7 +189,7 @@ def confirm() -> Any:
 @blueprint.post("/account/second-factor/recovery-codes")
 @signed_in
 def renew_recovery_codes() -> Any:
-    form = forms.BothForm(prefix="renew-")
+    form = _own(forms.BothForm(prefix="renew-"))
     if form.validate():
         try:
             fresh = _prove(form, lambda writer: second_factor.renew_recovery_codes(session=writer, actor=_me()))
@@ -201,7 +205,7 @@ def renew_recovery_codes() -> Any:
 @blueprint.post("/account/second-factor/turning-off")
 @signed_in
 def turn_off() -> Any:
-    form = forms.BothForm(prefix="off-")
+    form = _own(forms.BothForm(prefix="off-"))
     if not form.validate():
         return _page(422, off_form=form)
     try:
@@ -217,5 +221,6 @@ def turn_off() -> Any:
 
 
 def _turn_off(writer: Session) -> str:
+    origin = entering.origin(writer)
     second_factor.turn_off(session=writer, actor=_me())
-    return _renewed_session(writer)
+    return entering.renewed_session(writer, origin)

@@ -24,6 +24,17 @@ OVERLAP_SECONDS = 30
 
 
 @dataclass(frozen=True)
+class Origin:
+    """How a session was begun: by password, unless the provider said who it is."""
+
+    id_token: str | None = None
+    factor_elsewhere: bool = False
+
+
+BY_PASSWORD = Origin()
+
+
+@dataclass(frozen=True)
 class OpenSession:
     """A session as its owner sees it; `handle` names it without giving its id away."""
 
@@ -57,7 +68,15 @@ def handle_of(session_id: str) -> str:
     return hashlib.sha256(session_id.encode()).hexdigest()[:24]
 
 
-def begin(*, session: Session, person_id: str, user_agent: str, hours: int, created_at: datetime | None = None) -> str:
+def begin(
+    *,
+    session: Session,
+    person_id: str,
+    user_agent: str,
+    hours: int,
+    origin: Origin = BY_PASSWORD,
+    created_at: datetime | None = None,
+) -> str:
     """Open a session that ends after `hours` without a request; returns its id, the cookie's content. `created_at`: of
     the session that it goes on with."""
     session_id = secrets.token_urlsafe(32)
@@ -70,9 +89,26 @@ def begin(*, session: Session, person_id: str, user_agent: str, hours: int, crea
             seen_at=clock(),
             expires_at=clock(hours * 3600),
             rotate=False,
+            id_token=origin.id_token,
+            factor_elsewhere=origin.factor_elsewhere,
         )
     )
     return session_id
+
+
+def origin_of(session: Session, session_id: str) -> Origin:
+    """How a session was begun; for one that takes its place."""
+    query = select(WebSession.id_token, WebSession.factor_elsewhere).where(WebSession.id == session_id)
+    row = session.execute(query).one_or_none()
+    return BY_PASSWORD if row is None else Origin(*row)
+
+
+def is_fresh_from_provider(session: Session, session_id: str, *, seconds: int) -> bool:
+    """Whether the provider said who it is at most so long ago."""
+    query = select(literal(1)).where(
+        WebSession.id == session_id, WebSession.id_token.is_not(None), WebSession.created_at > clock(-seconds)
+    )
+    return session.scalar(query) is not None
 
 
 def _printable(text: str) -> str:
@@ -102,13 +138,17 @@ def rotate(*, session: Session, session_id: str, hours: int) -> str | None:
         update(WebSession)
         .where(WebSession.id == session_id, WebSession.rotate, WebSession.expires_at > clock())
         .values(rotate=False, expires_at=clock(OVERLAP_SECONDS))
-        .returning(WebSession.person_id, WebSession.user_agent, WebSession.created_at)
-    ).one_or_none()
+        .returning(
+            WebSession.person_id, WebSession.user_agent, WebSession.created_at, WebSession.id_token,
+            WebSession.factor_elsewhere,
+        )
+    ).one_or_none()  # fmt: skip
     if row is None:
         return None
     return begin(
-        session=session, person_id=row.person_id, user_agent=row.user_agent, hours=hours, created_at=row.created_at
-    )
+        session=session, person_id=row.person_id, user_agent=row.user_agent, hours=hours,
+        origin=Origin(row.id_token, row.factor_elsewhere), created_at=row.created_at,
+    )  # fmt: skip
 
 
 def rotate_all(session: Session, person_id: str) -> None:

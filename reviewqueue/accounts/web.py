@@ -22,6 +22,8 @@ from reviewqueue.accounts import (
     second_factor,
     second_factor_web,
     sessions,
+    sso,
+    sso_web,
     tokens,
 )
 from reviewqueue.accounts.throttle import Attempt
@@ -48,29 +50,31 @@ def login() -> Any:
     target = http.safe_next(request.args.get("next"))
     if g.actor is not None:
         return redirect(target or entering.home())
-    form = forms.LoginForm(data={"next": target or ""})
-    return render_template("accounts/login.html", form=form)
+    return sso_web.login_page(forms.LoginForm(data={"next": target or ""}))
 
 
 @blueprint.post("/login")
 def try_login() -> Any:
     form = forms.LoginForm()
     if not form.validate():
-        return render_template("accounts/login.html", form=form), 422
+        return sso_web.login_page(form), 422
     email = form.email.data
     attempt = Attempt(email, request.remote_addr or "", devices.device_for(email))
     try:
         entry = _sign_in(attempt, form.password.data)
     except TooMany as error:
         form.form_errors.append(error.message)
-        page = make_response(render_template("accounts/login.html", form=form), 429)
+        page = make_response(sso_web.login_page(form), 429)
         page.headers["Retry-After"] = str(error.retry_after)
         return page
     if entry is None:
         form.form_errors.append(WRONG)
-        return render_template("accounts/login.html", form=form), 422
-    if entry.session_id is None:
+        return sso_web.login_page(form), 422
+    if entry.half_id is not None:
         return second_factor_web.ask(entry.half_id, form.next.data)
+    if entry.session_id is None:
+        form.form_errors.append(_("The password is right, but is not taken from you here. Sign in with the provider."))
+        return sso_web.login_page(form), 403
     return entering.let_in(entry.session_id, email, form.next.data)
 
 
@@ -97,11 +101,9 @@ def _sign_in(attempt: Attempt, password: str) -> logins.Entry | None:
 
 @blueprint.post("/logout")
 def logout() -> Response:
-    if g.actor is not None:
-        with write_session() as writer:
-            sessions.sign_out(session=writer, actor=g.actor, session_id=g.session_id)
+    answer = sso_web.leave()
     session.clear()
-    return redirect(url_for("accounts.login"), 303)
+    return answer
 
 
 # -- one's own account ------------------------------------------------------------------------------------------------
@@ -143,6 +145,8 @@ def _account_page(
             zones=sorted(zones()),
             new_token=new_token,
             second_factor=second_factor.state_of(reader, me.id),
+            has_password=entering.has_password(),
+            links=sso.links_of(reader, me.id),
             sessions=sessions.open_sessions(reader, me.id, current=g.session_id),
             tokens=tokens.of_person(reader, me.id),
             places=memberships.places(reader, me.id),
@@ -173,10 +177,10 @@ def _change_password(form: forms.PasswordForm) -> str:
     if not entering.is_own_password(form.current.data):
         raise Invalid("This is not your current password.")
     with write_session() as writer:
+        origin = entering.origin(writer)
         people.change_password(session=writer, actor=_me(), password=form.password.data)
         logins.take_back(session=writer, attempt=attempt)
-        agent = request.user_agent.string
-        return sessions.begin(session=writer, person_id=_me().id, user_agent=agent, hours=entering.hours())
+        return entering.renewed_session(writer, origin)
 
 
 def _preferences_form() -> forms.PreferencesForm:
@@ -339,6 +343,8 @@ def _person_page(
             password=password,
             places=memberships.places(reader, person_id),
             second_factor=second_factor.state_of(reader, person_id),
+            has_password=people.has_password(reader, person_id),
+            links=sso.links_of(reader, person_id),
             sessions=sessions.open_sessions(reader, person_id),
             tokens=tokens.of_person(reader, person_id),
         )
@@ -399,6 +405,19 @@ def reset_password(person_id: str) -> Any:
         flash(error.message, "bad")
         return redirect(url_for("accounts.person", person_id=person_id), 303)
     return _person_page(person_id, password=new)
+
+
+@blueprint.post("/admin/people/<person_id>/sso-unlinking")
+@signed_in
+def unlink(person_id: str) -> Response:
+    require(_me(), Action.MANAGE_PEOPLE)
+    try:
+        with write_session() as writer:
+            sso.unlink(session=writer, actor=_me(), person_id=known_id(person_id))
+        flash(_("Forgotten. With their next sign-in the provider's e-mail says again who they are."), "good")
+    except Conflict as error:
+        flash(error.message, "bad")
+    return redirect(url_for("accounts.person", person_id=person_id), 303)
 
 
 @blueprint.post("/admin/people/<person_id>/second-factor-reset")

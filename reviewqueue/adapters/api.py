@@ -116,7 +116,7 @@ def read_output(item_id: str) -> Response:
     who = actor()
     with read_session() as session:
         loop = human_loops.by_id(session=session, actor=who, item_id=item_id)
-        text = spliced(human_loops.output_document(session=session, loop=loop))
+        text = spliced(human_loops.output_document(session=session, actor=who, loop=loop))
     if who.kind is ActorKind.PERSON:
         with write_session() as session:
             trail.record(session, who, "item.viewed", queue_id=loop.item.queue_id, item_id=loop.item.id)

@@ -20,7 +20,9 @@ from reviewqueue.errors import Invalid, NotFound
 from reviewqueue.intake.shapes import ItemShape
 from reviewqueue.intake.submissions import Answer, submit
 from reviewqueue.models import Decision, Item, PendingRelease, Person, Queue
+from reviewqueue.queues import reveals
 from reviewqueue.queues.catalog import configuration, find_queue, queues_or_refusal
+from reviewqueue.queues.sensitive import covered
 from reviewqueue.resolution import reading
 
 _PLAIN = (
@@ -146,12 +148,14 @@ def description(loop: Loop, output_uri: str) -> dict[str, Any]:
     return found
 
 
-def output_document(*, session: Session, loop: Loop) -> dict[str, Any]:
+def output_document(*, session: Session, actor: Actor, loop: Loop) -> dict[str, Any]:
     """The A2I output of the loop, for `spliced`: with the decisions that are in effect, and the resolution."""
+    hidden = reveals.hidden_from(session, actor, item_id=loop.item.id, queue_id=loop.item.queue_id)
+    shown = covered(_members(loop)["input"], "input", hidden)
     return {
         "flowDefinitionArn": loop.flow_definition_arn, "humanLoopName": loop.name,
         "humanAnswers": [] if loop.kept_back else [_human_answer(row) for row in _decisions(session, loop.item.id)],
-        "inputContent": as_written(a2i_shapes.input_content(_members(loop))),
+        "inputContent": as_written(a2i_shapes.input_content({**_members(loop), "input": shown})),
         "resolution": reading.told(session, loop.item.id) if loop.item.revision else None,
     }  # fmt: skip
 

@@ -52,6 +52,12 @@ class Action(StrEnum):
     """The audit events of an item, with the names of those who acted."""
     READ_AUDIT = "audit.read"
     """The whole audit log, with what proves it."""
+    REVEAL = "sensitive.reveal"
+    """See what a queue marks as sensitive of an item that one may see; each time is recorded."""
+    EXPORT_SENSITIVE = "exports.sensitive"
+    """Have it in an export."""
+    REVIEW_ACCESS = "access.review"
+    """See what everybody may do, and note in the log that one has looked at it."""
     ERASE = "content.erase"
     """Remove for good what items said."""
     BACK_UP = "installation.back_up"
@@ -91,6 +97,8 @@ SITE: Mapping[SiteRole, frozenset[Action]] = {
             Action.READ_CONFIGURATION,
             Action.READ_HISTORY,
             Action.READ_AUDIT,
+            Action.REVIEW_ACCESS,
+            Action.REVEAL,
             Action.READ_QUALITY,
             Action.READ_INSIGHTS,
             Action.SEE_WORKLOAD,
@@ -106,7 +114,7 @@ SITE: Mapping[SiteRole, frozenset[Action]] = {
 """What a site role allows in every queue and on the site."""
 
 QUEUE: Mapping[QueueRole, frozenset[Action]] = {
-    QueueRole.REVIEWER: frozenset({Action.SEE_QUEUE, Action.REVIEW, Action.COMMENT}),
+    QueueRole.REVIEWER: frozenset({Action.SEE_QUEUE, Action.REVIEW, Action.COMMENT, Action.REVEAL}),
     QueueRole.LEAD: frozenset(
         {
             Action.SEE_QUEUE,
@@ -116,6 +124,7 @@ QUEUE: Mapping[QueueRole, frozenset[Action]] = {
             Action.SEE_WORKLOAD,
             Action.CLOSE_ITEMS,
             Action.COMMENT,
+            Action.REVEAL,
             Action.REOPEN_ITEMS,
             Action.READ_ITEMS,
             Action.READ_HISTORY,
@@ -150,8 +159,10 @@ SCOPE: Mapping[Scope, frozenset[Action]] = {
     Scope.ITEMS_WRITE: frozenset(
         {Action.SUBMIT_ITEMS, Action.SEE_QUEUE, Action.RECORD_OPT_OUTS, Action.PREDICT, Action.REPORT_OUTCOMES}
     ),
-    Scope.ITEMS_READ: frozenset({Action.READ_ITEMS, Action.SEE_QUEUE}),
-    Scope.EXPORTS: frozenset({Action.EXPORT, Action.READ_INSIGHTS, Action.READ_ALERTS, Action.SEE_QUEUE}),
+    Scope.ITEMS_READ: frozenset({Action.READ_ITEMS, Action.SEE_QUEUE, Action.REVEAL}),
+    Scope.EXPORTS: frozenset(
+        {Action.EXPORT, Action.EXPORT_SENSITIVE, Action.READ_INSIGHTS, Action.READ_ALERTS, Action.SEE_QUEUE}
+    ),
     Scope.QUEUES_WRITE: frozenset(
         {
             Action.CONFIGURE_QUEUES,
@@ -171,6 +182,7 @@ SCOPE: Mapping[Scope, frozenset[Action]] = {
             Action.TAKE_ESCALATIONS,
             Action.ASSIGN_TASKS,
             Action.COMMENT,
+            Action.REVEAL,
             Action.REOPEN_ITEMS,
             Action.READ_ALERTS,
             Action.ACKNOWLEDGE_ALERTS,

@@ -16,6 +16,7 @@ ADMIN_PAGES = (
     ("tokens", word("Tokens"), "/admin/tokens", Action.READ_TOKENS),
     ("queues", word("Queues"), "/admin/queues", Action.READ_CONFIGURATION),
     ("imports", word("Imports"), "/admin/imports", Action.CONFIGURE_QUEUES),
+    ("access", word("Access"), "/admin/access", Action.REVIEW_ACCESS),
     ("audit", word("Audit log"), "/admin/audit", Action.READ_AUDIT),
     ("background", word("Background"), "/admin/background", Action.SEE_BACKGROUND),
 )

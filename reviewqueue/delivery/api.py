@@ -17,9 +17,11 @@ from reviewqueue.core.http import (
     bad_cursor,
     cursor_of,
     id_cursor,
+    json_answer,
     list_answer,
     page_size,
     parse_cursor,
+    read_body,
     text_answer,
 )  # fmt: skip
 from reviewqueue.core.ids import known_id
@@ -29,6 +31,8 @@ from reviewqueue.errors import Invalid
 from reviewqueue.intake.items import item_json
 from reviewqueue.models import Item, Queue
 from reviewqueue.models.states import ENDED, ActorKind, ItemState
+from reviewqueue.queues import reveals
+from reviewqueue.queues.api import RevealShape
 from reviewqueue.queues.catalog import find_queue, overflow_of, queues_or_refusal
 from reviewqueue.resolution import feed as resolutions
 from reviewqueue.resolution.stand_ins import no_item
@@ -74,7 +78,27 @@ def _item(session: Session, who: Actor, item_id: str) -> tuple[Item, dict[str, A
     if row is None:
         raise no_item(session, who, Action.READ_ITEMS, item_id)
     require(who, Action.READ_ITEMS, row.Item.queue_id)
-    return row.Item, item_json(session, row.Item, row.slug)
+    return row.Item, _shown_to(session, who, row.Item, row.slug)
+
+
+def _shown_to(session: Session, who: Actor, item: Item, slug: str) -> dict[str, Any]:
+    """The item, for people with its sensitive parts covered."""
+    found = item_json(session, item, slug)
+    hidden = reveals.hidden_from(session, who, item_id=item.id, queue_id=item.queue_id)
+    if hidden:
+        found["input"] = reveals.text_shown(item.input, "input", hidden)
+        found["metadata"] = reveals.text_shown(item.metadata_json, "metadata", hidden)
+    return found
+
+
+@blueprint.post("/items/<item_id>/reveals")
+def reveal(item_id: str) -> Response:
+    """Be shown the item's sensitive parts for a quarter of an hour: 200 and the parts. It is recorded."""
+    who, shape, wanted = actor(), read_body(RevealShape).shape, known_id(item_id)
+    with write_session() as session:
+        item, _shown = _item(session, who, wanted)
+        parts = reveals.reveal(session=session, actor=who, item_id=item.id, queue_id=item.queue_id, why=shape.why)
+    return json_answer({"parts": list(parts)})
 
 
 @blueprint.get("/items")
@@ -90,7 +114,7 @@ def list_items() -> Response:
         if after is not None:
             query = query.where(Item.id < after)
         rows = session.scalars(query.order_by(Item.id.desc()).limit(limit + 1)).all()
-        items = [item_json(session, row, slugs[row.queue_id]) for row in rows[:limit]]
+        items = [_shown_to(session, who, row, slugs[row.queue_id]) for row in rows[:limit]]
         cursor = cursor_of(rows[limit - 1].id) if len(rows) > limit else None
     return list_answer("items", items, cursor)
 

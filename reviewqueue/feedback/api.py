@@ -97,6 +97,8 @@ class ExportShape(Shape):
     """Outputs as this version of the configuration has them; what does not fit is left out and counted."""
     labels: Annotated[dict[str, str | None], Field(max_length=1000)] = Field(default_factory=dict)
     """With `as_version`: what a label is called there; null: it is not there."""
+    sensitive: bool = False
+    """Also what the queue marks as sensitive; for administrators. Else it is left out of input and metadata."""
 
     def recipe(self) -> Recipe:
         """How records become files."""

@@ -64,6 +64,7 @@ def _of_dataset(command: Any) -> Any:
 @click.argument("queue")
 @click.option("--format", "kind", type=click.Choice(formats.FORMATS), default=formats.JSONL, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="A new or empty folder.")
+@click.option("--sensitive", is_flag=True, help="Also what the queue marks as sensitive.")
 @_of_dataset
 @click.option("--since-version", type=click.IntRange(1), help="Only what is new or changed since that version.")
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest.")
@@ -101,7 +102,7 @@ def _wanted(asked: dict[str, Any]) -> dict[str, Any]:
 
 
 def _recipe(asked: dict[str, Any]) -> Recipe:
-    names = "group_by", "salt", "deduplicate", "since_version", "as_version"
+    names = "group_by", "salt", "deduplicate", "since_version", "as_version", "sensitive"
     renamed = {old: new or None for old, new in map(_pair, asked["labels"])}
     given = {name: asked[name] for name in names if name in asked}
     return Recipe(splits=_shares(asked["splits"]), labels=renamed, **given)

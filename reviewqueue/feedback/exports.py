@@ -13,17 +13,17 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
 from reviewqueue.core import outbox, trail
-from reviewqueue.core.access import Action, Actor, may
+from reviewqueue.core.access import Action, Actor, may, require
 from reviewqueue.core.db import clock, on_postgresql
 from reviewqueue.core.ids import new_id
 from reviewqueue.core.moments import iso
 from reviewqueue.core.strictjson import dumps
-from reviewqueue.errors import Conflict, Fault, Faults, Invalid, NotFound
+from reviewqueue.errors import Conflict, Fault, Faults, Forbidden, Invalid, NotFound
 from reviewqueue.feedback import building, formats, selection
 from reviewqueue.feedback.building import LIVE, PLAN, export_of
 from reviewqueue.feedback.recipe import Recipe
 from reviewqueue.models import DatasetVersion, Queue
-from reviewqueue.models.states import ExportState, ResolvedBy, Verdict
+from reviewqueue.models.states import ActorKind, ExportState, ResolvedBy, Verdict
 from reviewqueue.queues.catalog import find_queue, queues_or_refusal
 from reviewqueue.queues.views import View
 
@@ -50,6 +50,7 @@ def request_export(
     check(kind, wanted, recipe)
     head = find_queue(session=session, actor=actor, slug=queue, action=Action.EXPORT)
     check_queue(session, head.id, kind, recipe)
+    check_right(actor, head.id, recipe)
     if on_postgresql(session):
         # Two requests at once must not draw the same number. Rows that refer to the queue are not held up.
         session.execute(select(Queue.id).where(Queue.id == head.id).with_for_update(key_share=True))
@@ -97,7 +98,8 @@ def _parent(session: Session, queue_id: str, text: str, recipe: Recipe) -> str |
 
 def _same_records(one: Recipe, other: Recipe) -> bool:
     """Whether both make the same records of the same items, into whatever files."""
-    return (one.deduplicate, one.as_version, one.labels) == (other.deduplicate, other.as_version, other.labels)
+    known = ("deduplicate", "as_version", "labels", "sensitive")
+    return all(getattr(one, name) == getattr(other, name) for name in known)
 
 
 # -- what may be asked for --------------------------------------------------------------------------------------------
@@ -131,6 +133,15 @@ def check_queue(session: Session, queue_id: str, kind: str, recipe: Recipe) -> N
     if recipe.as_version is not None and recipe.as_version not in views:
         raise Invalid("There is no such version of the queue.", [Fault("/as_version", "is no version of the queue")])
     _check_type(kind, views.values())
+
+
+def check_right(actor: Actor, queue_id: str, recipe: Recipe) -> None:
+    """Raises `Forbidden` where it asks for what is sensitive and `actor` must not have it out."""
+    if not recipe.sensitive:
+        return
+    require(actor, Action.EXPORT_SENSITIVE, queue_id)
+    if actor.kind is ActorKind.SERVICE:
+        raise Forbidden("Only administrators have what is sensitive out, not programs.")
 
 
 def _check_type(kind: str, views: Iterable[View]) -> None:

@@ -29,6 +29,8 @@ class Recipe:
     """Outputs as that version of the configuration has them; what does not fit is left out."""
     labels: Mapping[str, str | None] = field(default_factory=dict)
     """With `as_version`: what a label is called there; null: it is not there."""
+    sensitive: bool = False
+    """Also what the queue marks as sensitive; for administrators."""
 
     @classmethod
     def parse(cls, text: str) -> Self:

@@ -56,6 +56,7 @@ def create(
     exports.check(kind, wanted, recipe)
     head = find_queue(session=session, actor=actor, slug=queue, action=Action.EXPORT)
     exports.check_queue(session, head.id, kind, recipe)
+    exports.check_right(actor, head.id, recipe)
     schedule_id = new_id()
     session.execute(
         insert(DatasetSchedule).values(

@@ -23,7 +23,9 @@ from reviewqueue.media import reading
 from reviewqueue.models import DatasetDuplicate, Decision, Gold, Item, Person, Queue, QueueVersion, Resolution, Task
 from reviewqueue.models.base import table
 from reviewqueue.models.states import ResolvedBy, TaskKind, Verdict
+from reviewqueue.queues import reveals
 from reviewqueue.queues.catalog import Compiled, configuration
+from reviewqueue.queues.sensitive import left_out
 from reviewqueue.queues.views import View
 from reviewqueue.review.agreement import share
 
@@ -251,6 +253,7 @@ class Reader:
         self._pages = Pages(export)
         version = self.recipe.as_version
         self._target = None if version is None else configuration(session, export.queue_id, version)
+        self._left_out = () if self.recipe.sensitive else reveals.sensitive_of(session, export.queue_id).parts
 
     def read(
         self, session: Session, after: str | None, upto: str | None
@@ -262,7 +265,15 @@ class Reader:
             rows = [pair for pair in rows if self.sieve.keeps(views[pair[0].config_version], *pair)]
         if self._target is not None:
             rows = list(filter(None, (self._as_there(row, decisions, self._target) for row, decisions in rows)))
+        if self._left_out:
+            rows = [(self._without_sensitive(row), decisions) for row, decisions in rows]
         return rows, end
+
+    def _without_sensitive(self, row: Any) -> Any:
+        texts = {"input": row.input, "metadata": row.metadata_json}
+        found = {name: spliced(as_written(left_out(exact(text), name, self._left_out))) for name, text in texts.items()}
+        values = row._mapping if hasattr(row, "_mapping") else vars(row)
+        return SimpleNamespace(**{**values, "input": found["input"], "metadata_json": found["metadata"]})
 
     def _as_there(self, row: Any, decisions: list[Any], target: Compiled) -> tuple[Any, list[Any]] | None:
         """The item with the outputs that the other version knows; None where it knows none such."""

@@ -69,6 +69,9 @@ class ExportForm(FlaskForm):  # type: ignore[misc]
         description=_("A path as in $.customer. Left out: whom an item is about, or else its external id."),
     )  # fmt: skip
     deduplicate = BooleanField(_("Of items with the same input, only the newest answer"))
+    sensitive = BooleanField(
+        _("Also what the queue marks as sensitive"), description=_("For administrators; it stands in the audit log.")
+    )
     since_version = IntegerField(
         _("Only what is new since version"), [Optional(), NumberRange(1)],
         description=_("The number of an earlier export of the queue."),
@@ -80,7 +83,7 @@ class ExportForm(FlaskForm):  # type: ignore[misc]
         """How records become files. Raises `Invalid`."""
         return Recipe(
             splits=_shares(self.splits.data or ""), group_by=(self.group_by.data or "").strip() or None,
-            deduplicate=self.deduplicate.data, since_version=self.since_version.data,
+            deduplicate=self.deduplicate.data, since_version=self.since_version.data, sensitive=self.sensitive.data,
         )  # fmt: skip
 
     def wanted(self) -> dict[str, Any]:

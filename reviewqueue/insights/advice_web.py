@@ -6,7 +6,6 @@ import json
 from typing import Any
 
 from flask import Blueprint, flash, redirect, request, url_for
-from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from reviewqueue.core.access import Action, may
@@ -19,6 +18,7 @@ from reviewqueue.insights.risk import GRID
 from reviewqueue.insights.web import page
 from reviewqueue.queues import applying, simulation
 from reviewqueue.queues.catalog import find_queue
+from reviewqueue.queues.web import told_of
 
 blueprint = Blueprint("advice", __name__)
 PERIODS = ("7d", "30d", "90d", "52w")
@@ -78,5 +78,5 @@ def apply(slug: str) -> Response:
     except Conflict as error:
         flash(error.message, "bad")
         return redirect(url_for(".show", slug=slug), 303)
-    flash(_("Version %(version)s is in force.", version=applied.version), "good")
+    flash(*told_of(applied))
     return redirect(url_for("queues.show", slug=slug), 303)

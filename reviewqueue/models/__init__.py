@@ -23,11 +23,13 @@ from reviewqueue.models.people import (
     Preference,
     RecoveryCode,
     SecondFactor,
+    SpentState,
+    SsoIdentity,
     Token,
     TokenQueue,
     WebSession,
 )
-from reviewqueue.models.queues import Brake, Queue, QueueVersion
+from reviewqueue.models.queues import Brake, ProposedVersion, Queue, QueueVersion
 from reviewqueue.models.tasks import Decision, Draft, PendingRelease, Resolution, Skip, Task
 from reviewqueue.models.webhooks import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 
@@ -74,6 +76,7 @@ __all__ = [
     "Person",
     "Prediction",
     "Preference",
+    "ProposedVersion",
     "Queue",
     "QueueVersion",
     "RecoveryCode",
@@ -82,6 +85,8 @@ __all__ = [
     "SavedView",
     "SecondFactor",
     "Skip",
+    "SpentState",
+    "SsoIdentity",
     "Standing",
     "Task",
     "Token",

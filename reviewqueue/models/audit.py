@@ -8,6 +8,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 from reviewqueue.models.base import Base, Id, Json, Moment, Ref, enumerated
 from reviewqueue.models.states import ActorKind, Via
 
+VIEWS = "action IN ('item.viewed', 'item.revealed', 'task.claimed')"
+"""SQL, of an event: that somebody was shown an item."""
+
 
 class AuditEvent(Base):
     """Something happened. Triggers refuse UPDATE and DELETE."""
@@ -41,6 +44,7 @@ class AuditEvent(Base):
             postgresql_where=text("item_id IS NULL"),
             sqlite_where=text("item_id IS NULL"),
         ),
+        Index("ix_audit_event_viewer", "actor", "id", postgresql_where=text(VIEWS), sqlite_where=text(VIEWS)),
         Index(
             "ix_audit_event_queue",
             "queue_id",

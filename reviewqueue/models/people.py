@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, func
+from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint, false, func
 from sqlalchemy.orm import Mapped, mapped_column
 
 from reviewqueue.models.base import Base, Id, Json, Moment, Name, Ref, enumerated
@@ -16,6 +16,7 @@ class Person(Base):
     email: Mapped[str] = mapped_column(String(254))
     name: Mapped[Name]
     password_hash: Mapped[str] = mapped_column(String(255))
+    """Empty: they have no password, and sign in with the provider."""
     role: Mapped[SiteRole] = mapped_column(enumerated(SiteRole, "site_role"))
     pseudonym: Mapped[str] = mapped_column(String(32), unique=True)
     """What exports call this person; random, so that it says nothing."""
@@ -61,6 +62,10 @@ class WebSession(Base):
     expires_at: Mapped[Moment]
     rotate: Mapped[bool] = mapped_column(default=False)
     """The person's privileges changed: the next request is given a new id."""
+    id_token: Mapped[str | None] = mapped_column(Text)
+    """What the provider said of a person who signed in with it: a hint for signing out there. NULL: by password."""
+    factor_elsewhere: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """The provider asked for a second factor that counts here."""
 
 
 class SecondFactor(Base):
@@ -87,12 +92,38 @@ class RecoveryCode(Base):
 
 
 class HalfLogin(Base):
-    """The password was right and the second factor is asked for. It is no session: it opens that question alone."""
+    """Password or provider have said who it is, and the second factor is asked for. It is no session: it opens that
+    question alone."""
 
     __tablename__ = "half_login"
 
     id: Mapped[str] = mapped_column(String(64), primary_key=True)
     person_id: Mapped[Ref] = mapped_column(ForeignKey("person.id"), index=True)
+    expires_at: Mapped[Moment]
+    id_token: Mapped[str | None] = mapped_column(Text)
+    """As in `WebSession`."""
+
+
+class SsoIdentity(Base):
+    """Whom a provider means by a subject. Its e-mail may change; this does not."""
+
+    __tablename__ = "sso_identity"
+
+    issuer: Mapped[str] = mapped_column(String(300), primary_key=True)
+    subject: Mapped[str] = mapped_column(String(255), primary_key=True)
+    person_id: Mapped[Ref] = mapped_column(ForeignKey("person.id"))
+    created_at: Mapped[Moment]
+    used_at: Mapped[Moment]
+
+    __table_args__ = (UniqueConstraint("person_id", "issuer"),)
+
+
+class SpentState(Base):
+    """The digest of the `state` of a login at the provider that came back: none is taken twice."""
+
+    __tablename__ = "spent_state"
+
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
     expires_at: Mapped[Moment]
 
 

@@ -6,7 +6,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from reviewqueue.models.base import Base, Id, Json, Moment, Name, Ref, enumerated
-from reviewqueue.models.states import BrakeKind, Intake
+from reviewqueue.models.states import BrakeKind, Intake, ProposalState
 
 
 class Queue(Base):
@@ -38,6 +38,42 @@ class QueueVersion(Base):
     note: Mapped[str] = mapped_column(Text, default="")
     applied_by: Mapped[str] = mapped_column(String(300))
     applied_at: Mapped[Moment]
+
+
+class ProposedVersion(Base):
+    """A configuration that may lower review, of a queue that asks for two persons."""
+
+    __tablename__ = "proposed_version"
+
+    id: Mapped[Id]
+    queue_id: Mapped[Ref] = mapped_column(ForeignKey("queue.id"))
+    base_version: Mapped[int]
+    """The version that was current; its author saw what is different from it."""
+    document: Mapped[Json]
+    sha256: Mapped[str] = mapped_column(String(64))
+    diff: Mapped[Json]
+    lowers: Mapped[Json]
+    """A JSON array of the places that may lower review."""
+    note: Mapped[str] = mapped_column(Text)
+    state: Mapped[ProposalState] = mapped_column(enumerated(ProposalState, "proposal_state"))
+    proposed_by: Mapped[str] = mapped_column(String(300))
+    proposed_by_name: Mapped[Name]
+    first_person: Mapped[Ref | None]
+    """Who stands behind it: its author where that is a person, else the first who confirmed it."""
+    proposed_at: Mapped[Moment]
+    ended_by: Mapped[str | None] = mapped_column(String(300))
+    ended_at: Mapped[Moment | None]
+
+    __table_args__ = (
+        Index("ix_proposed_version_queue_id_id", "queue_id", "id"),
+        Index(
+            "uq_proposed_version_waits",
+            "queue_id",
+            unique=True,
+            postgresql_where=text("state = 'waits'"),
+            sqlite_where=text("state = 'waits'"),
+        ),
+    )
 
 
 class Brake(Base):

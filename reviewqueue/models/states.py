@@ -218,6 +218,23 @@ class NoticeKind(StrEnum):
     """A figure of a queue that they lead is beyond its bar."""
     ALERT_RESOLVED = "alert_resolved"
     """It is back."""
+    PROPOSED = "proposed"
+    """A configuration that may lower review waits for another person, and they may confirm it."""
+
+
+class ProposalState(StrEnum):
+    """Of a configuration that may lower review."""
+
+    WAITS = "waits"
+    """For another person."""
+    APPLIED = "applied"
+    """Two people stood behind it: it is a version."""
+    WITHDRAWN = "withdrawn"
+    """Its author took it back."""
+    REFUSED = "refused"
+    """Somebody else said no."""
+    SUPERSEDED = "superseded"
+    """Another version was applied meanwhile."""
 
 
 DISAGREEMENTS = frozenset({Verdict.EDIT, Verdict.OVERRIDE, Verdict.REJECT})

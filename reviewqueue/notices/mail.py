@@ -28,6 +28,7 @@ SAYS = {
     NoticeKind.PAUSED: word("Your reviewing is paused"),
     NoticeKind.REVIEWER_PAUSED: word("%(by)s is paused"),
     NoticeKind.STOPPED: word("%(by)s stopped it: nothing passes without a person"),
+    NoticeKind.PROPOSED: word("%(by)s proposes a configuration that may lower review: it waits for another person"),
     NoticeKind.HELD: word("%(by)s held it: nothing passes, and no answer goes out"),
 }
 
@@ -35,7 +36,7 @@ SAYS = {
 def says(notice: Any) -> str:
     """What a notice tells, in one line without control characters: names come from programs and people."""
     item = notice.external_id or gettext("item %(id)s", id=notice.item_id)
-    by_rule = notice.kind not in {NoticeKind.STOPPED, NoticeKind.HELD}
+    by_rule = notice.kind not in {NoticeKind.STOPPED, NoticeKind.HELD, NoticeKind.PROPOSED}
     nobody = gettext("The queue") if by_rule else gettext("The administration")
     text = gettext(SAYS[notice.kind], by=notice.by_name or nobody, item=item[:100])
     return " ".join("".join(character if character.isprintable() else " " for character in text).split())

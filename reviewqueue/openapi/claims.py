@@ -12,6 +12,7 @@ from reviewqueue.models.states import Audience, Risk, StandingState, TaskKind, V
 from reviewqueue.openapi.items import NEW, RESOLUTION, Resolution
 from reviewqueue.openapi.operations import Answer, Operation, Tag, Told, json_body
 from reviewqueue.openapi.parameters import ITEM, PATHS, QUEUE, TASK
+from reviewqueue.queues.api import RevealShape
 from reviewqueue.review.shapes import (
     AssigneeShape,
     DecisionShape,
@@ -44,6 +45,13 @@ class ClaimedTask(Told):
     """What the AI said is hidden: output, confidence, parts, alternatives, explanation and trace_url are null."""
 
 
+class RevealedItem(Told):
+    parts: list[str]
+    """What was covered."""
+    input: Any
+    metadata: dict[str, Any]
+
+
 class ClaimedItem(Told):
     """What the reviewer needs of the item."""
 
@@ -61,6 +69,8 @@ class ClaimedItem(Told):
     explanation: str | None
     trace_url: str | None
     metadata: dict[str, Any]
+    hidden: list[str]
+    """Parts that are covered as sensitive: JSON Pointers into the item."""
     rule: int | None
     """The place of the rule that sent it here."""
     title: str
@@ -150,7 +160,8 @@ CLAIM: dict[str, Any] = {
     "item": {
         "id": ITEM, "external_id": "chat-1", "input": NEW["input"], "output": NEW["output"], "failure": None,
         "confidence": 0.42, "risk": "low", "model": "intents", "model_version": "7", "parts": None,
-        "alternatives": NEW["alternatives"], "explanation": None, "trace_url": None, "metadata": {}, "rule": 1,
+        "alternatives": NEW["alternatives"], "explanation": None, "trace_url": None, "metadata": {}, "hidden": [],
+        "rule": 1,
         "title": "Unsure", "submitted_at": "2026-11-20T10:00:00.123Z",
     },
     "draft": None,
@@ -214,6 +225,14 @@ TAG = Tag(
             {204: Answer("It goes back to the queue; the draft stays.")},
             scope=Scope.REVIEW,
             codes=LOST,
+        ),
+        Operation(
+            "POST", "/claims/{claim_id}/reveals", "reveal_claimed_item", "See what is sensitive of the item in hand",
+            {200: Answer("The item's input and metadata as they are.", RevealedItem,
+                {"parts": ["/input/iban"], "input": {"iban": "DE02…"}, "metadata": {}})},
+            "It is recorded, and holds for a quarter of an hour.",
+            scope=Scope.REVIEW,
+            body=json_body(RevealShape, {"With a reason": {"why": "The customer called."}}, required=False),
         ),
         Operation(
             "POST", "/claims/{claim_id}/skip", "skip_task", "Not me: never get this task again",

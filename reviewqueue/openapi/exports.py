@@ -38,6 +38,7 @@ class Recipe(Told):
     since_version: int | None = None
     as_version: int | None = None
     labels: dict[str, str | None] | None = None
+    sensitive: bool | None = None
 
 
 class SplitFile(ExportFile):

@@ -16,6 +16,7 @@ from reviewqueue.models.states import ItemState, ResolvedBy, Risk, RoutingAction
 from reviewqueue.openapi.operations import Answer, Operation, Parameter, Tag, Told, json_body
 from reviewqueue.openapi.parameters import IDEMPOTENCY_KEY, ITEM, OF_QUEUE, PAGES, QUEUE, STATE, TASK
 from reviewqueue.openapi.problems import InvalidProblem, Problem, example_of
+from reviewqueue.queues.api import RevealShape
 from reviewqueue.review.shapes import CommentShape, ReopeningShape
 
 
@@ -109,6 +110,11 @@ class Item(Told):
     expires_at: datetime | None
     """When its time to live is over."""
     links: Links
+
+
+class Revealed(Told):
+    parts: list[str]
+    """What was covered."""
 
 
 class ItemList(Told):
@@ -273,6 +279,13 @@ TAG = Tag(
             "look at `state`, and ask again.",
             scope=Scope.ITEMS_READ,
             parameters=(WAIT,),
+        ),
+        Operation(
+            "POST", "/items/{item_id}/reveals", "reveal_item", "See what is sensitive of an item",
+            {200: Answer("The parts that were covered: read the item now.", Revealed, {"parts": ["/input/iban"]})},
+            "For people, whose tokens read them covered. It is recorded, and holds for a quarter of an hour.",
+            scope=Scope.ITEMS_READ,
+            body=json_body(RevealShape, {"With a reason": {"why": "The customer called."}}, required=False),
         ),
         Operation(
             "POST", "/items/{item_id}/cancellation", "cancel_item", "Withdraw an item",

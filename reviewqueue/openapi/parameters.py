@@ -29,6 +29,7 @@ _PATHS = (
     Parameter("alert_id", "path", ID, "The alert's id.", "01939d1c-7b2a-7cc0-8f3e-6f1f0c1d2e50"),
     Parameter("condition", "path", NAME, "The alert's name in the configuration.", "override_rate"),
     Parameter("delivery_id", "path", ID, "The delivery's id.", "01939d20-4f00-7034-95c6-b7d8e9f0a12c"),
+    Parameter("proposal_id", "path", ID, "The proposal's id.", "01939d21-5a00-7145-a6d7-c8e9f0a1b23d"),
     Parameter("place", "path", {"type": "integer", "minimum": 0}, "Its place among those of the input, from 0.", 0),
     Parameter("name", "path", NAME, "The file's name, as the export lists it.", "feedback-00000-of-00001.jsonl"),
 )

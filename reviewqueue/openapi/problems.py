@@ -112,6 +112,12 @@ KNOWN: Mapping[str, tuple[type[Error], str]] = {
     "already_escalated": (Conflict, "This task is with the leads already: decide it, or skip it."),
     "no_lead": (Conflict, "The queue has no other lead who could take it: decide it, or skip it."),
     "version_conflict": (Conflict, "Version 8 is current, not 7: somebody applied another one."),
+    "proposal_waits": (
+        Conflict,
+        "Another configuration that may lower review waits for a second person. Confirm or withdraw it first.",
+    ),
+    "proposal_over": (Conflict, "It was withdrawn already."),
+    "yourself": (Conflict, "You stand behind it already. Another person must confirm it."),
     "wrong_queue": (Conflict, "The document is for the queue 'refunds', not 'support-intents'."),
     "export_finished": (Conflict, "The export is ready already."),
     "alert_settled": (Conflict, "It is over, or somebody was quicker. Look at the list again."),

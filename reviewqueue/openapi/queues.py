@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from reviewqueue.core.access import Scope
-from reviewqueue.models.states import Intake, ItemState, RoutingAction
+from reviewqueue.models.states import Intake, ItemState, ProposalState, RoutingAction
 from reviewqueue.openapi.items import RESOLUTION, Resolution
 from reviewqueue.openapi.operations import JSON, Answer, Body, Operation, Parameter, Tag, Told
 from reviewqueue.openapi.parameters import CURSOR, ITEM, LIMIT, QUEUE
@@ -63,6 +63,42 @@ class Applied(Told):
     """Of the first 5,000 waiting items, those that the new schemas refuse: they stay under their version."""
     warnings: list[Warning]
     """Of the whole document, also where nothing changed."""
+    lowers: list[str]
+    """Places that may lower review, in a queue that asks for two persons."""
+    proposal: UUID | None
+    """Nothing was applied: it waits under this id for another person."""
+
+
+class Proposal(Told):
+    id: UUID
+    state: ProposalState
+    base_version: int
+    """The version that it changes."""
+    lowers: list[str]
+    """Places that may lower review."""
+    diff: list[str]
+    note: str
+    proposed_by: str
+    """Who, as `person:<id>` and the like."""
+    proposed_at: datetime
+    ended_by: str | None
+    ended_at: datetime | None
+    configuration: dict[str, Any]
+
+
+class ProposalList(Told):
+    proposals: list[Proposal]
+    cursor: None
+
+
+class Confirmed(Told):
+    applied: Applied | None
+    """None while one more person is needed: of what a program or the command line proposed."""
+
+
+class ProposalEnd(Told):
+    id: UUID
+    state: ProposalState
 
 
 class Version(Told):
@@ -201,9 +237,18 @@ APPLIED = {
     "warnings": [
         {"pointer": "/routing/rules/1/when", "detail": "output.lable is not in output_schema: did you mean label?"},
     ],
+    "lowers": [], "proposal": None,
 }  # fmt: skip
 CREATED = {**APPLIED, "version": 1, "created": True, "diff": ["/name: + support-intents"], "waiting": 0,
     "warnings": []}  # fmt: skip
+PROPOSAL_ID = "01939d21-5a00-7145-a6d7-c8e9f0a1b23d"
+LOWERED = {**APPLIED, "version": 6, "changed": False, "diff": ["audit.rate: 0.02 → 0.01"], "warnings": [],
+    "lowers": ["audit"], "proposal": PROPOSAL_ID}  # fmt: skip
+PROPOSAL = {
+    "id": PROPOSAL_ID, "state": "waits", "base_version": 6, "lowers": ["audit"], "diff": ["audit.rate: 0.02 → 0.01"],
+    "note": "Audit half as many", "proposed_by": "person:01939d10-7a00-7a11-8b22-1c2d3e4f5061",
+    "proposed_at": "2026-11-20T09:00:00.000Z", "ended_by": None, "ended_at": None, "configuration": DOCUMENT,
+}  # fmt: skip
 VERSION = {
     "version": 7, "applied_by": "token:5d0f2c41a8b94e77", "applied_at": "2026-11-20T09:00:00.000Z",
     "note": "Audit twice as many", "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
@@ -268,6 +313,7 @@ TAG = Tag(
             {
                 200: Answer("Applied, or current already.", Applied, APPLIED),
                 201: Answer("The queue is new.", Applied, CREATED),
+                202: Answer("It may lower review, and waits for another person.", Applied, LOWERED),
             },
             "The document, as JSON or as YAML, becomes the next version. It names the same queue as the address.",
             scope=Scope.QUEUES_WRITE,
@@ -276,7 +322,32 @@ TAG = Tag(
                 {JSON: QueueConfig, "application/yaml": {"type": "string"}}, {"A queue of labels": DOCUMENT},
                 codes=("too_large", "malformed_json", "invalid_utf8", "too_deep", "bad_characters"),
             ),
-            codes=("bad_configuration", "wrong_queue", "conflict"),
+            codes=("bad_configuration", "wrong_queue", "conflict", "proposal_waits"),
+        ),
+        Operation(
+            "GET", "/queues/{slug}/proposals", "list_proposals", "List configurations that wait for a second person",
+            {200: Answer("The newest 50, also those that are over.", ProposalList,
+                {"proposals": [PROPOSAL], "cursor": None})},
+            scope=Scope.QUEUES_WRITE,
+        ),
+        Operation(
+            "POST", "/queues/{slug}/proposals/{proposal_id}/confirmation", "confirm_proposal",
+            "Confirm a configuration as another person",
+            {
+                200: Answer("Applied.", Confirmed, {"applied": APPLIED}),
+                202: Answer("One more person is needed.", Confirmed, {"applied": None}),
+            },
+            "With a personal token: only people confirm.",
+            scope=Scope.QUEUES_WRITE,
+            codes=("proposal_over", "yourself", "version_conflict", "bad_configuration"),
+        ),
+        Operation(
+            "POST", "/queues/{slug}/proposals/{proposal_id}/withdrawal", "withdraw_proposal",
+            "Withdraw or refuse a configuration",
+            {200: Answer("It waits no more.", ProposalEnd, {"id": PROPOSAL_ID, "state": "withdrawn"})},
+            "Its author withdraws it; anybody else who may configure the queue refuses it.",
+            scope=Scope.QUEUES_WRITE,
+            codes=("proposal_over",),
         ),
         Operation(
             "POST", "/queues/{slug}/simulations", "simulate_configuration", "Try a configuration on what came",

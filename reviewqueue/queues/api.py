@@ -27,8 +27,8 @@ from reviewqueue.core.strictjson import Raw, parse_object, spliced
 from reviewqueue.errors import Invalid
 from reviewqueue.models import QueueVersion
 from reviewqueue.models.states import BrakeKind
-from reviewqueue.queues import brakes, simulation
-from reviewqueue.queues.applying import Applied, apply, document_of
+from reviewqueue.queues import brakes, proposals, reveals, simulation
+from reviewqueue.queues.applying import Applied, apply, confirm, document_of
 from reviewqueue.queues.catalog import find_queue, queues_for, versions
 
 blueprint = api_blueprint("queues")
@@ -76,7 +76,8 @@ def apply_configuration(slug: str) -> Response:
             session=session, actor=who, document=_document(), slug=slug, expected_version=_expected_version(),
             dry_run=dry_run, note=request.args.get("note", ""),
         )  # fmt: skip
-    return json_answer(applied_json(applied), 201 if applied.created and not dry_run else 200)
+    status = 202 if applied.proposal else 201 if applied.created and not dry_run else 200
+    return json_answer(applied_json(applied), status)
 
 
 def _document() -> str | dict[str, Any]:
@@ -104,8 +105,42 @@ def applied_json(applied: Applied) -> dict[str, Any]:
     return {
         "name": applied.slug, "version": applied.version, "created": applied.created, "changed": applied.changed,
         "diff": applied.diff, "waiting": applied.waiting, "misfits": applied.misfits,
-        "warnings": [asdict(warning) for warning in applied.warnings],
+        "warnings": [asdict(warning) for warning in applied.warnings], "lowers": list(applied.lowers),
+        "proposal": applied.proposal,
     }  # fmt: skip
+
+
+@blueprint.get("/queues/<slug>/proposals")
+def list_proposals(slug: str) -> Response:
+    """What waits for a second person, and what became of earlier proposals; the newest 50."""
+    with read_session() as session:
+        found = proposals.of_queue(session=session, actor=actor(), slug=slug)
+    return list_answer("proposals", [_proposal(each) for each in found], None)
+
+
+def _proposal(each: proposals.Proposal) -> dict[str, Any]:
+    return {
+        "id": each.id, "state": each.state, "base_version": each.base_version, "lowers": each.lowers,
+        "diff": each.diff, "note": each.note, "proposed_by": each.proposed_by, "proposed_at": iso(each.proposed_at),
+        "ended_by": each.ended_by, "ended_at": iso(each.ended_at) if each.ended_at else None,
+        "configuration": Raw(each.document),
+    }  # fmt: skip
+
+
+@blueprint.post("/queues/<slug>/proposals/<proposal_id>/confirmation")
+def confirm_proposal(slug: str, proposal_id: str) -> Response:
+    """A person other than its author confirms it: 200 and what was applied, 202 while one more person is needed."""
+    with write_session() as session:
+        applied = confirm(session=session, actor=actor(), slug=slug, proposal_id=proposal_id)
+    return json_answer({"applied": applied and applied_json(applied)}, 200 if applied else 202)
+
+
+@blueprint.post("/queues/<slug>/proposals/<proposal_id>/withdrawal")
+def withdraw_proposal(slug: str, proposal_id: str) -> Response:
+    """Its author withdraws it, or somebody else refuses it."""
+    with write_session() as session:
+        state = proposals.withdraw(session=session, actor=actor(), slug=slug, proposal_id=proposal_id)
+    return json_answer({"id": proposal_id, "state": state})
 
 
 @blueprint.post("/queues/<slug>/simulations")
@@ -136,6 +171,13 @@ def _version(version: QueueVersion) -> dict[str, Any]:
         "version": version.version, "applied_by": version.applied_by, "applied_at": iso(version.applied_at),
         "note": version.note, "sha256": version.sha256, "configuration": Raw(version.document),
     }  # fmt: skip
+
+
+class RevealShape(Shape):
+    """Ask for what is sensitive of an item."""
+
+    why: Annotated[str, Field(max_length=reveals.LONGEST_WHY)] = ""
+    """Where the queue asks for it."""
 
 
 class BrakeShape(Shape):

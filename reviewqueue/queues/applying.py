@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from flask import current_app
@@ -20,9 +20,10 @@ from reviewqueue.core.ids import new_id
 from reviewqueue.errors import Conflict, Fault, Forbidden, Invalid, NotFound
 from reviewqueue.models import Decision, Item, OutboxRow, PendingRelease, Queue, QueueVersion, Task
 from reviewqueue.models.states import UNFINISHED, Intake
+from reviewqueue.queues import lowering, proposals
 from reviewqueue.queues.catalog import Compiled, find_queue
 from reviewqueue.queues.cautions import cautions
-from reviewqueue.queues.configuration import QueueConfig, parse
+from reviewqueue.queues.configuration import QueueConfig, parse, restored
 
 LARGEST_VERSION = 2**31 - 1
 LOOKED_AT = 5_000
@@ -44,6 +45,10 @@ class Applied:
     """Of the first 5,000 waiting items, those that the new schemas refuse: they stay under the version they fit."""
     warnings: list[Fault]
     """What is probably a slip, see `cautions`; it hinders nothing."""
+    lowers: tuple[str, ...] = ()
+    """Where it may lower review, in a queue that asks for two persons."""
+    proposal: str | None = None
+    """Its id, where it waits for another person: nothing was applied."""
 
 
 def apply(
@@ -55,8 +60,10 @@ def apply(
     dry_run: bool = False,
     note: str = "",
     slug: str | None = None,
+    confirmed: str | None = None,
 ) -> Applied:
     """Make `document` the queue's current configuration, as a new version; the same document again changes nothing.
+    What may lower review becomes a proposal where the queue asks for two persons, and is not `confirmed`.
 
     `expected_version` is the version the author started from. `slug`, where given, must be the document's name.
     Raises `Invalid` with pointers, `Conflict` when another version was applied meanwhile, `Forbidden`.
@@ -84,11 +91,22 @@ def apply(
         return Applied(config.name, row.version, False, False, [], 0, 0, warnings)
     diff = difference(json.loads(row.document) if row else {}, json.loads(text))
     waiting, misfits = _waiting(session, row.id, Compiled(current + 1, config, text)) if row else (0, 0)
-    applied = Applied(config.name, current + 1, row is None, True, diff, waiting, misfits, warnings)
+    lowered = _lowered(row.document, config) if row else []
+    applied = Applied(config.name, current + 1, row is None, True, diff, waiting, misfits, warnings, tuple(lowered))
     if dry_run:
         return applied
+    if row and lowered and confirmed is None:
+        proposal_id = proposals.propose(
+            session, actor, queue_id=row.id, base_version=current, document=text, sha256=digest, diff=diff,
+            lowers=lowered, note=note,
+        )  # fmt: skip
+        return replace(applied, version=current, changed=False, proposal=proposal_id)
     queue_id = row.id if row else _create(session, config.name, config.title)
     _move_on(session, queue_id, current, config.title)
+    if confirmed is not None:
+        proposals.note_applied(session, actor, confirmed)
+    elif row:
+        proposals.supersede(session, actor, queue_id)
     session.execute(
         insert(QueueVersion).values(
             queue_id=queue_id,
@@ -106,9 +124,32 @@ def apply(
         "queue.configured" if row else "queue.created",
         queue_id=queue_id,
         subject=config.name,
-        facts={"version": current + 1, "sha256": digest, "changes": len(diff)},
-    )
+        facts={
+            "version": current + 1, "sha256": digest, "changes": len(diff),
+            **({"proposal": confirmed} if confirmed else {}),
+        },
+    )  # fmt: skip
     return applied
+
+
+def _lowered(document: str, config: QueueConfig) -> list[str]:
+    before = restored(document)
+    return lowering.lowers(before, config) if before.two_persons else []
+
+
+def confirm(*, session: Session, actor: Actor, slug: str, proposal_id: str) -> Applied | None:
+    """Another person stands behind a proposal: it becomes the current version. None where one more person is needed.
+
+    Raises `Conflict` (`yourself`, `proposal_over`, `version_conflict`), `Invalid` where it may be applied no more,
+    `Forbidden`, `NotFound`.
+    """
+    found = proposals.take(session, actor, slug=slug, proposal_id=proposal_id)
+    if found is None:
+        return None
+    return apply(
+        session=session, actor=actor, document=json.loads(found.document), expected_version=found.base_version,
+        note=found.note, slug=slug, confirmed=found.id,
+    )  # fmt: skip
 
 
 def _require(actor: Actor, queue_id: str | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any, TextIO
 
 import click
@@ -15,6 +16,9 @@ from reviewqueue.queues import brakes
 from reviewqueue.queues.api import applied_json
 from reviewqueue.queues.applying import Applied, apply, document_of
 from reviewqueue.queues.catalog import find_queue, queues_for
+
+PROPOSED = 3
+"""Exit status of an apply that waits for people."""
 
 
 @click.group("queues")
@@ -31,7 +35,8 @@ def queues() -> None:
 def apply_command(file: TextIO, dry_run: bool, expected_version: int | None, note: str, as_json: bool) -> None:
     """Make FILE (YAML or JSON; - for standard input) the configuration of the queue it names.
 
-    Prints what changes. The same document again changes nothing; each change makes a new version.
+    Prints what changes. The same document again changes nothing; each change makes a new version. Exits with 3 where
+    it may lower review and waits for two people to confirm it.
     """
     try:
         text = file.read()
@@ -44,6 +49,8 @@ def apply_command(file: TextIO, dry_run: bool, expected_version: int | None, not
         )  # fmt: skip
     click.echo(json.dumps(applied_json(applied), ensure_ascii=False) if as_json else _in_words(applied, dry_run))
     tell(applied.warnings)
+    if applied.proposal:
+        sys.exit(PROPOSED)
 
 
 def tell(warnings: list[Fault]) -> None:
@@ -53,12 +60,20 @@ def tell(warnings: list[Fault]) -> None:
 
 
 def _in_words(applied: Applied, dry_run: bool) -> str:
+    if applied.proposal:
+        end = (
+            f"Not applied: this may lower review ({', '.join(applied.lowers)}), and {applied.slug} asks for two "
+            f"persons. Two administrators confirm it on the queue's page; it stays at version {applied.version}."
+        )
+        return "\n".join([*(f"  {line}" for line in applied.diff), end])
     if not applied.changed:
         return f"{applied.slug} is at version {applied.version} already: nothing to change."
     lines = [f"  {line}" for line in applied.diff]
     if applied.misfits:
         lines.append(f"{applied.misfits} of {applied.waiting} waiting items do not fit and stay under their version.")
     what = "would become" if dry_run else "is now at"
+    if applied.lowers:
+        lines.append(f"This may lower review ({', '.join(applied.lowers)}): it would wait for two other persons.")
     lines.append(f"{applied.slug} {what} version {applied.version}{' (new queue)' if applied.created else ''}.")
     return "\n".join(lines)
 

@@ -14,7 +14,7 @@ from reviewqueue.core import strictjson
 from reviewqueue.core.http import Shape, faults_of
 from reviewqueue.errors import Fault, Faults, Invalid
 from reviewqueue.models.states import AlertFigure, RoutingAction, Verdict
-from reviewqueue.queues import routing, schemas, views
+from reviewqueue.queues import routing, schemas, sensitive, views
 from reviewqueue.queues.views import View
 
 MAX_DOCUMENT_BYTES = 256 * 1024
@@ -206,6 +206,17 @@ class Alert(Shape):
         return self.bar * 0.9 if self.above is not None else self.bar + (1 - self.bar) * 0.1
 
 
+class Sensitive(Shape):
+    """What of an item is covered until somebody asks for it, and left out of exports."""
+
+    parts: tuple[Annotated[str, pydantic.Field(pattern=r"^/(input|metadata)(/.*)?$", max_length=500)], ...] = (
+        pydantic.Field(default=(), strict=False, max_length=50)
+    )
+    """JSON Pointers, `/input/iban`; `*` stands for every element of a list."""
+    ask_why: bool = False
+    """Whether whoever asks must say why."""
+
+
 class Reason(Shape):
     """A code that a decision may carry, or must for the verdicts named."""
 
@@ -265,6 +276,10 @@ class QueueConfig(Shape):
     fairness: Fairness | None = None
     baseline: Baseline | None = None
     value: Value | None = None
+    sensitive: Sensitive = Sensitive()
+    """A list stands for its `parts`."""
+    two_persons: bool = False
+    """What may lower review waits until another person confirms it."""
     doubtful_below: Annotated[float, pydantic.Field(ge=0, le=1)] = 0.5
     """Parts with a confidence under this are doubtful: the desk asks before they go unseen."""
 
@@ -287,6 +302,8 @@ class QueueConfig(Shape):
                 {"name": alert["on"], **alert} if isinstance(alert, dict) and "on" in alert else alert
                 for alert in filled["alerts"]
             ]
+        if isinstance(filled.get("sensitive"), list):
+            filled["sensitive"] = {"parts": filled["sensitive"]}
         if type(filled.get("max_waiting")) is int:
             filled["max_waiting"] = {"tasks": filled["max_waiting"]}
         if filled.get("duplicates") is True:
@@ -364,6 +381,11 @@ def _check(config: QueueConfig, faults: Faults, *, final_say: bool) -> None:
                 "would pass items of high risk without a person: add risk != 'high' to its condition",
             )
     _check_overflow(config, faults)
+    needed = sensitive.worked_on(config.view)
+    for index, part in enumerate(config.sensitive.parts):
+        path = sensitive.segments(part)
+        if path[0] == "input" and needed and (len(path) == 1 or path[1] in needed):
+            faults.add(f"/sensitive/{index}", f"cannot be covered: {config.view.type} is worked on with it")
     if config.name in config.send_to:
         faults.add(f"/send_to/{config.send_to.index(config.name)}", "must be another queue")
     if config.escalation is not None and config.escalation.to == config.name:

@@ -22,8 +22,8 @@ from reviewqueue.core.db import read_session, write_session
 from reviewqueue.core.http import actor, signed_in
 from reviewqueue.core.language import spoken
 from reviewqueue.errors import Conflict, Error, Fault, Invalid
-from reviewqueue.models.states import BrakeKind, Intake
-from reviewqueue.queues import applying, brakes, catalog, simulation
+from reviewqueue.models.states import BrakeKind, Intake, ProposalState
+from reviewqueue.queues import applying, brakes, catalog, proposals, simulation
 from reviewqueue.queues.cautions import cautions
 from reviewqueue.queues.configuration import restored
 
@@ -112,11 +112,43 @@ def save(slug: str | None) -> Any:
         return _page(slug, form, error=error), 422 if isinstance(error, Invalid) else 409
     if preview:
         return _page(slug, form, applied=applied, warnings=applied.warnings)
-    flash(
-        _("Version %(version)s is in force.", version=applied.version) if applied.changed else _("Nothing to change."),
-        "good",
-    )
+    flash(*told_of(applied))
     return redirect(url_for(".show", slug=applied.slug), 303)
+
+
+def told_of(applied: applying.Applied) -> tuple[str, str]:
+    """What became of an apply, in words, and their kind."""
+    if applied.proposal:
+        return _("Proposed: it may lower review, and waits until another person confirms it."), "warning"
+    if applied.changed:
+        return _("Version %(version)s is in force.", version=applied.version), "good"
+    return _("Nothing to change."), "good"
+
+
+@blueprint.post("/admin/queues/<slug>/proposals/<proposal_id>/confirmation")
+@signed_in
+def confirm_proposal(slug: str, proposal_id: str) -> Response:
+    """Another person stands behind it."""
+    try:
+        with write_session() as session:
+            applied = applying.confirm(session=session, actor=actor(), slug=slug, proposal_id=proposal_id)
+        flash(*(told_of(applied) if applied else (_("You confirmed it. One more person is needed."), "warning")))
+    except (Conflict, Invalid) as error:
+        flash(error.message, "bad")
+    return redirect(url_for(".show", slug=slug), 303)
+
+
+@blueprint.post("/admin/queues/<slug>/proposals/<proposal_id>/withdrawal")
+@signed_in
+def withdraw_proposal(slug: str, proposal_id: str) -> Response:
+    """Its author takes it back, or somebody else says no."""
+    try:
+        with write_session() as session:
+            state = proposals.withdraw(session=session, actor=actor(), slug=slug, proposal_id=proposal_id)
+        flash(_("Withdrawn.") if state is ProposalState.WITHDRAWN else _("Refused."), "good")
+    except Conflict as error:
+        flash(error.message, "bad")
+    return redirect(url_for(".show", slug=slug), 303)
 
 
 def _simulated(slug: str, form: ConfigurationForm) -> Any:
@@ -133,15 +165,17 @@ def _page(
     applied: applying.Applied | None = None, simulated: simulation.Simulation | None = None,
     warnings: Sequence[Fault] = (), changes: list[str] | None = None,
 ) -> str:  # fmt: skip
-    head, versions, pulled = None, [], {}
+    head, versions, pulled, waits = None, [], {}, None
     if slug is not None:
         with read_session() as session:
             head = catalog.find_queue(session=session, actor=actor(), slug=slug, action=Action.READ_CONFIGURATION)
             versions = catalog.versions(session=session, actor=actor(), slug=slug)
             pulled = brakes.of_queue(session, head.id)
+            proposed = proposals.of_queue(session=session, actor=actor(), slug=slug)
+            waits = next((each for each in proposed if each.state is ProposalState.WAITS), None)
     return render_template(
         "queues/show.html", head=head, form=form, versions=versions, error=error, applied=applied,
-        simulated=simulated, warnings=warnings,
+        simulated=simulated, warnings=warnings, proposal=waits,
         shown_version=shown_version, changes=changes, pulled=pulled, brake_forms=_brake_forms(),
     )  # fmt: skip
 

@@ -25,6 +25,7 @@ from reviewqueue.core.strictjson import Raw, parse_object, raw, spliced
 from reviewqueue.errors import Fault, Invalid, NotAdmitted
 from reviewqueue.intake.shapes import ItemShape
 from reviewqueue.media import reading
+from reviewqueue.queues.api import RevealShape
 from reviewqueue.queues.catalog import find_queue
 from reviewqueue.resolution.verdicts import MISSING
 from reviewqueue.review import (
@@ -134,6 +135,18 @@ def release(claim_id: str) -> Response:
     with write_session() as session:
         returning.release(session=session, actor=actor(), claim_id=claim_id)
     return Response(status=204)
+
+
+@blueprint.post("/claims/<claim_id>/reveals")
+def reveal(claim_id: str) -> Response:
+    """Be shown them for a quarter of an hour: 200, the parts, and input and metadata as they are. It is recorded."""
+    shape = read_body(RevealShape).shape
+    with write_session() as session:
+        parts = workpiece.reveal(session=session, actor=actor(), claim_id=claim_id, why=shape.why)
+    with read_session() as session:
+        work = workpiece.workpiece(session=session, actor=actor(), claim_id=claim_id, drawn=False)
+        shown = {"input": Raw(work.item.input), "metadata": Raw(work.item.metadata_json)}
+    return text_answer(spliced({"parts": list(parts), **shown}))
 
 
 @blueprint.post("/claims/<claim_id>/skip")

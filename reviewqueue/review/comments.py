@@ -22,6 +22,7 @@ from reviewqueue.models import Comment, Item, Membership, Person, Task
 from reviewqueue.models.base import table
 from reviewqueue.models.states import ActorKind, NoticeKind, TaskKind, TaskState
 from reviewqueue.notices import inbox
+from reviewqueue.queues import reveals
 from reviewqueue.queues.catalog import QueueHead, configuration, queue_by_id
 from reviewqueue.queues.configuration import QueueConfig
 from reviewqueue.resolution.stand_ins import check_behind
@@ -151,6 +152,8 @@ def mentions(body: str, people: Iterable[Named]) -> tuple[list[Named], list[str]
 @dataclass(frozen=True)
 class Conversation:
     item: Any
+    input: Any
+    """As it is shown, sensitive parts covered."""
     pictures: list[Picture]
     """What its input refers to."""
     shown_id: str
@@ -174,9 +177,11 @@ def conversation(*, session: Session, actor: Actor, item_id: str) -> Conversatio
     item = session.execute(select(Item).where(Item.id == item_id)).scalar_one()
     inbox.read_all(session=session, actor=actor, item_id=item_id)
     trail.record(session, actor, "item.viewed", queue_id=item.queue_id, item_id=item_id)
+    hidden = reveals.hidden_from(session, actor, item_id=item_id, queue_id=item.queue_id)
     said = said_about(session, item_id) if check_id is None else said_during(session, check_id, item_id)
     return Conversation(
-        item=item, pictures=pictures_of(session, item.id, json.loads(item.input), item.input),
+        item=item, input=reveals.value_shown(item.input, "input", hidden),
+        pictures=pictures_of(session, item.id, json.loads(item.input), item.input),
         shown_id=_shown_id(session, actor, item, named, check_id), queue=queue_by_id(session, item.queue_id),
         config=configuration(session, item.queue_id, item.config_version).config, comments=said,
         people=people_of(session, places), may_comment=any(may(actor, Action.COMMENT, place) for place in places),

@@ -31,6 +31,7 @@ from reviewqueue.models import (
 )
 from reviewqueue.models.base import table
 from reviewqueue.models.states import ENDED, ActorKind, ItemState
+from reviewqueue.queues import reveals
 from reviewqueue.queues.catalog import QueueHead, configuration, queue_by_id
 from reviewqueue.queues.configuration import QueueConfig
 from reviewqueue.resolution.stand_ins import no_item
@@ -157,6 +158,9 @@ class ItemHistory:
     comments: list[Any]
     events: list[Event] | None
     """None for those who may not read the history."""
+    hidden: tuple[str, ...]
+    """Sensitive parts that are covered in `input` and `metadata`."""
+    asks_why: bool
     pictures: list[Picture]
     """What its input refers to."""
     gold: Any
@@ -185,11 +189,14 @@ def item_history(*, session: Session, actor: Actor, item_id: str) -> ItemHistory
         mine = [row for row in decisions if row.Decision.round < item.round or row.Decision.person_id == actor.id]
         withheld, decisions = len(mine) < len(decisions), mine
         events = [event for event in events if not event.action.startswith("task.decided")]
+    hidden = reveals.hidden_from(session, actor, item_id=item.id, queue_id=item.queue_id)
     history = ItemHistory(
         item=item, queue=queue_by_id(session, item.queue_id),
         config=configuration(session, item.queue_id, item.config_version).config,
-        input=json.loads(item.input), output=json.loads(item.output),
-        failure=json.loads(item.failure) if item.failure else None, metadata=json.loads(item.metadata_json),
+        input=reveals.value_shown(item.input, "input", hidden), output=json.loads(item.output),
+        failure=json.loads(item.failure) if item.failure else None,
+        metadata=reveals.value_shown(item.metadata_json, "metadata", hidden),
+        hidden=hidden, asks_why=reveals.sensitive_of(session, item.queue_id).ask_why,
         resolutions=list(session.scalars(revisions)),
         decisions=decisions, events=events, withheld=withheld, comments=said_about(session, item.id),
         gold=_gold(session, actor, item),
@@ -197,6 +204,15 @@ def item_history(*, session: Session, actor: Actor, item_id: str) -> ItemHistory
     )  # fmt: skip
     trail.record(session, actor, "item.viewed", queue_id=item.queue_id, item_id=item.id)
     return history
+
+
+def reveal(*, session: Session, actor: Actor, item_id: str, why: str) -> None:
+    """Show `actor` what is sensitive of the item, see `reveals.reveal`. Raises `NotFound`, `Forbidden`, `Invalid`."""
+    queue_id = session.execute(select(Item.queue_id).where(Item.id == item_id)).scalar_one_or_none()
+    if queue_id is None:
+        raise no_item(session, actor, Action.READ_ITEMS, item_id)
+    require(actor, Action.READ_ITEMS, queue_id)
+    reveals.reveal(session=session, actor=actor, item_id=item_id, queue_id=queue_id, why=why)
 
 
 def _gold(session: Session, actor: Actor, item: Item) -> Gold | None:

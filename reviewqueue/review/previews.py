@@ -57,7 +57,8 @@ def _workpiece(config: QueueConfig, item: Mapping[str, Any], pictures: Sequence[
     return Workpiece(
         claim_id="", task_id="", fence=0, live=False, lease_until=None, seconds_left=0.0, kind=TaskKind.REVIEW,
         blind=False, audience=Audience.REVIEWER, escalated_by=None, escalation_comment=None, sent_from=None,
-        queue=head, config=config, config_version=1, item=row, input=item.get("input"), output=output, failure=None,
+        queue=head, config=config, config_version=1, item=row, hidden=(), asks_why=False,
+        input=item.get("input"), output=output, failure=None,
         alternatives=list(item.get("alternatives") or []),
         parts={part["pointer"]: part.get("confidence") for part in item.get("parts") or []},
         regions={}, pictures=list(pictures), metadata=dict(item.get("metadata") or {}), why=[], draft=None, waiting=0,

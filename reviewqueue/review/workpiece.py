@@ -21,7 +21,7 @@ from reviewqueue.media.reading import Picture, pictures_of
 from reviewqueue.models import Decision, Draft, Item, ItemLikeness, Person, Queue, Skip, Task
 from reviewqueue.models.base import table
 from reviewqueue.models.states import Audience, StandingState, TaskKind, TaskState
-from reviewqueue.queues import routing
+from reviewqueue.queues import reveals, routing
 from reviewqueue.queues.catalog import QueueHead, configuration, queue_by_id
 from reviewqueue.queues.configuration import QueueConfig
 from reviewqueue.review import golden, standings
@@ -62,6 +62,10 @@ class Workpiece:
     item: Any
     """The row: id, external_id, model, model_version, prompt_version, confidence, risk, explanation, trace_url,
     subject, created_at, due_at, expires_at, rule, priority, state."""
+    hidden: tuple[str, ...]
+    """Sensitive parts that are covered in `input` and `metadata`."""
+    asks_why: bool
+    """Whether whoever asks for them must say why."""
     input: Any
     output: Any
     failure: Any
@@ -103,6 +107,8 @@ def workpiece(*, session: Session, actor: Actor, claim_id: str, drawn: bool = Tr
     task: Any = session.execute(_TASK, {"task_id": task_id}).one_or_none()
     require_shown(actor, task, fence)
     item = session.execute(select(Item).where(Item.id == task.item_id)).scalar_one()
+    hidden = reveals.hidden_from(session, actor, item_id=task.item_id, queue_id=item.queue_id)
+    asks_why = bool(hidden) and reveals.sensitive_of(session, item.queue_id).ask_why
     head = queue_by_id(session, task.queue_id)
     compiled = configuration(session, head.id, task.config_version)
     seconds = (task.lease_until - task.now).total_seconds() if task.lease_until else 0.0
@@ -123,13 +129,14 @@ def workpiece(*, session: Session, actor: Actor, claim_id: str, drawn: bool = Tr
         seconds_left=max(0.0, seconds), kind=kind, blind=task.blind, audience=task.audience,
         escalated_by=task.escalated_by, escalation_comment=task.escalation_comment, sent_from=task.sent_from,
         queue=head, config=compiled.config, config_version=task.config_version, item=item,
-        input=json.loads(item.input), output=None if task.blind else json.loads(item.output),
+        hidden=hidden, asks_why=asks_why, input=reveals.value_shown(item.input, "input", hidden),
+        output=None if task.blind else json.loads(item.output),
         failure=json.loads(item.failure) if item.failure else None,
         alternatives=[] if task.blind else json.loads(item.alternatives or "[]"),
         parts={part["pointer"]: part.get("confidence") for part in parts},
         regions={part["pointer"]: part["region"] for part in parts if part.get("region")},
         pictures=pictures_of(session, task.item_id, json.loads(item.input), item.input),
-        metadata=json.loads(item.metadata_json),
+        metadata=reveals.value_shown(item.metadata_json, "metadata", hidden),
         why=_why(session, item, task, kind),
         calibration=_calibration(session, actor, task, head),
         answers=answers_to(session, task.item_id) if task.kind is TaskKind.ADJUDICATION else [],
@@ -138,6 +145,18 @@ def workpiece(*, session: Session, actor: Actor, claim_id: str, drawn: bool = Tr
         comments=said, skips=_skips(session, task) if drawn else [],
         knows_instructions=known_to(session, actor, head.id, compiled.config),
     )  # fmt: skip
+
+
+def reveal(*, session: Session, actor: Actor, claim_id: str, why: str) -> tuple[str, ...]:
+    """Show whoever has the claim what is sensitive of its item, see `reveals.reveal`. Raises as `workpiece`, and
+    `Invalid`."""
+    task_id, fence = leases.parse_claim_id(claim_id)
+    task: Any = session.execute(_TASK, {"task_id": task_id}).one_or_none()
+    require_shown(actor, task, fence)
+    home = session.execute(select(Item.queue_id).where(Item.id == task.item_id)).scalar_one()
+    return reveals.reveal(
+        session=session, actor=actor, item_id=task.item_id, queue_id=home, why=why, of_claim=task.queue_id
+    )
 
 
 def _calibration(session: Session, actor: Actor, task: Any, head: QueueHead) -> standings.Stands | None:
@@ -281,7 +300,7 @@ _CLAIMED = (
         table(Queue).c.slug, _draft.body.label("draft"), _item.external_id, _item.input, _item.output, _item.failure,
         _item.confidence, _item.risk, _item.model, _item.model_version, _item.parts, _item.alternatives,
         _item.explanation, _item.trace_url, _item.metadata.label("metadata_json"), _item.rule,
-        _item.rule_title, _item.created_at, _item.id,
+        _item.rule_title, _item.created_at, _item.id, _item.queue_id.label("home_id"),
     )
     .join_from(table(Task), table(Item), _item.id == _task.item_id)
     .join(table(Queue), table(Queue).c.id == _task.queue_id)
@@ -293,6 +312,7 @@ _CLAIMED = (
 def claim_json(*, session: Session, actor: Actor, held: leases.Held) -> dict[str, Any]:
     """`{claim, task, item, draft}`, for `spliced`; content exactly as it was sent."""
     row = along(session, _CLAIMED, {"task_id": held.task_id, "person_id": actor.id}).one()
+    hidden = reveals.hidden_from(session, actor, item_id=held.item_id, queue_id=row.home_id)
     said = {
         "output": Raw(row.output), "confidence": row.confidence, "parts": raw(row.parts),
         "alternatives": raw(row.alternatives), "explanation": row.explanation, "trace_url": row.trace_url,
@@ -309,9 +329,11 @@ def claim_json(*, session: Session, actor: Actor, held: leases.Held) -> dict[str
             "due": iso(row.due), "config_version": row.config_version, "audience": row.audience, "blind": row.blind,
         },
         "item": {
-            "id": item.id, "external_id": row.external_id, "input": Raw(row.input), **said,
+            "id": item.id, "external_id": row.external_id, **said,
+            "input": reveals.text_shown(row.input, "input", hidden),
             "failure": raw(row.failure), "risk": row.risk, "model": row.model,
-            "model_version": row.model_version, "metadata": Raw(row.metadata_json),
+            "model_version": row.model_version,
+            "metadata": reveals.text_shown(row.metadata_json, "metadata", hidden), "hidden": list(hidden),
             "rule": item.rule, "title": item.rule_title, "submitted_at": iso(item.created_at),
         },
         "draft": raw(row.draft),

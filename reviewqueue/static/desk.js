@@ -532,6 +532,7 @@
     p: () => send($("#pause")),
     n: () => focusOn($("#comment")),
     v: reveal,
+    r: () => { const why = $("#reveal_why"); if (why && !why.value.trim()) focusOn(why); else if ($("#reveal-parts")) send($("#reveal-parts")); },
     m: () => { $(".message").open = true; focusOn($("#message")); },
     d: () => desk.tellsSeen && nextDoubtful(),
     "/": () => focusOn($("#search")),

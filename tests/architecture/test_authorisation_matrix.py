@@ -36,13 +36,23 @@ from reviewqueue.core import trail
 from reviewqueue.core.access import Scope, operator
 from reviewqueue.core.db import clock, read_session, write_session
 from reviewqueue.core.ids import new_id
-from reviewqueue.models import Alert, DatasetVersion, Notice, OutboxRow, Token, WebhookDelivery, WebhookEndpoint
+from reviewqueue.models import (
+    Alert,
+    DatasetVersion,
+    Notice,
+    OutboxRow,
+    ProposedVersion,
+    Token,
+    WebhookDelivery,
+    WebhookEndpoint,
+)
 from reviewqueue.models.states import (
     AlertFigure,
     BulkAction,
     DeliveryState,
     ExportState,
     NoticeKind,
+    ProposalState,
     QueueRole,
     SiteRole,
 )
@@ -342,6 +352,21 @@ class Targets:
         """Of something that happened; no checkpoint covers it yet."""
         with self.app.app_context(), write_session() as session:
             return trail.record(session, OPERATOR, "test.happened")
+
+    def proposal_id(self) -> str:
+        """Over already: only one of a queue waits."""
+        proposal_id = new_id()
+        values = {
+            "base_version": 1, "document": "{}", "sha256": "", "diff": "[]", "lowers": "[]", "note": "",
+            "state": ProposalState.REFUSED, "proposed_by": "tests", "proposed_by_name": "tests",
+        }  # fmt: skip
+        with self.app.app_context(), write_session() as session:
+            session.execute(
+                insert(ProposedVersion).values(
+                    id=proposal_id, queue_id=self.cast.queue_id, proposed_at=clock(), **values
+                )
+            )
+        return proposal_id
 
     def loop_name(self) -> str:
         return self.item_id()

@@ -93,7 +93,7 @@ def test_every_error_code_is_described_and_none_is_gone() -> None:
 @pytest.mark.parametrize(
     "kind",
     [states.ItemState, states.TaskState, states.Verdict, states.ExportState, states.TaskKind, states.Audience,
-     states.ResolvedBy, states.Intake, states.StandingState],
+     states.ResolvedBy, states.Intake, states.StandingState, states.ProposalState],
     ids=lambda kind: kind.__name__,
 )  # fmt: skip
 def test_every_state_is_described(kind: type) -> None:

@@ -38,7 +38,7 @@ pytestmark = pytest.mark.browser
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 NO_PAGES = {
     "static", "health.healthz", "health.readyz", "metrics.show", "feedback.download", "media.of_claim", "media.of_item",
-    "audit.proof", "onboarding.template_picture",
+    "audit.proof", "sso.begin", "access.download", "sso.come_back", "onboarding.template_picture",
 }  # fmt: skip
 """What answers GET with something else than a page."""
 DESK = "/claims/<claim_id>"

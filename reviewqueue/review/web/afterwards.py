@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 from flask import flash, render_template, request, url_for
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response as AnyResponse
@@ -88,7 +86,7 @@ def conversation(item_id: str) -> str:
     """What was said about an item, and what it is about. Opening it is an event, so this writes."""
     with write_session() as session:
         found = comments.conversation(session=session, actor=actor(), item_id=known_id(item_id))
-    shown = input_shown(without(json.loads(found.item.input)), found.config.view.input)
+    shown = input_shown(without(found.input), found.config.view.input)
     return render_template("review/conversation.html", found=found, item=found.item, input=shown)
 
 
@@ -113,6 +111,19 @@ def comment(item_id: str) -> AnyResponse:
             "warning",
         )
     return away(url_for("review.conversation", item_id=wanted))
+
+
+@blueprint.post("/items/<item_id>/reveals")
+@signed_in
+def reveal(item_id: str) -> AnyResponse:
+    """Show me what is sensitive of the item, for a while."""
+    wanted = known_id(item_id)
+    try:
+        with write_session() as session:
+            histories.reveal(session=session, actor=actor(), item_id=wanted, why=request.form.get("why", ""))
+    except Invalid as error:
+        flash(error.message, "warning")
+    return away(url_for("review.item", item_id=wanted))
 
 
 @blueprint.get("/items/<item_id>")

@@ -92,9 +92,11 @@ def _again(who: Actor, desk: Desk, *, lost: Conflict | None = None, status: int)
 @blueprint.post("/claims/<claim_id>/draft")
 @signed_in
 def save_draft(claim_id: str) -> AnyResponse:
-    """Keep what is typed; with `add`, and a row more in that list; with `take`, what that review says."""
+    """Keep what is typed; with `add`, and a row more in that list; with `take`, what that review says; with `reveal`,
+    and show what is sensitive."""
     who = actor()
     data = typed()
+    asked, why = data.pop("reveal", None), data.pop("reveal_why", "")
     with read_session() as session:
         if data.get("add"):
             data.add(data["add"], f"n{len(data.getlist(data['add']))}")
@@ -103,9 +105,18 @@ def save_draft(claim_id: str) -> AnyResponse:
             desk = read_desk(session, who, claim_id, taken(desk, data["take"]))
     with write_session() as session:
         drafts.save(session=session, actor=who, task_id=desk.work.task_id, body=draft_of(desk))
-    if is_from_desk() and not data.get("take"):
+        if asked:
+            _reveal(session, who, claim_id, why)
+    if is_from_desk() and not data.get("take") and not asked:
         return Response(status=204)
     return away(url_for("review.show", claim_id=claim_id))
+
+
+def _reveal(session: Session, who: Actor, claim_id: str, why: str) -> None:
+    try:
+        workpiece.reveal(session=session, actor=who, claim_id=claim_id, why=why)
+    except Invalid as error:
+        flash(error.message, "warning")
 
 
 @blueprint.post("/claims/<claim_id>/preview")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -44,7 +45,9 @@ def hand_on(claim_id: str) -> AnyResponse:
         work = workpiece.workpiece(session=session, actor=who, claim_id=claim_id)
         if not work.live:
             return away(url_for("review.show", claim_id=claim_id))
-        targets = handing.targets(session=session, actor=who, here=work.queue, given=work.input, output=work.output)
+        targets = handing.targets(
+            session=session, actor=who, here=work.queue, given=json.loads(work.item.input), output=work.output
+        )
         people = assigning.colleagues(session=session, actor=who, task_id=work.task_id)
     return Response(render_template("review/handing.html", work=work, targets=targets, people=people))
 
