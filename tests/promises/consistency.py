@@ -88,7 +88,9 @@ class _Stored:
             return [Row(zip(names, map(plain, row), strict=True)) for row in found]
 
         of = "item_id > :after"
-        self.items = {row.id: row for row in rows("SELECT id, state, revision, round, reviews FROM item WHERE id > :after")}
+        self.items = {
+            row.id: row for row in rows("SELECT id, state, revision, round, reviews FROM item WHERE id > :after")
+        }
         self.tasks = by_item(
             rows(f"SELECT id, item_id, state, kind, round, fence, holder FROM task WHERE {of} AND kind <> 'gold'")
         )
@@ -275,7 +277,7 @@ def _answers(stored: _Stored) -> Iterator[str]:
         yield f"decision {decision_id} is to take effect, and does not stand"
     for key in stored.keys:
         answer = json.loads(key.answer)
-        told = answer["results"] if "results" in answer else [{"status": 201, "item": answer}]
+        told = answer.get("results", [{"status": 201, "item": answer}])
         for one in told:
             if one["status"] < 300 and one["item"]["id"] not in stored.known:
                 yield f"a key is answered with item {one['item']['id']}, which is not there"
@@ -292,6 +294,11 @@ def _left(stored: _Stored) -> Iterator[str]:
     places = sorted(one.position or 0 for one in stored.resolutions)
     if places and places != list(range(places[0], places[-1] + 1)):
         yield f"the feed has the places {places}"
+    yield from _undelivered(stored)
+
+
+def _undelivered(stored: _Stored) -> Iterator[str]:
+    """Endpoints that listen to everything are told of each resolution once."""
     for endpoint in stored.endpoints:
         sent = [one for one in stored.deliveries if one.endpoint_id == endpoint.id]
         times = Counter(one.event_id for one in sent)

@@ -1,4 +1,4 @@
-"""The product within one process, to be ended and started again: its clients, its relay, its jobs, and time that passes."""
+"""The product within one process, to be ended and begun again: clients, the relay, jobs, and time that passes."""
 
 from __future__ import annotations
 
