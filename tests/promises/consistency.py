@@ -107,6 +107,7 @@ class _Stored:
         self.keys = rows("SELECT answer FROM idempotency_key ORDER BY created_at DESC LIMIT 3")
         self.deliveries = rows("SELECT endpoint_id, event_id, event, state, ref FROM webhook_delivery")
         self.endpoints = rows("SELECT id, position FROM webhook_endpoint")
+        self.noted = {row.item_id for row in rows("SELECT item_id FROM item_likeness")}
         self.known = {row.id for row in rows("SELECT id FROM item UNION SELECT id FROM resolution")}
 
 
@@ -286,6 +287,8 @@ def _answers(stored: _Stored) -> Iterator[str]:
 def _left(stored: _Stored) -> Iterator[str]:
     for row in stored.outbox:
         yield f"{row.topic} of {row.ref} was not done: {row.error}"
+    for item_id in stored.tasks.keys() - stored.noted:
+        yield f"no job ever looked at item {item_id}, which came with a task"
     for decision_id in stored.pending:
         yield f"decision {decision_id} is in its grace time still"
     for resolution in stored.resolutions:
