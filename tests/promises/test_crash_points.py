@@ -153,6 +153,16 @@ def stored_once(world: World, request: dict[str, Any], told: Any) -> None:
     assert found == [(answer["id"],)]
 
 
+def give_up(_world: World, _request: dict[str, Any]) -> None:
+    """A client that does not repeat what got no answer."""
+
+
+def whole_or_nothing(world: World, request: dict[str, Any], _told: Any) -> None:
+    keys = request.get("keys", [request["key"]])
+    counts = [count(world, "SELECT count(*) FROM item WHERE input LIKE :said", said=f"%<{key}>%") for key in keys]
+    assert counts in ([0] * len(keys), [1] * len(keys))
+
+
 def new_batch(world: World) -> dict[str, Any]:
     doubtful, sure, odd = new_item(world), sure_item(world), new_item(world, output={"label": "no such label"})
     bodies = [one["body"] for one in (doubtful, sure, odd)]
@@ -568,6 +578,8 @@ def exported_once(world: World, state: dict[str, Any], _told: Any) -> None:
 FLOWS = {
     "submit": Flow(new_item, submit, stored_once, floor=4),
     "submit what passes": Flow(sure_item, submit, stored_once, floor=4),
+    "submit, and give up": Flow(new_item, submit, whole_or_nothing, floor=4, again=give_up),
+    "batch, and give up": Flow(new_batch, submit_batch, whole_or_nothing, floor=4, again=give_up),
     "batch": Flow(new_batch, submit_batch, batch_stored_once, floor=4),
     "import, received": Flow(new_stream, send_stream, stream_stored_once, floor=16),
     "import, stored": Flow(begun_stream, store_stream, stream_stored_once, floor=32, again=store_later),
