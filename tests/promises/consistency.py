@@ -287,7 +287,7 @@ def _answers(stored: _Stored) -> Iterator[str]:
 def _left(stored: _Stored) -> Iterator[str]:
     for row in stored.outbox:
         yield f"{row.topic} of {row.ref} was not done: {row.error}"
-    for item_id in stored.tasks.keys() - stored.noted:
+    for item_id in {item_id for item_id, tasks in stored.tasks.items() if tasks} - stored.noted:
         yield f"no job ever looked at item {item_id}, which came with a task"
     for decision_id in stored.pending:
         yield f"decision {decision_id} is in its grace time still"
