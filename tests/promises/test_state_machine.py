@@ -583,13 +583,13 @@ def world(app: Flask, cast: Cast, settings: config.Settings, redis_url: str) -> 
     engine.dispose()
 
 
-@pytest.mark.parametrize("examples", [25, pytest.param(1_000, marks=[pytest.mark.soak, pytest.mark.timeout(3600)])])
+@pytest.mark.parametrize("examples", [12, pytest.param(1_000, marks=[pytest.mark.soak, pytest.mark.timeout(3600)])])
 def test_an_item_lives_as_the_model_says(world: World, examples: int):
     seed = int(os.environ.get("REVIEWQUEUE_TEST_SEED") or 1)
     print(f"seed {seed}: another with REVIEWQUEUE_TEST_SEED={seed + 1}")
     settings = hypothesis.settings(
-        max_examples=examples, stateful_step_count=50, deadline=None, database=None,
+        max_examples=examples, stateful_step_count=40, deadline=None, database=None,
         suppress_health_check=list(hypothesis.HealthCheck), print_blob=False,
-        phases=[hypothesis.Phase.generate, hypothesis.Phase.shrink],
+        phases=[hypothesis.Phase.generate, *([hypothesis.Phase.shrink] if examples > 100 else [])],
     )  # fmt: skip
     run_state_machine_as_test(hypothesis.seed(seed)(lambda: Life(world)), settings=settings)
