@@ -10,7 +10,7 @@ import itertools
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
@@ -26,18 +26,19 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, select, text
 from sqlalchemy.pool import NullPool
 
 from reviewqueue import config
 from reviewqueue.accounts import memberships
 from reviewqueue.core.db import write_session
+from reviewqueue.models import Queue
 from reviewqueue.models.states import QueueRole
 from reviewqueue.queues.applying import apply
 from reviewqueue.resolution import endings
 from reviewqueue.review import settling
 from reviewqueue.review.claims import returning
-from tests.fixtures.people import INTENTS, OPERATOR, Cast, item
+from tests.fixtures.people import INTENTS, OPERATOR, Cast, Member, item
 from tests.promises.consistency import faults, plain
 from tests.promises.restarting import World
 
@@ -130,6 +131,7 @@ class Life(RuleBasedStateMachine):
         self.drafts: dict[tuple[str, str], Any] = {}
         self.name_of = {getattr(world.cast, name).id: name for name in PEOPLE}
         self.before = world.newest()
+        self.members: dict[str, Member] = {}
 
     # -- the queue ----------------------------------------------------------------------------------------------------
 
@@ -148,10 +150,14 @@ class Life(RuleBasedStateMachine):
         }  # fmt: skip
         with self.world.app.app_context(), write_session() as session:
             apply(session=session, actor=OPERATOR, document=document)
+            queue_id = session.scalars(select(Queue.id).where(Queue.slug == self.slug)).one()
             for name in PEOPLE:
                 role = QueueRole.LEAD if name in LEADS else QueueRole.REVIEWER
                 email = getattr(self.world.cast, name).email
                 memberships.add(session=session, actor=OPERATOR, slug=self.slug, email=email, role=role)
+                member = getattr(self.world.cast, name)
+                known = {**member.actor.memberships, queue_id: frozenset({role})}
+                self.members[name] = replace(member, actor=replace(member.actor, memberships=known))
 
     # -- what the model looks up --------------------------------------------------------------------------------------
 
@@ -410,8 +416,7 @@ class Life(RuleBasedStateMachine):
         task = chosen([task for task in self.tasks() if task.state == "claimed" and not task.lapsed], pick)
         who, one = str(task.holder), task.item
         if grace:
-            member = getattr(self.world.cast, who)
-            decided = self.world.decide_in_grace(member, f"{task.id}.{task.fence}", **SAYS[says])
+            decided = self.world.decide_in_grace(self.members[who], f"{task.id}.{task.fence}", **SAYS[says])
             decision_id, resolution = decided.decision_id, decided.resolution
         else:
             status, answer = self.act_on(task, "decision", **SAYS[says])
