@@ -100,7 +100,8 @@ class _Stored:
         )
         self.decisions_of = by_item(self.decisions)
         self.resolutions = rows(f'SELECT id, item_id, revision, "by", position, decision_id FROM resolution WHERE {of}')
-        self.pending = {row.decision_id for row in rows("SELECT decision_id FROM pending_release")}
+        pending = f"SELECT decision_id FROM pending_release JOIN decision ON decision.id = decision_id WHERE {of}"
+        self.pending = {row.decision_id for row in rows(pending)}
         events = rows(f"SELECT id, action, actor, item_id, subject, facts FROM audit_event WHERE {of} ORDER BY id")
         self.events = by_item(events)
         self.outbox = rows("SELECT topic, ref, error FROM outbox")
