@@ -36,7 +36,7 @@ def escalate(*, session: Session, actor: Actor, claim_id: str, comment: str | No
     here = leases.queue_of_claim(session=session, actor=actor, claim_id=claim_id)
     rounds.lock_item_of(session, task_id)
     task = passing_on.locked(session, task_id, fence, actor)
-    decided = set() if task.kind is TaskKind.GOLD else rounds.deciders(session, task.item_id)
+    decided = set() if task.kind is TaskKind.GOLD else rounds.judges(session, task.item_id, task.kind)
     leads = people_with(session, here.id, QueueRole.LEAD) - {actor.id} - decided
     there = None
     if task.audience is Audience.LEAD or not leads:
@@ -47,7 +47,11 @@ def escalate(*, session: Session, actor: Actor, claim_id: str, comment: str | No
         return
     by = {"escalated_by": actor.id, "escalation_comment": comment}
     if there is None:
-        passing_on.hand_on(session, task, audience=Audience.LEAD, excluded=json.loads(task.excluded), **by)
+        excluded = json.loads(task.excluded)
+        if leads <= set(excluded):
+            # It is their authority that is wanted, though they did not want it.
+            excluded = passing_on.ask_again(session, task_id, excluded, leads)
+        passing_on.hand_on(session, task, audience=Audience.LEAD, excluded=excluded, **by)
     else:
         _move_on(session, task, here, there, **by)
         leads = people_with(session, there.id, QueueRole.LEAD)

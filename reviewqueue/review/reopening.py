@@ -18,7 +18,7 @@ from reviewqueue.notices import inbox
 from reviewqueue.queues.catalog import configuration, queue_by_id
 from reviewqueue.resolution.stand_ins import no_item
 from reviewqueue.review.golden import retire_item
-from reviewqueue.review.rounds import has_open, reviewers
+from reviewqueue.review.rounds import has_open, judges, reviewers
 
 PRIORITY = 5
 """Of an appeal, at least: somebody waits for it who has been disappointed once."""
@@ -38,7 +38,7 @@ def reopen(*, session: Session, actor: Actor, item_id: str, reason: str) -> str:
     if not reason.strip():
         raise Invalid("Say why it is reopened: whoever decides it next reads that.", [Fault("/reason", "is required")])
     _require_ended(session, item.id, item.state)
-    excluded = set(session.scalars(select(Decision.person_id).where(Decision.item_id == item_id)))
+    excluded = judges(session, item_id, TaskKind.APPEAL)
     if not reviewers(session, item.queue_id) - excluded:
         raise Conflict(
             "Everybody who reviews in this queue has decided the item. Add somebody, then reopen it.",

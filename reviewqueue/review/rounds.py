@@ -47,6 +47,14 @@ def deciders(session: Session, item_id: str) -> set[str]:
     )
 
 
+def judges(session: Session, item_id: str, kind: TaskKind) -> set[str]:
+    """Who may have no task of that kind on the item, whoever else skips it: whose decision stands in the present round;
+    of an appeal, whoever has ever judged it."""
+    if kind is not TaskKind.APPEAL:
+        return deciders(session, item_id)
+    return set(session.scalars(select(Decision.person_id).where(Decision.item_id == item_id)))
+
+
 def has_open(session: Session, item_id: str) -> bool:
     """Whether a task of the item waits or is held."""
     found = (
@@ -69,7 +77,7 @@ def readmit(session: Session, *, item_id: str, task_id: str, person_id: str) -> 
 
 def _others(session: Session, item_id: str, task_id: str) -> list[Any]:
     query = (
-        select(_task.id, _task.item_id, _task.queue_id, _task.audience, _task.assignee, _task.excluded)
+        select(_task.id, _task.item_id, _task.queue_id, _task.kind, _task.audience, _task.assignee, _task.excluded)
         .where(_task.item_id == item_id, _task.id != task_id, _task.state.in_(UNFINISHED), _task.kind != TaskKind.GOLD)
         .order_by(_task.id)
     )
@@ -83,7 +91,7 @@ def _rewrite(session: Session, task: Any, excluded: set[str]) -> None:
     if audience is Audience.LEAD and not people_with(session, task.queue_id, QueueRole.LEAD) - excluded:
         audience, values = Audience.REVIEWER, {"escalates_at": None}
     if audience is Audience.REVIEWER and not reviewers(session, task.queue_id) - excluded:
-        decided = deciders(session, task.item_id)
+        decided = judges(session, task.item_id, task.kind)
         if excluded - decided:
             excluded, values = excluded & decided, {**values, "available_at": clock(PUT_OFF_SECONDS)}
     assignee = task.assignee

@@ -40,7 +40,7 @@ def skip(*, session: Session, actor: Actor, claim_id: str, comment: str | None =
     if task.kind is TaskKind.GOLD:
         put_aside(session, actor, task, "task.skipped", facts={"fence": fence})
         return
-    decided = rounds.deciders(session, task.item_id)
+    decided = rounds.judges(session, task.item_id, task.kind)
     excluded = sorted({*json.loads(task.excluded), actor.id})
     skips = session.execute(select(func.count()).select_from(Skip).where(Skip.task_id == task_id)).scalar_one()
     escalates = task.audience is Audience.REVIEWER and (
@@ -51,8 +51,7 @@ def skip(*, session: Session, actor: Actor, claim_id: str, comment: str | None =
     put_off = {}
     again = (leads or set(excluded) - decided) if escalates or audience is Audience.LEAD else set()
     if again and again <= set(excluded):
-        excluded = sorted(set(excluded) - again)
-        session.execute(delete(Skip).where(Skip.task_id == task_id, Skip.person_id.in_(again)))
+        excluded = ask_again(session, task_id, excluded, again)
         put_off = {"available_at": clock(rounds.PUT_OFF_SECONDS)}
     # Whoever it was assigned to has said no.
     assignee = None if task.assignee == actor.id else task.assignee
@@ -68,6 +67,12 @@ def skip(*, session: Session, actor: Actor, claim_id: str, comment: str | None =
         facts={"fence": fence, "escalated": escalates},
         content={"comment": comment} if comment else None,
     )
+
+
+def ask_again(session: Session, task_id: str, excluded: list[str], people: set[str]) -> list[str]:
+    """These people have all skipped the task, and may take it again: for somebody must. Returns who is excluded now."""
+    session.execute(delete(Skip).where(Skip.task_id == task_id, Skip.person_id.in_(people)))
+    return sorted(set(excluded) - people)
 
 
 def put_aside(session: Session, actor: Actor, task: Any, action: str, *, facts: dict[str, Any], **values: Any) -> None:

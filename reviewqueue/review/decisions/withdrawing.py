@@ -22,14 +22,15 @@ from reviewqueue.review.claims import leases, taking
 def withdraw(*, session: Session, actor: Actor, decision_id: str, seat: int = leases.DESK) -> leases.Held:
     """Take back one's own decision within its grace time: the task reopens and is claimed again by its author.
 
-    What they hold in that queue, in that seat, is handed back. Raises `GraceOver`, and `NotFound` for other people's
-    decisions.
+    What they hold in that queue, in that seat, is handed back. Again gives the claim that they have of it. Raises
+    `GraceOver`, and `NotFound` for other people's decisions.
     """
     if actor.kind is not ActorKind.PERSON:
         raise NotFound
     row = session.execute(
         select(Decision.id, Decision.task_id, Decision.item_id, Task.queue_id, Decision.output, Decision.verdict,
-               Decision.reason, Decision.comment, Decision.message, Decision.suggested_label, Decision.person_id)
+               Decision.reason, Decision.comment, Decision.message, Decision.suggested_label, Decision.person_id,
+               Decision.withdrawn_at)
         .join(Task, Task.id == Decision.task_id)
         .where(Decision.id == known_id(decision_id))
     ).one_or_none()  # fmt: skip
@@ -45,7 +46,10 @@ def withdraw(*, session: Session, actor: Actor, decision_id: str, seat: int = le
         .returning(PendingRelease.decision_id)
     ).one_or_none()
     if pending is None:
-        raise GraceOver("The time to undo this decision is over.")
+        held = _held_by_author(session, actor, row.task_id) if row.withdrawn_at is not None else None
+        if held is None:
+            raise GraceOver("The time to undo this decision is over.")
+        return held
     session.execute(update(Decision).where(Decision.id == row.id).values(withdrawn_at=clock()))
     if not rounds.deciders(session, row.item_id):
         session.execute(
@@ -62,6 +66,15 @@ def withdraw(*, session: Session, actor: Actor, decision_id: str, seat: int = le
         facts={"decision": row.id},
     )  # fmt: skip
     return taking.claim_task(session=session, actor=actor, task_id=row.task_id, seat=seat, again=True)
+
+
+def _held_by_author(session: Session, actor: Actor, task_id: str) -> leases.Held | None:
+    """The claim that they got when they took it back: the answer to that may never have come."""
+    claim = select(*leases.RETURNED).where(
+        Task.id == task_id, leases.CLAIMED, Task.holder == actor.id, Task.lease_until > clock()
+    )
+    row = session.execute(claim).one_or_none()
+    return None if row is None else leases.held_of(row)
 
 
 def _as_draft(session: Session, actor: Actor, row: Any) -> None:
