@@ -37,17 +37,21 @@ _REVEALED = (
 )  # fmt: skip
 
 
-def sensitive_of(session: Session, queue_id: str) -> Sensitive:
-    """What the queue marks now, whatever it did when an item came."""
-    version = session.execute(select(table(Queue).c.version).where(table(Queue).c.id == queue_id)).scalar_one()
+def sensitive_of(session: Session, queue_id: str, version: int | None = None) -> Sensitive:
+    """What the queue marks now, whatever it did when an item came. `version`: its present one, where that is known."""
+    if version is None:
+        version = session.execute(select(table(Queue).c.version).where(table(Queue).c.id == queue_id)).scalar_one()
     return configuration(session, queue_id, version).config.sensitive
 
 
-def hidden_from(session: Session, actor: Actor, *, item_id: str, queue_id: str) -> tuple[str, ...]:
-    """The parts of the item that `actor` is not shown now. Programs are shown what programs sent."""
+def hidden_from(
+    session: Session, actor: Actor, *, item_id: str, queue_id: str, version: int | None = None
+) -> tuple[str, ...]:
+    """The parts of the item that `actor` is not shown now. Programs are shown what programs sent. `version`: the
+    queue's present one, where that is known."""
     if actor.kind is not ActorKind.PERSON:
         return ()
-    parts = sensitive_of(session, queue_id).parts
+    parts = sensitive_of(session, queue_id, version).parts
     if parts and session.execute(_REVEALED, {"item_id": item_id, "person_id": actor.id}).first() is not None:
         return ()
     return parts

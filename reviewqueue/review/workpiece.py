@@ -107,9 +107,10 @@ def workpiece(*, session: Session, actor: Actor, claim_id: str, drawn: bool = Tr
     task: Any = session.execute(_TASK, {"task_id": task_id}).one_or_none()
     require_shown(actor, task, fence)
     item = session.execute(select(Item).where(Item.id == task.item_id)).scalar_one()
-    hidden = reveals.hidden_from(session, actor, item_id=task.item_id, queue_id=item.queue_id)
-    asks_why = bool(hidden) and reveals.sensitive_of(session, item.queue_id).ask_why
     head = queue_by_id(session, task.queue_id)
+    version = head.version if head.id == item.queue_id else None
+    hidden = reveals.hidden_from(session, actor, item_id=task.item_id, queue_id=item.queue_id, version=version)
+    asks_why = bool(hidden) and reveals.sensitive_of(session, item.queue_id, version).ask_why
     compiled = configuration(session, head.id, task.config_version)
     seconds = (task.lease_until - task.now).total_seconds() if task.lease_until else 0.0
     live = task.state is TaskState.CLAIMED and task.holder == actor.id and task.fence == fence and seconds > 0
@@ -294,6 +295,7 @@ def _short(value: Any) -> str:
 
 
 _task, _item, _draft = table(Task).c, table(Item).c, table(Draft).c
+_home = table(Queue).alias("home").c
 _CLAIMED = (
     select(
         _task.kind, _task.round, _task.priority, _task.due, _task.config_version, _task.audience, _task.blind,
@@ -301,6 +303,7 @@ _CLAIMED = (
         _item.confidence, _item.risk, _item.model, _item.model_version, _item.parts, _item.alternatives,
         _item.explanation, _item.trace_url, _item.metadata.label("metadata_json"), _item.rule,
         _item.rule_title, _item.created_at, _item.id, _item.queue_id.label("home_id"),
+        select(_home.version).where(_home.id == _item.queue_id).scalar_subquery().label("home_version"),
     )
     .join_from(table(Task), table(Item), _item.id == _task.item_id)
     .join(table(Queue), table(Queue).c.id == _task.queue_id)
@@ -312,7 +315,9 @@ _CLAIMED = (
 def claim_json(*, session: Session, actor: Actor, held: leases.Held) -> dict[str, Any]:
     """`{claim, task, item, draft}`, for `spliced`; content exactly as it was sent."""
     row = along(session, _CLAIMED, {"task_id": held.task_id, "person_id": actor.id}).one()
-    hidden = reveals.hidden_from(session, actor, item_id=held.item_id, queue_id=row.home_id)
+    hidden = reveals.hidden_from(
+        session, actor, item_id=held.item_id, queue_id=row.home_id, version=row.home_version
+    )  # fmt: skip
     said = {
         "output": Raw(row.output), "confidence": row.confidence, "parts": raw(row.parts),
         "alternatives": raw(row.alternatives), "explanation": row.explanation, "trace_url": row.trace_url,

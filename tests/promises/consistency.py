@@ -6,7 +6,6 @@ Read in SQL of our own, as the product's queries may have the fault that is look
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -15,7 +14,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine, text
 
-DIGITS = re.compile("[0-9a-f]{32}")
+from tests.promises.stored import plain
+
 ENDED = {"auto_approved", "resolved", "expired", "cancelled"}
 WAITS = {"queued", "in_review"}
 FIRST = "0" * 32
@@ -69,13 +69,6 @@ def faults(engine: Engine, *, quiet: bool = True, after: str = FIRST) -> list[st
     with engine.connect() as connection:
         stored = _Stored(connection, UUID(after))
     return [*_events(stored), *_ends(stored), *_answers(stored), *(_left(stored) if quiet else ())]
-
-
-def plain(value: Any) -> Any:
-    """An id as clients see it: PostgreSQL keeps UUIDs, SQLite their digits."""
-    if isinstance(value, UUID):
-        return str(value)
-    return str(UUID(value)) if isinstance(value, str) and DIGITS.fullmatch(value) else value
 
 
 class _Stored:
