@@ -79,6 +79,7 @@ def main(address: str) -> None:
         desk(browser, address)
         people(browser, address)
         table(browser, address)
+        details(browser, address)
         site(browser, address)
         browser.close()
 
@@ -139,6 +140,7 @@ PAGES = {
     "value": ("bob", "/queues/ticket-urgency/value?days=90"), "portfolio": ("anna", "/portfolio?days=90"),
     "comparison": ("anna", "/queues/ticket-urgency/comparison"), "wallboard": ("alice", "/wallboard"),
     "alerts": ("bob", "/alerts"), "audit": ("otto", "/admin/audit"),
+    "access": ("otto", "/admin/access"), "views": ("otto", "/admin/views"),
     "second-factor": ("alice", "/account/second-factor"),
     "queue-new": ("admin", "/admin/queues/new"), "queue-page": ("alice", "/queues/support-intents"),
 }  # fmt: skip
@@ -194,6 +196,32 @@ def table(browser: Browser, address: str) -> None:
     page.screenshot(path=FOLDER / "table-proposal.png", full_page=True)
     page.click("text=Make the queue and fill it")
     page.wait_for_load_state()
+
+
+def details(browser: Browser, address: str) -> None:
+    """Pages of one thing: made or found where others are listed."""
+    page = signed_in(browser, address, "admin")
+    for listed, link, name in (
+        ("/admin/people", "main tbody a[href*='/admin/people/']", "person"),
+        ("/admin/imports", "main tbody a[href*='/admin/imports/']", "import"),
+    ):
+        page.goto(listed)
+        page.locator(link).first.click()
+        page.wait_for_load_state()
+        everywhere(browser, page, name)
+    page.goto("/exports")
+    page.select_option("#queue", "ticket-urgency")
+    page.locator("main form[action$='/exports'] .primary").first.click()
+    page.wait_for_selector("text=manifest.json", timeout=60_000)
+    everywhere(browser, page, "export")
+    page.goto("/admin/queues/ticket-urgency/webhooks")
+    page.fill("#url", "https://hooks.example.com/urgency")
+    page.locator("#url").press("Enter")
+    page.wait_for_load_state()
+    page.goto("/admin/queues/ticket-urgency/webhooks")
+    page.locator("main a[href*='/admin/webhooks/']").first.click()
+    page.wait_for_load_state()
+    everywhere(browser, page, "webhook")
 
 
 def site(browser: Browser, address: str) -> None:
