@@ -23,8 +23,10 @@ from tests.backup.conftest import add_media
 from tests.fixtures import processes
 from tests.fixtures.people import Cast
 from tests.fixtures.processes import until
-from tests.promises.history import History, faults, read
-from tests.promises.product import Clients, Product
+from tests.promises.clients import Clients
+from tests.promises.history import OK, UNKNOWN, Call, History, faults
+from tests.promises.product import Product
+from tests.promises.stored import read
 
 pytestmark = [pytest.mark.timeout(240), pytest.mark.parametrize("database", ["sqlite"], indirect=True)]
 
@@ -36,9 +38,16 @@ def run(product: Product, *words: str, code: int = 0, **environ: str) -> subproc
     return done
 
 
-def acknowledged(history: History) -> History:
+def calls_of(history: History) -> list[Call]:
     with history.lock:
-        return History(set(history.sent), list(history.submitted), list(history.decided))
+        return [replace(call) for call in history.calls]
+
+
+def known_then(before: list[Call], history: History) -> History:
+    """What clients know of a system that went back to a moment: what they were told before; of the rest nothing."""
+    calls = [*before, *calls_of(history)[len(before) :]]
+    told = {call.number for call in before if call.ended == OK}
+    return History([call if call.number in told else replace(call, ended=UNKNOWN) for call in calls])
 
 
 def test_what_was_acknowledged_before_a_backup_is_in_it_and_work_goes_on_with_an_empty_valkey(
@@ -47,13 +56,13 @@ def test_what_was_acknowledged_before_a_backup_is_in_it_and_work_goes_on_with_an
     clients = Clients(product.url, cast.submitter, [cast.alice, cast.carol])
     clients.start()
     try:
-        until(lambda: len(clients.history.decided) > 8, seconds=60, what="some decisions")
-        before = acknowledged(clients.history)
+        until(lambda: clients.history.acknowledged("decide") > 8, seconds=60, what="some decisions")
+        before = calls_of(clients.history)
         said = run(product, "backup", str(tmp_path / "backup")).stdout
-        during = acknowledged(clients.history)
+        during = calls_of(clients.history)
     finally:
         clients.stop()
-    assert len(during.submitted) > len(before.submitted), "nobody worked meanwhile: this proved nothing"
+    assert len(during) > len(before), "nobody worked meanwhile: this proved nothing"
     late = clients.submit("late")
     product.stop(signal.SIGKILL)
     _know_all_files(product.directory)
@@ -68,11 +77,12 @@ def test_what_was_acknowledged_before_a_backup_is_in_it_and_work_goes_on_with_an
     try:
         _until_done(restored, engine)
         # All that was told before the backup began, and nothing halfway of what came while it was taken.
-        assert faults(replace(before, sent=clients.history.sent), read(engine)) == []
+        assert faults(known_then(before, clients.history), read(engine)) == []
         assert all(check["ok"] for check in json.loads(run(restored, "doctor", "--json").stdout))
         # A key that the backup has gives its item again; one that came later is new, and so is its item.
         more = Clients(restored.url, cast.submitter, [cast.alice])
-        assert more.submit(before.submitted[0].key) == before.submitted[0].item_id
+        first = next(call for call in before if call.act == "submit" and call.ended == OK)
+        assert more.submit(first.sent["key"]) == first.told["item"]
         assert more.submit("late") not in {None, late}
         assert more.decide_next(cast.alice)
         _until_done(restored, engine)
@@ -83,7 +93,11 @@ def test_what_was_acknowledged_before_a_backup_is_in_it_and_work_goes_on_with_an
 
 
 def _until_done(product: Product, engine: Engine) -> None:
-    until(lambda: read(engine).outbox == 0, seconds=40, what=f"an empty outbox ({product.log[-2000:]})")
+    def done() -> bool:
+        stored = read(engine)
+        return not stored.outbox and not stored.unsealed
+
+    until(done, seconds=40, what=f"an empty outbox and a sealed log ({product.log[-2000:]})")
 
 
 def _know_all_files(directory: Path) -> None:
