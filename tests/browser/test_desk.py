@@ -26,6 +26,12 @@ def begin(page: Any, queue: str) -> None:
     page.goto(f"/queues/{queue}")
     page.keyboard.press("Enter")
     page.wait_for_selector("main.desk")
+    ready(page)
+
+
+def ready(page: Any) -> None:
+    """Wait until the item has been in sight for so long that it can be decided."""
+    page.wait_for_function("() => !document.body.matches('.fresh')")
 
 
 def task(page: Any) -> str | None:
@@ -37,7 +43,9 @@ def on(page: Any, *keys: str) -> None:
     page.evaluate("document.querySelector('main').dataset.before = 'yes'")
     for key in keys:
         page.keyboard.press(key)
-    page.wait_for_function("() => !document.querySelector('main').dataset.before && !document.body.ariaBusy")
+    page.wait_for_function(
+        "() => !document.querySelector('main').dataset.before && !document.body.matches('.fresh, [aria-busy]')"
+    )
 
 
 def type_in(page: Any, text: str) -> None:
