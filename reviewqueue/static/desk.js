@@ -421,10 +421,11 @@
 
   // Nothing stays of a question that was not answered.
   function cancelAsking() {
+    const chosen = reason();
     for (const input of $$("[name=reason]")) input.checked = false;
     desk.reason = null;
     stopAsking();
-    typed();
+    if (chosen) typed();
     rest();
   }
 
@@ -699,7 +700,7 @@
     const { target } = event;
     if (target.matches("button, a, summary")) return;
     event.preventDefault();
-    if (target.name === "reason") return desk.asking ? (reason() && answerReason($("[name=reason]:checked"))) : desk.view === "choice" && decide();
+    if (target.name === "reason") return (desk.asking || desk.view === "choice") && decide();
     if (target.matches("[name=gone]")) return target.click();
     if (target.matches(".part")) return open(target);
     if (desk.editor?.enter?.(event)) return;

@@ -31,6 +31,13 @@ export default ({ $, $$, mark, typed, focusOn, decideAtOnce }) => {
     typed();
   }
 
+  function digit(key) {
+    const row = rows().find((each) => $("kbd", each).textContent === key);
+    if (!row) return;
+    take(row);
+    if (!ranks()) decideAtOnce();
+  }
+
   // A click on a candidate takes it, a digit decides as well; whoever selects its words does neither.
   $("#candidates").addEventListener("click", (event) => {
     const one = event.target.closest(".candidate"), row = one && !event.target.closest("a, summary") && rows().find((each) => each.dataset.letter === one.dataset.letter);
@@ -55,12 +62,7 @@ export default ({ $, $$, mark, typed, focusOn, decideAtOnce }) => {
       focusOn(next);
       if (next.type === "radio") { next.checked = true; typed(); }
     },
-    digit(key) {
-      const row = rows().find((each) => $("kbd", each).textContent === key);
-      if (!row) return;
-      take(row);
-      if (!ranks()) decideAtOnce();
-    },
-    keys: { 0() { this.digit("0"); } },
+    digit,
+    keys: { 0: () => digit("0") },
   };
 };
