@@ -45,6 +45,7 @@ def looked(page: Any) -> None:
 
 def on(page: Any, *keys: str) -> None:
     """Press `keys`, and wait until another page is in hand."""
+    ready(page)
     page.evaluate("document.querySelector('main').dataset.before = 'yes'")
     for key in keys:
         page.keyboard.press(key)

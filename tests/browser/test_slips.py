@@ -15,7 +15,8 @@ SHOWN = """selector => {
   return top >= 0 && bottom <= document.querySelector('.deck').getBoundingClientRect().top;
 }"""
 ENTER_AT_ONCE = """() => {
-  const press = () => document.activeElement.dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter', bubbles: true }));
+  const enter = new KeyboardEvent('keydown', { key: 'Enter', bubbles: true });
+  const press = () => document.activeElement.dispatchEvent(enter);
   const came = new MutationObserver(() => { came.disconnect(); requestAnimationFrame(press); });
   came.observe(document.body, { childList: true });
 }"""
@@ -120,8 +121,10 @@ def test_on_a_phone_a_doubtful_field_below_the_fold_is_not_looked_at_and_each_it
     page.wait_for_function("first => document.querySelector('main').dataset.task !== first", arg=first)
     assert verdicts(site) == [("approve", RECEIPT)]
     assert page.evaluate("scrollY") == 0
-    rest = page.evaluate("(({ scrollWidth, clientWidth }) => [scrollWidth, clientWidth])(document.querySelector('.deck-rest'))")
-    assert rest[0] <= rest[1], "nothing of it is cut off"
+    wide, room = page.evaluate(
+        "(({ scrollWidth, clientWidth }) => [scrollWidth, clientWidth])(document.querySelector('.deck-rest'))"
+    )
+    assert wide <= room, "nothing of it is cut off"
 
 
 def test_what_a_field_is_said_to_be_goes_with_its_change_and_a_blank_start_comes_back(site, page):

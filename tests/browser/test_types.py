@@ -21,7 +21,9 @@ TOPICS: dict[str, Any] = {
 
 BEST: dict[str, Any] = {
     "name": "best", "routing": {"otherwise": "review"}, "on_invalid_output": "review", "view": {"type": "compare", "output": "best"},
-    "output_schema": {"type": "object", "required": ["best"], "properties": {"best": {"type": ["string", "null"]}}},
+    "output_schema": {
+        "type": "object", "required": ["best"], "properties": {"best": {"type": ["string", "null"]}},
+    },
 }  # fmt: skip
 ORDER: dict[str, Any] = {
     "name": "order", "routing": {"otherwise": "review"}, "view": {"type": "compare"},
