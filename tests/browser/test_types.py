@@ -20,8 +20,8 @@ TOPICS: dict[str, Any] = {
 }  # fmt: skip
 
 BEST: dict[str, Any] = {
-    "name": "best", "routing": {"otherwise": "review"}, "on_invalid_output": "review", "view": {"type": "compare", "output": "best"},
-    "output_schema": {
+    "name": "best", "routing": {"otherwise": "review"}, "on_invalid_output": "review",
+    "view": {"type": "compare", "output": "best"}, "output_schema": {
         "type": "object", "required": ["best"], "properties": {"best": {"type": ["string", "null"]}},
     },
 }  # fmt: skip
@@ -254,6 +254,7 @@ def test_boxes_are_drawn_moved_sized_and_labelled(site, page):
     page.mouse.down()
     page.mouse.move(place["x"] + 180 * scale, place["y"] + 250 * scale, steps=4)
     page.mouse.up()
+    assert page.locator(".box.unnamed").count() == 1, "not in the colour of a label"
     page.keyboard.press("1")
     assert page.locator(".box").count() == 2
     page.mouse.move(place["x"] + 140 * scale, place["y"] + 200 * scale)
