@@ -375,7 +375,7 @@
   function decide() {
     if (covered()) return tell(_("It is covered: v shows it."));
     if (desk.asking && reason()) return answerReason($("[name=reason]:checked"));
-    if (desk.asking) { focusOn($("[name=reason]")); return tell(_("Choose a reason first.")); }
+    if (desk.asking) return askReason(desk.asking, _("Choose a reason first."));
     if (desk.lost) return $(".deck .primary")?.click();
     if (desk.view === "choice" && !$("[name=choice]:checked")) return tell(_("Pick a label first."));
     const missing = desk.editor?.missing?.();
@@ -407,7 +407,7 @@
     if (note) note.placeholder = $("[name=reason]:checked")?.dataset.note !== undefined ? note.dataset.due : note.dataset.free;
   }
 
-  function askReason(kind) {
+  function askReason(kind, why = "") {
     desk.asking = kind;
     $("#reasons").classList.add("asking");
     $("#reason-ask").textContent = kind === "reject" ? _("· why reject? Choose one") : _("· a reason is needed: choose one");
@@ -415,6 +415,7 @@
     if ($("#next-doubtful")) $("#next-doubtful").hidden = true;
     $("#stop-asking").hidden = false;
     showChanges();
+    if (why) tell(why);
     focusOn($("[name=reason]"));
     $("#reasons").scrollIntoView({ block: "nearest" });
   }
