@@ -114,6 +114,9 @@ def test_on_a_phone_a_doubtful_field_below_the_fold_is_not_looked_at_and_each_it
     looked(page)
     assert page.evaluate(SHOWN, "[data-pointer='/lines/0/what']")
     page.tap("#reject")
+    page.tap("#decide")
+    assert told(page) == "Choose a reason first."
+    assert page.evaluate(SHOWN, "#reasons")
     page.tap("#stop-asking")
     assert page.is_visible("#reject")
     first = task(page)
