@@ -231,6 +231,13 @@ def test_boxes_are_drawn_moved_sized_and_labelled(site, page):
     begin(page, "scenes")
     page.wait_for_function("() => document.activeElement.dataset.pointer === '/boxes/1'")
     assert 20_000 < page.evaluate(SENT) <= 100 * 1024, "the heaviest of the types, with its picture"
+    page.keyboard.press("b")
+    assert page.locator(".box.unnamed").count() == 1, "not in the colour of a label"
+    page.keyboard.press("Control+Enter")
+    assert "Give each box a label first" in page.inner_text("#draft-state")
+    page.keyboard.press("Control+z")
+    assert page.locator(".box").count() == 2
+    page.focus("[data-pointer='/boxes/1']")
     page.keyboard.press("2")
     for key in ("ArrowRight", "ArrowDown", "Shift+ArrowRight", "Shift+ArrowUp"):
         page.keyboard.press(key)
@@ -254,7 +261,6 @@ def test_boxes_are_drawn_moved_sized_and_labelled(site, page):
     page.mouse.down()
     page.mouse.move(place["x"] + 180 * scale, place["y"] + 250 * scale, steps=4)
     page.mouse.up()
-    assert page.locator(".box.unnamed").count() == 1, "not in the colour of a label"
     page.keyboard.press("1")
     assert page.locator(".box").count() == 2
     page.mouse.move(place["x"] + 140 * scale, place["y"] + 200 * scale)
