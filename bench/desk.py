@@ -70,6 +70,7 @@ def measure(bench: Any, *, waiting: int, decisions: int) -> None:
         page.evaluate(painting.WATCH)
         before = bench.product.cpu_seconds()
         for number in range(decisions + 20):
+            page.wait_for_function("() => !document.body.matches('.fresh')")
             page.keyboard.press("Enter")
             page.wait_for_function(f"() => window.waits.length > {number}")
         waits = page.evaluate("window.waits")[20:]

@@ -54,12 +54,17 @@ def everywhere(browser: Browser, page: Page, name: str) -> None:
         context.close()
 
 
+READY = "() => !document.body.matches('.fresh')"
+"""The item has been in sight for so long that it can be decided."""
+
+
 def begin(page: Page, queue: str, until: str = "main.desk") -> None:
     """Claim items of `queue`, skipping until one shows `until`."""
     page.goto(f"/queues/{queue}")
     page.keyboard.press("Enter")
     page.wait_for_selector("main.desk")
     for _ in range(12):
+        page.wait_for_function(READY)
         if page.query_selector(until):
             return
         before = page.get_attribute("main", "data-task")
@@ -165,6 +170,7 @@ def people(browser: Browser, address: str) -> None:
     everywhere(browser, page, "hand-on-page")
     begin(page, "support-intents")
     for _ in range(3):
+        page.wait_for_function(READY)
         before = page.get_attribute("main", "data-task")
         page.keyboard.press("Enter")
         page.wait_for_function("before => document.querySelector('main').dataset.task !== before", arg=before)

@@ -42,10 +42,14 @@ def faults_in(validator: jsonschema_rs.Validator, value: Any, pointer: str) -> l
     found = []
     for error in validator.iter_errors(value):
         place = "".join(f"/{escape_pointer(str(part))}" for part in error.instance_path)
-        found.append(Fault(pointer + place, _shortened(error.message)))
+        message = "must not be empty" if error.message == _EMPTY else _shortened(error.message)
+        found.append(Fault(pointer + place, message))
         if len(found) == MAX_FAULTS:
             break
     return found
+
+
+_EMPTY = '"" is shorter than 1 character'
 
 
 def _shortened(message: str) -> str:

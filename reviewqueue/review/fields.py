@@ -70,6 +70,11 @@ class Part:
         return "rows" + self.name[1:]
 
     @property
+    def given_rows(self) -> int:
+        """Of a list: how many rows the AI gave."""
+        return len(self.value) if isinstance(self.value, list) else 0
+
+    @property
     def shown(self) -> str:
         """The AI's value as the form's text."""
         return text_of(self.kind, self.value)

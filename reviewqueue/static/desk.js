@@ -12,6 +12,10 @@
   const SIGNED_OUT = new Error("signed out");
   const RESTED = 5 * 60000; // milliseconds without input that count as a break
   const CAME_BACK_AFTER = 120; // seconds without input after which the lease is no longer renewed
+  const JUST_CAME = 250; // milliseconds after it was painted in which nobody can have read an item
+  const IN_SIGHT = 150; // milliseconds that a field is selected and in sight before it counts as looked at; less than the above
+  const RESTING = 2000; // milliseconds without Enter before Enter begins the next queue
+  const MOST_BACK = 50; // acts that can be taken back
   let desk = null; // what is known of the page in hand; a new object with every item
   let busy = false;
 
@@ -19,7 +23,7 @@
 
   function swap(html, address, refused = false) {
     const page = new DOMParser().parseFromString(html, "text/html");
-    const main = $("main", page);
+    const main = $("main", page), worked = Boolean(desk?.main);
     if (!main) return location.assign(address);
     document.title = page.title;
     document.body.className = page.body.className;
@@ -28,15 +32,26 @@
     const flashes = $(".flashes", page);
     if (flashes) $("header.top").after(flashes);
     $("main").replaceWith(main);
+    if (main.dataset.task !== desk?.task) scrollTo(0, 0); // at phone width: another item begins at its top
     if (address) history.replaceState(null, "", address);
     start(refused);
+    if (worked && !desk) holdEnter();
     tellWhatCame();
+  }
+
+  // What is pressed in the rhythm of the items before is not meant for one that has just come, nor for the next queue.
+  const fresh = () => document.body.classList.contains("fresh");
+  let resting;
+  function holdEnter() {
+    document.body.classList.add("resting");
+    clearTimeout(resting);
+    resting = setTimeout(() => document.body.classList.remove("resting"), RESTING);
   }
 
   // To those who do not see the page change. What is in hand, and where the page says something itself, that first.
   function tellWhatCame() {
     const words = (desk?.main && covered() ? [".why"] : [".flashes", ".notice", ".why > :first-child", ".main-text, .turn:last-child .turn-text", "h1"]).map((selector) => $(selector)?.textContent.trim().slice(0, 300));
-    $("#told").textContent = words.filter(Boolean).join(". ").replace(/\s+/g, " ");
+    $("#told").textContent = words.filter(Boolean).map((said) => said.replace(/\.$/, "")).join(". ").replace(/\s+/g, " ");
   }
 
   // Asks the server as the desk does. The session may have ended, or another tab may have begun a new one, whose forms
@@ -116,13 +131,25 @@
     if (!state) return;
     state.textContent = text;
     state.className = `small state ${kind}`;
+    delete state.dataset.told;
   }
+
+  // What must be read: it stays in sight until something is done about it.
+  function tell(text) {
+    say(text, "warning");
+    if ($("#draft-state")) $("#draft-state").dataset.told = "";
+  }
+  const told = () => $("#draft-state")?.dataset.told !== undefined;
 
   // -- drafts and the lease -----------------------------------------------------------------------------------------------
 
   function typed() {
     touched();
     if (!desk || desk.lost) return;
+    if (told()) say("");
+    const part = document.activeElement.closest?.("[data-pointer]");
+    if (part) look(part);
+    if (!changed()) $("[name=started_blank]").value = "";
     desk.dirty = true;
     keepDraft(desk, formData());
     clearTimeout(desk.saving);
@@ -152,7 +179,7 @@
   }
 
   function sayAge() {
-    if (!desk?.savedAt || desk.dirty) return;
+    if (!desk?.savedAt || desk.dirty || told()) return;
     const seconds = Math.round((Date.now() - desk.savedAt) / 1000);
     say(seconds < 60 ? _("Draft saved {seconds} s ago.", { seconds }) : _("Draft saved {minutes} min ago.", { minutes: Math.floor(seconds / 60) }));
   }
@@ -223,8 +250,19 @@
     if (desk.editor?.changed) return desk.editor.changed();
     if (desk.view === "choice") return !$("[name=choice]:checked")?.hasAttribute("data-proposed");
     if (desk.view === "text") { const text = $("#text"); return lines(text.value) !== lines(text.dataset.original); }
-    return desk.rowsChanged || $$(".part").some((part) => lines(control(part).value) !== lines(part.dataset.original));
+    return rowsChanged() || $$(".part").some(differs);
   }
+
+  // A number is the same however many zeros it ends with.
+  function differs(part) {
+    const field = control(part), isNumber = /^(decimal|numeric)$/.test(field.inputMode);
+    const plainly = (text) => isNumber ? text.trim().replace(/^(-?\d+)\.(?=\d)(\d*?)0*$/, (all, whole, rest) => rest ? `${whole}.${rest}` : whole) : lines(text);
+    return plainly(field.value) !== plainly(part.dataset.original);
+  }
+
+  // The rows that the AI gave are 0, 1, 2 …; of one that was added the key begins with n.
+  const keyOf = (row) => $("input[type=hidden]", row).value;
+  const rowsChanged = () => $$(".list-rows").some((list) => [...list.children].map(keyOf).join() !== [...Array(Number(list.dataset.given)).keys()].join());
 
   function showChanges() {
     if (!desk?.main) return;
@@ -233,6 +271,8 @@
     if ($("#decide")?.hasAttribute("data-blank") && button) button.textContent = $("#decide").dataset.save;
     if (desk.view === "text") showDiff();
     if ($("#parts")) showParts();
+    if ($("#start-blank")) $("#start-blank").textContent = blanked() ? $("#start-blank").dataset.back : $("#start-blank").dataset.blank;
+    if (desk.asking) $("#decide span").textContent = desk.asking === "reject" ? _("Reject") : $("#decide").dataset.save;
     desk.editor?.show?.();
     read();
   }
@@ -267,16 +307,16 @@
     let count = { changed: 0, confirmed: 0, unseen: 0 };
     for (const part of $$(".part")) {
       const field = control(part), is = lines(field.value), was = lines(part.dataset.original);
-      const differs = is !== was;
+      const other = differs(part);
       const empty = (text) => saidOf(field, text) || _("nothing");
-      if (differs || part.classList.contains("changed")) {
-        $(".part-value", part).replaceChildren(...(differs && was && field.tagName === "TEXTAREA" ? diffed(was, is) : differs ? [mark("del", empty(was)), " ", mark("ins", empty(is))] : [was ? empty(was) : mark("span", _("not given"))]));
+      if (other || part.classList.contains("changed")) {
+        $(".part-value", part).replaceChildren(...(other && was && field.tagName === "TEXTAREA" ? diffed(was, is) : other ? [mark("del", empty(was)), " ", mark("ins", empty(is))] : [was ? empty(was) : mark("span", _("not given"))]));
       }
-      part.classList.toggle("changed", differs);
+      part.classList.toggle("changed", other);
       part.classList.toggle("seen", desk.seen.has(part.dataset.pointer));
-      count[differs ? "changed" : desk.seen.has(part.dataset.pointer) ? "confirmed" : "unseen"] += 1;
+      count[other ? "changed" : desk.seen.has(part.dataset.pointer) ? "confirmed" : "unseen"] += 1;
     }
-    $("#so-far").textContent = _("{changed} changed, {confirmed} looked at, {unseen} not looked at.", count);
+    if (!desk.editor?.counts) $("#so-far").textContent = _("{changed} changed, {confirmed} looked at, {unseen} not looked at.", count);
   }
 
   function showDiff() {
@@ -333,15 +373,17 @@
   }
 
   function decide() {
-    if (covered()) return say(_("It is covered: v shows it."), "warning");
-    if (desk.asking) return reason() ? answerReason($("[name=reason]:checked")) : focusOn($("[name=reason]"));
+    if (covered()) return tell(_("It is covered: v shows it."));
+    if (desk.asking && reason()) return answerReason($("[name=reason]:checked"));
+    if (desk.asking) return askReason(desk.asking, _("Choose a reason first."));
     if (desk.lost) return $(".deck .primary")?.click();
-    if (desk.view === "choice" && !$("[name=choice]:checked")) return say(_("Pick a label first."), "warning");
+    if (desk.view === "choice" && !$("[name=choice]:checked")) return tell(_("Pick a label first."));
     const missing = desk.editor?.missing?.();
-    if (missing) return say(missing, "warning");
+    if (missing) return tell(missing);
     if (reasonDue(verdict())) return askReason(verdict());
+    if (noteDue()) return askNote();
     if (desk.tellsSeen && !desk.sure) {
-      const unseen = $$(".doubtful[data-pointer]").filter((part) => !desk.seen.has(part.dataset.pointer));
+      const unseen = doubtful().filter((part) => !desk.seen.has(part.dataset.pointer));
       if (unseen.length) return askDoubt(unseen);
     }
     send($("#decide"));
@@ -349,35 +391,65 @@
 
   function reject() {
     if (reasonDue("reject")) return askReason("reject");
+    if (noteDue()) return askNote();
     send($("#reject"));
   }
 
-  function askReason(kind) {
+  const noteDue = () => $("[name=reason]:checked")?.dataset.note !== undefined && !$("#comment").value.trim();
+  function askNote() {
+    focusOn($("#comment"));
+    tell(_("This reason needs a note."));
+  }
+
+  // The note says itself whether it may be left out.
+  function showNote() {
+    const note = $("#comment");
+    if (note) note.placeholder = $("[name=reason]:checked")?.dataset.note !== undefined ? note.dataset.due : note.dataset.free;
+  }
+
+  function askReason(kind, why = "") {
     desk.asking = kind;
     $("#reasons").classList.add("asking");
-    $("#reason-ask").textContent = kind === "reject" ? "· why reject? Press a digit" : "· a reason is needed: press a digit";
-    if (kind === "reject") { $("#decide span").textContent = _("Reject"); $("#reject").hidden = true; }
-    $("#reasons").scrollIntoView({ block: "nearest" });
+    $("#reason-ask").textContent = kind === "reject" ? _("· why reject? Choose one") : _("· a reason is needed: choose one");
+    $("#reject").hidden = kind === "reject";
+    if ($("#next-doubtful")) $("#next-doubtful").hidden = true;
+    $("#stop-asking").hidden = false;
+    showChanges();
+    if (why) tell(why);
     focusOn($("[name=reason]"));
+    $("#reasons").scrollIntoView({ block: "nearest" });
+  }
+
+  // Nothing stays of a question that was not answered.
+  function cancelAsking() {
+    const chosen = reason();
+    for (const input of $$("[name=reason]")) input.checked = false;
+    desk.reason = null;
+    stopAsking();
+    if (chosen) typed();
+    rest();
   }
 
   function stopAsking() {
     desk.asking = null;
     $("#reasons")?.classList.remove("asking");
-    if ($("#reason-ask")) $("#reason-ask").textContent = "";
+    $("#reason-ask").textContent = "";
     $("#reject").hidden = false;
+    if ($("#next-doubtful")) $("#next-doubtful").hidden = false;
+    $("#stop-asking").hidden = true;
+    if (told()) say("");
+    showNote();
     showChanges();
   }
 
   function answerReason(input) {
     const kind = desk.asking;
     input.checked = true;
+    desk.reason = input;
+    showNote();
     const missing = $("#suggested_label");
     if (input.value === "no_label_fits" && missing && !missing.value && document.activeElement !== missing) return focusOn(missing);
-    if ("note" in input.dataset && !$("#comment").value.trim()) {
-      say(_("This reason needs a note."), "warning");
-      return focusOn($("#comment"));
-    }
+    if (noteDue()) return askNote();
     stopAsking();
     typed();
     if (kind === "reject") reject(); else decide();
@@ -402,8 +474,26 @@
     part.scrollIntoView({ block: "nearest" });
   }
 
+  // Looked at is what was selected and in sight, not behind the deck, for long enough.
+  function watch(part) {
+    stopWatching();
+    if (!part || desk.seen.has(part.dataset.pointer)) return;
+    const mine = desk;
+    mine.watcher = new IntersectionObserver((entries) => {
+      const { intersectionRect: shown, boundingClientRect: whole } = entries.at(-1);
+      clearTimeout(mine.looking);
+      if (shown.height > 0 && shown.height >= Math.min(whole.height, 96) * 0.9) mine.looking = setTimeout(() => { if (mine === desk) look(part); }, IN_SIGHT);
+    }, { rootMargin: `0px 0px -${$(".deck").offsetHeight}px 0px`, threshold: [0, 0.25, 0.5, 0.75, 0.9, 1] });
+    mine.watcher.observe(part);
+  }
+
+  function stopWatching() {
+    desk.watcher?.disconnect();
+    clearTimeout(desk.looking);
+  }
+
   function look(part) {
-    if (!desk || !part?.dataset.pointer) return;
+    if (!desk || !part?.dataset.pointer || desk.seen.has(part.dataset.pointer)) return;
     desk.seen.add(part.dataset.pointer);
     for (let group = part.closest("[data-group]"); group; group = group.parentElement.closest("[data-group]")) desk.seen.add(group.dataset.group);
     part.classList.add("seen");
@@ -440,19 +530,27 @@
     }
   }
 
+  const doubtful = () => $$(".doubtful[data-pointer]").sort((a, b) => a.dataset.confidence - b.dataset.confidence);
+
+  // The most doubtful that nobody has looked at; once all are, from one to the next.
   function nextDoubtful() {
-    const all = $$("[data-pointer][data-confidence]").filter((part) => !desk.seen.has(part.dataset.pointer));
-    all.sort((a, b) => a.dataset.confidence - b.dataset.confidence);
-    select(all[0] ?? $(".doubtful[data-pointer]"));
+    const all = doubtful(), at = all.findIndex((part) => part.contains(document.activeElement));
+    if (!all.length) return tell(_("Nothing here is doubtful."));
+    const unseen = all.filter((part, place) => place !== at && !desk.seen.has(part.dataset.pointer));
+    select(unseen[0] ?? all[(at + 1) % all.length]);
+  }
+
+  // The box says what is chosen of the labels that are not in sight; nothing of a search that was left.
+  function showPicked() {
+    const search = $("#search");
+    if (!search) return;
+    const other = $("#others [name=choice]:checked");
+    search.value = other ? $(".choice-name", other.closest(".choice")).textContent : "";
+    search.classList.toggle("picked", Boolean(other));
   }
 
   function picked() {
-    const search = $("#search");
-    if (search) {
-      const other = $("#others [name=choice]:checked");
-      search.value = other ? $(".choice-name", other.closest(".choice")).textContent : "";
-      search.classList.toggle("picked", Boolean(other));
-    }
+    showPicked();
     typed();
   }
 
@@ -493,6 +591,7 @@
   }
 
   function openSearch(yes) {
+    if (!yes) showPicked();
     $(".search")?.classList.toggle("open", yes);
     $("#search")?.setAttribute("aria-expanded", String(yes));
   }
@@ -511,7 +610,7 @@
         openSearch(false);
         desk.editor.found(shown[at]);
       } else if (shown[at]) {
-        $("[name=choice]", shown[at]).checked = true;
+        shown[at].control.checked = true;
         openSearch(false);
         picked();
         rest();
@@ -521,6 +620,13 @@
   }
 
   // -- keys ------------------------------------------------------------------------------------------------------------------------
+
+  // From its beginning, however long it is.
+  function show(dialog) {
+    dialog.showModal();
+    $(".primary", dialog).focus({ preventScroll: true });
+    dialog.scrollTop = 0;
+  }
 
   const keysOn = () => kept.get("keys") !== "off";
   const LETTERS = {
@@ -536,8 +642,8 @@
     m: () => { $(".message").open = true; focusOn($("#message")); },
     d: () => desk.tellsSeen && nextDoubtful(),
     "/": () => focusOn($("#search")),
-    i: () => $("#show-instructions") && $("#instructions").showModal(),
-    "?": () => $("#keys").showModal(),
+    i: () => $("#show-instructions") && show($("#instructions")),
+    "?": () => show($("#keys")),
     j: () => step(1), k: () => step(-1), ArrowDown: () => step(1), ArrowUp: () => step(-1),
   };
 
@@ -557,18 +663,27 @@
     if (busy) { if (!isField(target)) event.preventDefault(); return; }
     if (!desk?.main) {
       if (key === "z" && !isField(target) && !event.ctrlKey && !event.metaKey && keysOn() && $("#undo")) { event.preventDefault(); send($("#undo")); }
-      if (key === "Enter" && !finish && keysOn() && (target === document.body || target.id === "main") && $("#start")) { event.preventDefault(); send($("#start")); }
+      if (key === "Enter" && !finish && keysOn() && (target === document.body || target.id === "main") && $("#start")) {
+        event.preventDefault();
+        if (document.body.classList.contains("resting")) holdEnter(); else send($("#start"));
+      }
       return;
     }
     if (desk.loading) return;
+    const decides = finish || (key === "Enter" && desk.view === "choice") || key === "s" || (/^\d$/.test(key) && (desk.view === "choice" || desk.view === "compare"));
+    if (fresh() && decides && !isField(target)) return event.preventDefault();
     if (finish) {
       event.preventDefault();
       return decide();
     }
+    if ((event.ctrlKey || event.metaKey) && key === "z" && !event.shiftKey && !isField(target) && desk.past.length && !desk.lost) {
+      event.preventDefault();
+      return takeBack();
+    }
     if (event.ctrlKey || event.metaKey) return;
     if (isField(target)) return fieldKey(event);
     if (key === "Escape") {
-      if (desk.asking) { stopAsking(); rest(); }
+      if (desk.asking) return cancelAsking();
       if (document.activeElement?.name === "reason") rest();
       return;
     }
@@ -587,7 +702,7 @@
     const { target } = event;
     if (target.matches("button, a, summary")) return;
     event.preventDefault();
-    if (target.name === "reason") return desk.asking ? (reason() && answerReason($("[name=reason]:checked"))) : desk.view === "choice" && decide();
+    if (target.name === "reason") return (desk.asking || desk.view === "choice") && decide();
     if (target.matches("[name=gone]")) return target.click();
     if (target.matches(".part")) return open(target);
     if (desk.editor?.enter?.(event)) return;
@@ -600,8 +715,7 @@
     if (key === "Escape") {
       event.preventDefault();
       openSearch(false);
-      if (desk.asking) stopAsking();
-      return leave();
+      return desk.asking ? cancelAsking() : leave();
     }
     if (key !== "Enter" || target.tagName === "TEXTAREA") return;
     event.preventDefault();
@@ -625,12 +739,20 @@
       event.preventDefault();
       return removeRow(gone.closest(".list-row"));
     }
-    const chosen = target.closest(".pick")?.querySelector("input");
+    const listed = target.closest("#others [for]")?.control;
+    if (listed) {
+      event.preventDefault();
+      listed.checked = true;
+      openSearch(false);
+      focusOn(listed);
+      return typed();
+    }
+    const chosen = target.closest("#reasons .pick")?.querySelector("input");
     if (chosen) {
       event.preventDefault();
       if (desk.asking) return answerReason(chosen);
       const was = chosen === desk.reason;
-      setTimeout(() => { chosen.checked = !was; desk.reason = was ? null : chosen; typed(); });
+      setTimeout(() => { chosen.checked = !was; desk.reason = was ? null : chosen; showNote(); typed(); });
       return;
     }
     const part = target.closest(".part:not(.editor)");
@@ -639,8 +761,9 @@
   });
 
   function clicked(button, event) {
+    if (fresh() && (button.id === "decide" || button.id === "skip")) return event.preventDefault(); // the second of a double click
     const acts = {
-      decide, reject, "show-keys": LETTERS["?"], "show-instructions": LETTERS.i, escalate: LETTERS.e, "hand-on": handOn, "next-doubtful": nextDoubtful, "start-blank": startBlank,
+      decide, reject, "show-keys": LETTERS["?"], "show-instructions": LETTERS.i, escalate: LETTERS.e, "hand-on": handOn, "next-doubtful": nextDoubtful, "start-blank": startBlank, "stop-asking": cancelAsking,
       "escalation-send": () => { $("#escalation").close(); send($("#escalate")); },
       "doubt-look": () => { $("#doubt").close(); nextDoubtful(); },
       "doubt-save": () => { $("#doubt").close(); desk.sure = true; decide(); },
@@ -686,29 +809,62 @@
     if (way.matches("button")) way.click(); else focusOn(way);
   }
 
+  // -- taking back ------------------------------------------------------------------------------------------------------------------------
+
+  // What rows there are and what `fields` hold, before something is done to them. The same `act`, going on, is one.
+  function remember(fields = [], act = "") {
+    const now = Date.now(), last = desk.past.at(-1);
+    if (act && last?.act === act && now - last.at < 1000) { last.at = now; return; }
+    desk.past.push({ act, at: now, rows: $$(".list-rows").map((list) => [list, [...list.children]]), values: fields.map((field) => [field, field.value]), blank: $("[name=started_blank]").value });
+    if (desk.past.length > MOST_BACK) desk.past.shift();
+  }
+
+  function takeBack() {
+    const { rows, values, blank } = desk.past.pop(), held = document.activeElement;
+    const back = rows.flatMap(([, each]) => each).find((row) => !row.isConnected);
+    for (const [list, each] of rows) list.replaceChildren(...each);
+    for (const [field, value] of values) field.value = value;
+    $("[name=started_blank]").value = blank;
+    if (back) select(back.matches("[tabindex]") ? back : $(".part", back)); else focusOn(held.isConnected ? held : $("#main"));
+    typed();
+  }
+
+  const blanked = () => Boolean($("[name=started_blank]").value) && desk.past.some((each) => each.act === "blank");
+
   function addRow(button) {
+    remember();
     const template = button.nextElementSibling;
     const key = `n${Date.now() % 1e9}${desk.rows++}`;
     const fresh = document.createElement("template");
     fresh.innerHTML = template.innerHTML.replaceAll(`/${template.dataset.key}`, `/${key}`).replaceAll(`value="${template.dataset.key}"`, `value="${key}"`);
     const row = fresh.content.firstElementChild;
     $(".list-rows", button.parentElement).append(row);
-    desk.rowsChanged = true;
     return row;
   }
 
   function removeRow(row) {
+    remember();
     row.remove();
-    desk.rowsChanged = true;
     typed();
+    tell(_("Removed. Ctrl + Z brings it back."));
   }
 
+  // Pressed again, what was there comes back.
   function startBlank() {
+    if (blanked()) {
+      while (desk.past.at(-1).act !== "blank") desk.past.pop();
+      return takeBack();
+    }
+    const text = $("#text");
+    remember(text ? [text] : $$(".part").map(control), "blank");
     $("[name=started_blank]").value = "y";
-    if (desk.view === "text") { $("#text").value = ""; open($("#editor")); } else {
+    if (text) {
+      open($("#editor"));
+      text.select();
+      if (!document.execCommand("delete")) text.value = ""; // so that Ctrl + Z in the text brings it back, too
+    } else {
       for (const row of $$(".list-row")) row.remove();
       for (const part of $$(".part")) { const field = control(part); field.value = ""; if (field.value !== "") field.selectedIndex = 0; }
-      desk.rowsChanged = true;
     }
     typed();
   }
@@ -718,16 +874,27 @@
     if (event.target.id === "keys-on") { kept.set("keys", event.target.checked ? "on" : "off"); return document.body.classList.toggle("keys-off", !event.target.checked); }
     if (!desk?.main || event.target.form?.id !== "decision") return;
     if (event.target.name === "choice") return picked();
-    if (event.target.name !== "reason") typed();
+    if (event.target.name === "reason") return showNote();
+    rightAgain(event.target.closest(".part"));
+    typed();
   });
+
+  // What was said of a value that has been changed is no longer so.
+  function rightAgain(part) {
+    if (!part?.matches(".wrong")) return;
+    part.classList.remove("wrong");
+    $(".errors", part)?.remove();
+    control(part)?.removeAttribute("aria-invalid");
+  }
   addEventListener("focusin", (event) => {
     if (!desk?.main || !(event.target instanceof Element)) return;
     if (event.target.id === "search") { event.target.select(); filter(); }
     const part = event.target.closest(".part, [data-pointer]");
-    if (part?.dataset.pointer) { desk.part = part; look(part); }
+    if (part?.dataset.pointer) { desk.part = part; watch(part); } else stopWatching();
     if (part && event.target !== part) part.classList.add("open");
   });
   addEventListener("focusout", (event) => {
+    if (desk?.main && !event.relatedTarget) stopWatching();
     const part = event.target.closest?.(".part");
     if (part && !part.contains(event.relatedTarget)) part.classList.remove("open");
     const search = event.target.closest?.(".search");
@@ -743,7 +910,7 @@
 
   function start(refused) {
     desk?.editor?.end?.();
-    const main = $("main.desk");
+    const main = $("main.desk"), before = desk?.task;
     const undo = $("#undo");
     if (undo) undo.until = Date.now() + 1000 * Number(undo.dataset.left);
     document.body.classList.toggle("keys-off", !keysOn());
@@ -752,27 +919,30 @@
     const now = Date.now(), data = main.dataset;
     desk = {
       main, view: data.view, claim: data.claim, task: data.task, person: data.person, lost: "lost" in data, lease: Number(data.lease), until: now + 1000 * Number(data.secondsLeft),
-      input: now, active: now, spent: 0, seen: new Set($$("#decision > [name=seen]").map((input) => input.value)), reason: $("[name=reason]:checked"), rows: 0,
-      rowsChanged: Boolean($("#decide:not([data-blank])")) && $("#decide span").textContent === $("#decide").dataset.save,
+      input: now, active: now, spent: 0, seen: new Set($$("#decision > [name=seen]").map((input) => input.value)), reason: $("[name=reason]:checked"), rows: 0, past: [],
     };
+    if (desk.task !== before) document.body.classList.add("fresh");
     desk.tellsSeen = "tellsSeen" in data;
     if (!data.editor) return begin(refused);
     const mine = desk;
     mine.loading = true;
     import(data.editor).then((module) => {
       if (mine !== desk) return;
-      mine.editor = module.default({ $, $$, mark, typed, focusOn, select, open, decideAtOnce, addRow, removeRow, say });
+      mine.editor = module.default({ $, $$, mark, typed, focusOn, select, open, decideAtOnce, addRow, removeRow, remember, tell });
       mine.loading = false;
       begin(refused);
     }).catch(() => { say(_("A part of this page could not be loaded. It works without, by its buttons."), "warning"); });
   }
 
   function begin(refused) {
-    const data = desk.main.dataset;
+    const data = desk.main.dataset, mine = desk;
+    requestAnimationFrame(() => setTimeout(() => { if (mine === desk) document.body.classList.remove("fresh"); }, JUST_CAME));
+    document.documentElement.style.setProperty("--deck", `${$(".deck").offsetHeight}px`);
     if (refused && !desk.lost) { desk.dirty = true; desk.saving = setTimeout(saveDraft, 700); } else if (!refused && restore()) return;
     if (desk.lost) for (const field of $$(".side textarea, .side input, .side select")) field.readOnly = true;
-    if (desk.view === "choice") { const other = $("#others [name=choice]:checked"); if (other) { $("#search").value = $(".choice-name", other.closest(".choice")).textContent; $("#search").classList.add("picked"); } }
-    const wrong = $(".part.wrong") ?? ($("#reasons.wrong") && $("[name=reason]"));
+    showPicked();
+    showNote();
+    const wrong = $(".part.wrong") ?? ($("#reasons.wrong") && $("[name=reason]")) ?? ($("#comment-errors") && $("#comment"));
     const first = $("#parts")?.dataset.first;
     // At phone width the page begins with what the AI saw; the field is selected all the same.
     const narrow = matchMedia("(max-width: 860px)").matches && !wrong && !desk.lost;
@@ -807,7 +977,7 @@
     if (!data.instructions || !$("#show-instructions")) return;
     const body = new URLSearchParams({ csrf_token: $("[name=csrf_token]").value });
     $("#instructions").addEventListener("close", () => { ask(data.instructions, body).catch(() => { /* shown again with the next item */ }); }, { once: true });
-    $("#instructions").showModal();
+    show($("#instructions"));
   }
 
   setInterval(tick, 1000);

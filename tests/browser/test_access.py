@@ -29,6 +29,7 @@ from reviewqueue.models import Alert, Notice, Person, Queue
 from reviewqueue.models.states import BulkAction, NoticeKind
 from reviewqueue.review import edge
 from reviewqueue.review.bulk import actions
+from tests.browser.test_desk import ready
 from tests.fixtures import installation
 from tests.fixtures.people import OPERATOR
 from tests.fixtures.serving import serving
@@ -327,6 +328,7 @@ def test_the_keyboard_reaches_everything_in_sight_and_each_new_item_is_told(plac
         "[...document.querySelectorAll('*')].every((each) => getComputedStyle(each).transitionDuration === '0s')"
     )
     page.goto(f"/claims/{places.desks[samples.QUEUES[0]]}")
+    ready(page)
     page.keyboard.press("Enter")
     page.wait_for_function("() => document.querySelector('#told').textContent")
     assert page.inner_text(".main-text")[:60] in page.text_content("#told")

@@ -26,18 +26,32 @@ def begin(page: Any, queue: str) -> None:
     page.goto(f"/queues/{queue}")
     page.keyboard.press("Enter")
     page.wait_for_selector("main.desk")
+    ready(page)
+
+
+def ready(page: Any) -> None:
+    """Wait until the item has been in sight for so long that it can be decided."""
+    page.wait_for_function("() => !document.body.matches('.fresh')")
 
 
 def task(page: Any) -> str | None:
     return page.evaluate("document.querySelector('main').dataset.task ?? null")
 
 
+def looked(page: Any) -> None:
+    """Wait until what is selected has been in sight for so long that it counts as looked at."""
+    page.wait_for_function("() => document.activeElement.closest('[data-pointer]')?.matches('.seen')")
+
+
 def on(page: Any, *keys: str) -> None:
     """Press `keys`, and wait until another page is in hand."""
+    ready(page)
     page.evaluate("document.querySelector('main').dataset.before = 'yes'")
     for key in keys:
         page.keyboard.press(key)
-    page.wait_for_function("() => !document.querySelector('main').dataset.before && !document.body.ariaBusy")
+    page.wait_for_function(
+        "() => !document.querySelector('main').dataset.before && !document.body.matches('.fresh, [aria-busy]')"
+    )
 
 
 def type_in(page: Any, text: str) -> None:
@@ -147,15 +161,17 @@ def test_ten_forms_are_decided_without_the_mouse(site, page):
         assert page.inner_text(".part:focus ins") == f"{number}.90"
         page.keyboard.press("d")
         assert page.evaluate("document.activeElement.dataset.pointer") == "/lines/0/what"
+        looked(page)
         on(page, "Control+Enter")
     for _ in range(4):
         page.keyboard.press("d")
-        page.keyboard.press("d")
+        looked(page)
         on(page, "Control+Enter")
     page.keyboard.press("Control+Enter")
     assert "Lines 1 What" in page.inner_text("#doubt-text") or "What (0.45)" in page.inner_text("#doubt-text")
     page.keyboard.press("Enter")
     assert page.evaluate("document.activeElement.dataset.pointer") == "/lines/0/what"
+    looked(page)
     on(page, "Control+Enter")
     found = verdicts(site)
     assert found[:5] == [("edit", {**RECEIPT, "total": number + 0.9}) for number in range(5)]

@@ -11,6 +11,7 @@ import pytest
 
 from reviewqueue.queues.applying import apply
 from reviewqueue.queues.pages import words_in
+from tests.browser.test_desk import looked, on
 from tests.browser.test_receipts import FIELDS, QUEUE, exported, read
 
 pytestmark = [pytest.mark.browser, pytest.mark.data]
@@ -95,9 +96,8 @@ def test_receipts_are_corrected_by_their_words_with_at_most_four_actions_a_field
             elif receipts[name]["field_confidence"][field] < 0.5:
                 page.locator(f".part[data-pointer='/{field}']").click()
                 assert page.locator(".region").count()
-        page.evaluate("document.querySelector('main').dataset.before = 'yes'")
-        page.keyboard.press("Control+Enter")
-        page.wait_for_function("() => !document.querySelector('main').dataset.before && !document.body.ariaBusy")
+                looked(page)
+        on(page, "Control+Enter")
     assert len(counts) == 34
     assert max(actions for actions, _ in counts) <= MOST_ACTIONS
     assert sum(by_words for _, by_words in counts) >= 22, "nearly all that the page says word for word"

@@ -15,6 +15,7 @@ from reviewqueue.app import create_app
 from reviewqueue.core.access import operator
 from reviewqueue.core.db import read_session, write_session
 from reviewqueue.models import Decision, Item, Membership
+from tests.browser.test_desk import ready
 from tests.fixtures import installation
 from tests.fixtures.browser import Watch
 from tests.fixtures.people import PASSWORD
@@ -67,6 +68,7 @@ def test_from_the_printed_password_to_a_token(fresh: tuple[Any, Any, str]) -> No
     page.wait_for_selector("#step-decision.now")
     page.click("#step-decision button")
     page.wait_for_selector("main.desk")
+    ready(page)
     page.keyboard.press("Enter")
     page.wait_for_selector("#set-up")
     assert "3 of 5" in page.inner_text("#set-up")

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from reviewqueue.queues.applying import apply
+from tests.browser.test_desk import ready
 from tests.fixtures.pdfs import HOSTILE, INVOICE
 
 pytestmark = [pytest.mark.browser]
@@ -84,6 +85,7 @@ def test_words_of_a_pdf_go_into_fields_and_a_field_shows_its_place(site, page):
     assert page.locator("#pages.zoomed").count() == 1
     page.keyboard.press("PageUp")
     page.wait_for_selector(f"[data-page='1'] {PAINTED}")
+    ready(page)
     page.keyboard.press("Control+Enter")
     page.wait_for_selector("#undo")
     assert [decision.verdict for decision in site.decisions()] == ["approve"]
@@ -105,6 +107,7 @@ def test_hostile_pdfs_run_nothing_and_leave_the_desk_working(site, page):
         assert page.evaluate("window.hacked") is None
         field(page, "seller").click()
         page.keyboard.press("Escape")
+        ready(page)
         page.keyboard.press("Control+Enter")
         page.wait_for_selector("main.desk", state="detached")
     assert len(site.decisions()) == len(HOSTILE)

@@ -14,6 +14,7 @@ from reviewqueue.core.db import read_session
 from reviewqueue.feedback import exports, jobs, storage
 from reviewqueue.models import DatasetShard
 from reviewqueue.queues.applying import apply
+from tests.browser.test_desk import looked, on
 
 pytestmark = [pytest.mark.browser, pytest.mark.data]
 FIELDS = ("company", "date", "address", "total")
@@ -53,9 +54,8 @@ def correct(page: Any, truth: dict[str, str]) -> None:
             control.press("Control+a")
             page.keyboard.insert_text(truth[name])
         page.keyboard.press("Escape")
-    page.evaluate("document.querySelector('main').dataset.before = 'yes'")
-    page.keyboard.press("Control+Enter")
-    page.wait_for_function("() => !document.querySelector('main').dataset.before && !document.body.ariaBusy")
+        looked(page)
+    on(page, "Control+Enter")
 
 
 def exported(site: Any, queue: str = "scans") -> list[dict[str, Any]]:

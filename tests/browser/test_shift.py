@@ -33,10 +33,11 @@ def view(page: Any) -> str | None:
 
 
 def approve(page: Any) -> None:
-    """With one keystroke; where a queue has become empty, Enter goes on with the next."""
+    """With one keystroke; where a queue has become empty, its button goes on with the next."""
     page.wait_for_function(READY)
     on(page, "Enter" if view(page) == "choice" else "Control+Enter")
     if view(page) is None and page.query_selector("#start"):
+        page.focus("#start")
         on(page, "Enter")
 
 

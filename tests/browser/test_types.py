@@ -20,8 +20,10 @@ TOPICS: dict[str, Any] = {
 }  # fmt: skip
 
 BEST: dict[str, Any] = {
-    "name": "best", "routing": {"otherwise": "review"}, "view": {"type": "compare", "output": "best"},
-    "output_schema": {"type": "object", "required": ["best"], "properties": {"best": {"type": "string"}}},
+    "name": "best", "routing": {"otherwise": "review"}, "on_invalid_output": "review",
+    "view": {"type": "compare", "output": "best"}, "output_schema": {
+        "type": "object", "required": ["best"], "properties": {"best": {"type": ["string", "null"]}},
+    },
 }  # fmt: skip
 ORDER: dict[str, Any] = {
     "name": "order", "routing": {"otherwise": "review"}, "view": {"type": "compare"},
@@ -70,14 +72,25 @@ def drafts(page: Any) -> list[str]:
 def test_the_best_is_picked_with_a_digit_and_candidates_are_ranked_by_digits(site, page):
     for document in (BEST, ORDER):
         opened(site, document)
+    for said in ({"output": {"best": "m1"}}, {"output": {"best": "m1"}}, {"output": {"best": "m1"}},
+                 {"output": None, "failure": {"code": "timeout"}}):  # fmt: skip
+        site.submit("best", given={"question": "Which?", "candidates": DRAFTS}, **said)
     for _ in range(2):
-        site.submit("best", {"best": "m1"}, given={"question": "Which?", "candidates": DRAFTS})
         site.submit("order", ["m2", "m1", "m0"], given={"candidates": DRAFTS})
     begin(page, "best")
     wanted = drafts(page).index("m2") + 1
     on(page, str(wanted))
     on(page, "Control+Enter")
-    assert verdicts(site) == [("override", {"best": "m2"}), ("approve", {"best": "m1"})]
+    on(page, "0")
+    wanted = drafts(page).index("m2")
+    page.click(f".candidate >> nth={wanted}")
+    assert page.is_checked(f"[name=pick][value={'ABC'[wanted]}]"), "a click selects, and a digit decides"
+    assert not page.is_visible("#changes"), "nothing was proposed that could change"
+    on(page, "Control+Enter")
+    assert verdicts(site) == [
+        ("override", {"best": "m2"}), ("approve", {"best": "m1"}), ("override", {"best": None}),
+        ("override", {"best": "m2"}),
+    ]  # fmt: skip
     begin(page, "order")
     order = drafts(page)
     places = page.locator("#choices select")
@@ -89,7 +102,7 @@ def test_the_best_is_picked_with_a_digit_and_candidates_are_ranked_by_digits(sit
     for number in ("3", "1"):
         page.keyboard.press(number)
     on(page, "Control+Enter")
-    assert verdicts(site)[2][1] == [order[1], order[2], order[0]]
+    assert verdicts(site)[4][1] == [order[1], order[2], order[0]]
 
 
 REPLY: dict[str, Any] = {
@@ -218,10 +231,28 @@ def test_boxes_are_drawn_moved_sized_and_labelled(site, page):
     begin(page, "scenes")
     page.wait_for_function("() => document.activeElement.dataset.pointer === '/boxes/1'")
     assert 20_000 < page.evaluate(SENT) <= 100 * 1024, "the heaviest of the types, with its picture"
+    page.keyboard.press("b")
+    assert page.locator(".box.unnamed").count() == 1, "not in the colour of a label"
+    page.keyboard.press("Control+Enter")
+    assert "Give each box a label first" in page.inner_text("#draft-state")
+    page.keyboard.press("Control+z")
+    assert page.locator(".box").count() == 2
+    page.focus("[data-pointer='/boxes/1']")
     page.keyboard.press("2")
     for key in ("ArrowRight", "ArrowDown", "Shift+ArrowRight", "Shift+ArrowUp"):
         page.keyboard.press(key)
+    assert page.inner_text("#so-far") == "2 boxes, 1 new or moved, 0 gone."
     page.keyboard.press("k")
+    page.keyboard.press("Delete")
+    page.keyboard.press("2")
+    assert page.locator(".box").count() == 1
+    page.keyboard.press("k")
+    page.keyboard.press("1")
+    page.keyboard.press("Control+z")
+    assert page.locator(".box-row:focus .quote").inner_text().startswith("dog "), "what Delete left is as it was"
+    page.keyboard.press("Control+z")
+    assert page.locator(".box").count() == 2
+    assert page.locator(".box-row:focus .quote").inner_text() == "cat 80 × 60 at 20, 30"
     page.keyboard.press("Delete")
     place = page.locator("svg.over").bounding_box()
     assert place is not None

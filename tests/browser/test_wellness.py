@@ -10,7 +10,7 @@ from reviewqueue.accounts.preferences import Preferences, save
 from reviewqueue.core.access import Actor
 from reviewqueue.models.states import ActorKind, Images, Via
 from reviewqueue.queues.applying import apply
-from tests.browser.test_desk import begin, on
+from tests.browser.test_desk import begin, on, ready
 
 pytestmark = pytest.mark.browser
 
@@ -47,6 +47,7 @@ def test_what_is_hard_to_see_is_covered_until_asked_for(site, page):
     assert not page.is_visible(".main-text")
     assert not page.is_visible(".choice")
     assert page.evaluate(PICTURE)[0] == "grayscale(1)"
+    ready(page)
     page.keyboard.press("Enter")
     assert page.inner_text("#draft-state") == "It is covered: v shows it."
     assert site.decisions() == []

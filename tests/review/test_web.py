@@ -313,7 +313,7 @@ def test_another_reason_needs_a_note(alice, put):
     alice.post("/queues/replies/claims")
     refused = alice.send("decision", verdict="reject", reason="other")
     assert refused.status_code == 422
-    assert "is required with the reason other" in refused.text
+    assert "Note is required with the reason “Another reason, see the note”" in refused.text
     assert alice.send("decision", verdict="reject", reason="other", comment="Rude").status_code == 200
 
 

@@ -108,7 +108,9 @@ class Desk:
         if self.view == "text":
             return lines_of(self.text) != lines_of(self.ai_text)
         assert self.part is not None
-        return self.ai is MISSING or not same(fields.value_of(self.part, Faults()), self.ai)
+        faults = Faults()
+        value = fields.value_of(self.part, faults)
+        return self.ai is MISSING or bool(faults.found) or not same(value, self.ai)
 
     @property
     def answers(self) -> list[Answer]:

@@ -92,6 +92,15 @@ def _whole(desk: Desk, value: Any) -> Any:
     return {**given, name: value} if isinstance(given, dict) else {name: value}
 
 
+def _in_words(desk: Desk, name: str, detail: str) -> str:
+    """`detail`, with what it is about before it, and reasons by their titles."""
+    if not detail.startswith("is "):
+        return detail
+    for reason in desk.reasons:
+        detail = detail.replace(f"the reason {reason.code}", f"the reason “{reason.title}”")
+    return f"{desk.form[name].label.text} {detail}"
+
+
 def explain(desk: Desk, error: Invalid) -> None:
     """Put the faults of a refused decision beside what they are about."""
     general = []
@@ -99,7 +108,7 @@ def explain(desk: Desk, error: Invalid) -> None:
         name = fault.pointer.lstrip("/")
         if name in {"reason", "suggested_label", "comment", "message"}:
             control = desk.form[name]
-            control.errors = [*control.errors, fault.detail]
+            control.errors = [*control.errors, _in_words(desk, name, fault.detail)]
         elif fault.pointer.startswith("/output"):
             general.append((fault.pointer, fault.detail))
         else:

@@ -83,10 +83,9 @@ class Compare:
 
     @property
     def changes(self) -> list[Change]:
-        if not self.changed or not self.said:
+        if not self.changed or not self.said or not self.proposed:
             return []
-        old, new = ([in_words(self.proposed)] if self.proposed else []), in_words(self.said)
-        return [*(Change("gone", text) for text in old), Change("new", new)]
+        return [Change("gone", in_words(self.proposed)), Change("new", in_words(self.said))]
 
     def decided(self, faults: Faults) -> Any:
         if not self.changed:

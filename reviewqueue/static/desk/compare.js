@@ -24,14 +24,34 @@ export default ({ $, $$, mark, typed, focusOn, decideAtOnce }) => {
     } else select(row).value = Math.max(0, ...rows().map((each) => Number(select(each).value))) + 1;
   }
 
+  function take(row) {
+    if (ranks()) { place(row); return typed(); }
+    $("input", row).checked = true;
+    focusOn($("input", row));
+    typed();
+  }
+
+  function digit(key) {
+    const row = rows().find((each) => $("kbd", each).textContent === key);
+    if (!row) return;
+    take(row);
+    if (!ranks()) decideAtOnce();
+  }
+
+  // A click on a candidate takes it, a digit decides as well; whoever selects its words does neither.
+  $("#candidates").addEventListener("click", (event) => {
+    const one = event.target.closest(".candidate"), row = one && !event.target.closest("a, summary") && rows().find((each) => each.dataset.letter === one.dataset.letter);
+    if (row && getSelection().isCollapsed && !("lost" in $("#main").dataset)) take(row);
+  });
+
   return {
     changed,
     replaced: () => !ranks() || !proposed().some((letter, at) => said()[at] === letter),
     missing: () => ranks() ? rows().some((row) => !select(row).value) && _("Give each a place first.") : !said().length && _("Pick one first."),
     show() {
       const now = said(), was = proposed();
-      $("#changes").hidden = !changed() || !now.length;
-      $("#diff").replaceChildren(...(was.length ? [mark("del", words(was)), " "] : []), mark("ins", words(now)));
+      $("#changes").hidden = !was.length || !changed() || !now.length;
+      $("#diff").replaceChildren(mark("del", words(was)), " ", mark("ins", words(now)));
       for (const one of $$(".candidate")) one.classList.toggle("picked", !ranks() && one.dataset.letter === now[0]);
     },
     rest: () => focusOn($("[name=pick]:checked") ?? $("#main")),
@@ -42,15 +62,7 @@ export default ({ $, $$, mark, typed, focusOn, decideAtOnce }) => {
       focusOn(next);
       if (next.type === "radio") { next.checked = true; typed(); }
     },
-    digit(key) {
-      const row = rows().find((each) => $("kbd", each).textContent === key);
-      if (!row) return;
-      if (ranks()) { place(row); return typed(); }
-      $("input", row).checked = true;
-      focusOn($("input", row));
-      typed();
-      decideAtOnce();
-    },
-    keys: { 0: () => $("[name=pick][value=none]") && $("[name=pick][value=none]").click() },
+    digit,
+    keys: { 0: () => digit("0") },
   };
 };

@@ -2,7 +2,7 @@
 // A PDF shows one page at a time, and its words are read from it, where the item brings none.
 import { shape, zooming } from "./sheet.js";
 
-export default ({ $, $$, typed, focusOn, select, say }) => {
+export default ({ $, $$, typed, focusOn, select, tell }) => {
   const pages = $("#pages");
   const overs = new Map($$("[data-page]", pages).map((page) => [Number(page.dataset.page), $("svg.over", page)]));
   const given = JSON.parse(pages.dataset.words).map(([page, x, y, width, height, text]) => ({ page, x, y, width, height, text }));
@@ -29,12 +29,12 @@ export default ({ $, $$, typed, focusOn, select, say }) => {
     const into = control(field), text = said();
     if (into.tagName === "SELECT") {
       const option = [...into.options].find((each) => each.text.toLowerCase() === text.toLowerCase());
-      if (!option) return say(_("That is none of the choices."), "warning");
+      if (!option) return tell(_("That is none of the choices."));
       into.value = option.value;
     } else if (into.inputMode === "decimal" || into.inputMode === "numeric") {
       // RM 1,234.50 is the number 1234.50.
       const number = text.match(/-?\d[\d,]*(?:\.\d+)?/);
-      if (!number) return say(_("There is no number in that."), "warning");
+      if (!number) return tell(_("There is no number in that."));
       into.value = number[0].replaceAll(",", "");
     } else into.value = text;
     typed();

@@ -1,7 +1,7 @@
 // Boxes on a picture: drawn, moved and sized by pointer or arrows, labelled by digits. The rows of the form hold them.
 import { pointIn, shape, zooming } from "./sheet.js";
 
-export default ({ $, $$, mark, typed, focusOn, select, addRow, removeRow, say }) => {
+export default ({ $, $$, mark, typed, focusOn, select, addRow, removeRow, remember, tell }) => {
   const pages = $("#pages"), over = $("svg.over", pages), percent = "percent" in pages.dataset;
   const { width: wide, height: high } = over.viewBox.baseVal;
   const given = JSON.parse(pages.dataset.given);
@@ -31,6 +31,7 @@ export default ({ $, $$, mark, typed, focusOn, select, addRow, removeRow, say })
     return width > 0 && height > 0 ? { x, y, width, height, row, label: field(row, "label")?.value } : null;
   }
   const boxes = () => rows().map(boxOf).filter(Boolean);
+  const held = () => rows().flatMap((row) => [...SIDES, "label"].map((name) => field(row, name)).filter(Boolean));
   const unlabelled = () => _("no label");
   const inWords = ([x, y, width, height, value]) => _("{label} {width} × {height} at {x}, {y}", {
     label: value ? nameOf(value) : unlabelled(), width: Math.round(width * scale("width")), height: Math.round(height * scale("height")),
@@ -52,11 +53,11 @@ export default ({ $, $$, mark, typed, focusOn, select, addRow, removeRow, say })
     const size = wide / Math.max(320, over.getBoundingClientRect().width || wide);
     over.replaceChildren();
     for (const box of boxes().sort((a, b) => (a.row === chosen) - (b.row === chosen) || b.width * b.height - a.width * a.height)) {
-      const { x, y, width, height, row } = box, colour = colours.get(box.label) ?? 0;
-      const rect = shape("rect", { x, y, width, height }, `box c${colour}${row === chosen ? " current" : ""}`);
+      const { x, y, width, height, row } = box, colour = box.label ? `c${colours.get(box.label) ?? 0}` : "unnamed";
+      const rect = shape("rect", { x, y, width, height }, `box ${colour}${row === chosen ? " current" : ""}`);
       rect.row = row;
       const name = shape("text", { x: x + 3 * size, y: y > 20 * size ? y - 5 * size : y + 15 * size, "font-size": 13 * size }, "box-name");
-      name.textContent = box.label ? nameOf(box.label) : "";
+      name.textContent = box.label ? nameOf(box.label) : unlabelled();
       over.append(rect, name);
       if (row !== chosen) continue;
       for (const [cx, cy] of [[0, 0], [1, 0], [0, 1], [1, 1]]) {
@@ -80,14 +81,16 @@ export default ({ $, $$, mark, typed, focusOn, select, addRow, removeRow, say })
   function name(value) {
     label = value;
     const row = current();
-    if (!row) { say(_("The next boxes are {label}.", { label: nameOf(value) })); return draw(); }
+    if (!row) { tell(_("The next boxes are {label}.", { label: nameOf(value) })); return draw(); }
+    remember(held());
     field(row, "label").value = value;
     typed();
   }
 
   function nudge(dx, dy, event) {
     const row = current(), box = row && boxOf(row);
-    if (!box) return say(_("Select a box first: j and k go through them, b makes one."), "warning");
+    if (!box) return tell(_("Select a box first: j and k go through them, b makes one."));
+    remember(held(), "nudge");
     const by = Math.max(1, Math.round(wide / 1000)) * (event.repeat ? 6 : 1);
     if (event.shiftKey) write(row, { ...box, width: box.width + dx * by, height: box.height + dy * by });
     else write(row, { ...box, x: box.x + dx * by, y: box.y + dy * by });
@@ -97,9 +100,9 @@ export default ({ $, $$, mark, typed, focusOn, select, addRow, removeRow, say })
   function remove() {
     const row = current();
     if (!row) return;
-    const at = rows().indexOf(row);
     removeRow(row);
-    select(rows()[Math.min(at, rows().length - 1)] ?? pages);
+    last = null;
+    select(pages); // and no other box: the next digit is not meant for it
   }
 
   // -- by pointer -----------------------------------------------------------------------------------------------------
@@ -122,7 +125,7 @@ export default ({ $, $$, mark, typed, focusOn, select, addRow, removeRow, say })
       grip.ends = { cx: 1, cy: 1 };
       grip.box = { ...grip.from, width: 0, height: 0 };
       focusOn(grip.row);
-    }
+    } else if (!grip.moved) remember(held());
     grip.moved = true;
     const { x, y, width, height } = grip.box;
     if (!grip.ends) write(grip.row, { x: x + dx, y: y + dy, width, height });
@@ -148,20 +151,28 @@ export default ({ $, $$, mark, typed, focusOn, select, addRow, removeRow, say })
     typed();
   }
 
+  const asWas = (row) => asGiven[$("input[type=hidden]", row).value]; // none of a box that was added
+
   return {
+    counts: true,
     changed: () => rows().length !== asGiven.length || rows().some((row, at) => !same(stored(row), asGiven[at]))
       || $$(".box-row .part").some((part) => $(".part-control > *", part).value !== part.dataset.original),
     replaced: () => !rows().map(stored).some((box) => asGiven.some((was) => box[4] === was[4] || same(box.slice(0, 4), was.slice(0, 4)))),
-    missing: () => (rows().some((row) => !field(row, "label")?.value) ? _("Give each box a label first: a digit, or a label above.") : null),
+    missing() {
+      const bare = rows().find((row) => !field(row, "label")?.value);
+      if (bare) select(bare);
+      return bare && _("Give each box a label first: a digit, or a label above.");
+    },
     show() {
       draw();
       const now = rows().map(stored);
       rows().forEach((row) => { $(".quote", row).textContent = boxOf(row) ? inWords(stored(row)) : "no box yet"; });
-      const gone = asGiven.filter((box) => !now.some((each) => same(each, box))), added = now.filter((box) => !asGiven.some((each) => same(each, box)));
-      $("#changes").hidden = !gone.length && !added.length;
+      const old = asGiven.filter((box) => !now.some((each) => same(each, box))), fresh = now.filter((box) => !asGiven.some((each) => same(each, box)));
+      $("#changes").hidden = !old.length && !fresh.length;
       const said = (kind) => (box) => [mark(kind, inWords(box)), " "];
-      $("#diff").replaceChildren(...gone.flatMap(said("del")), ...added.flatMap(said("ins")));
-      $("#so-far").textContent = _("{boxes} boxes, {added} new or moved, {gone} gone.", { boxes: now.length, added: added.length, gone: gone.length });
+      $("#diff").replaceChildren(...old.flatMap(said("del")), ...fresh.flatMap(said("ins")));
+      const stay = rows().filter(asWas).length;
+      $("#so-far").textContent = _("{boxes} boxes, {added} new or moved, {gone} gone.", { boxes: now.length, added: rows().filter((row) => !asWas(row) || !same(stored(row), asWas(row))).length, gone: asGiven.length - stay });
     },
     rest() {
       const first = $("#parts").dataset.first;

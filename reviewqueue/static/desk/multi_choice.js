@@ -3,7 +3,7 @@ export default ({ $, $$, mark, typed, focusOn }) => {
   const rows = () => $$("#listed > .choice");
   const box = (row) => $("input", row);
   const name = (row) => $(".choice-name", row).firstChild.textContent.trim();
-  const changes = () => $$("#choices .choice").filter((row) => box(row).checked !== "proposed" in box(row).dataset);
+  const changes = () => $$("#choices .choice:not([for])").filter((row) => box(row).checked !== "proposed" in box(row).dataset);
 
   function turn(row) {
     box(row).checked = !box(row).checked;
@@ -38,11 +38,11 @@ export default ({ $, $$, mark, typed, focusOn }) => {
     },
     // A label found by searching comes into sight, ticked.
     found(row) {
-      $("#listed").append(row);
+      const chosen = row.control;
+      if (!row.matches("[for]")) $("#listed").append(row);
       row.classList.remove("active");
-      box(row).checked = true;
-      $("#search").value = "";
-      focusOn(box(row));
+      chosen.checked = true;
+      focusOn(chosen);
       typed();
     },
   };

@@ -1,5 +1,5 @@
 // Spans of a text: words taken by arrows or the mouse, labelled by digits. Offsets count code points, as the server's do.
-export default ({ $, $$, mark, typed, focusOn, select, open, addRow, removeRow, say }) => {
+export default ({ $, $$, mark, typed, focusOn, select, open, addRow, removeRow, remember, tell }) => {
   const text = $("#marked");
   const length = Number(text.dataset.length);
   const given = JSON.parse(text.dataset.given).map(([start, end, label]) => ({ start, end, label }));
@@ -97,19 +97,21 @@ export default ({ $, $$, mark, typed, focusOn, select, open, addRow, removeRow, 
   function label(value) {
     const where = taken(), row = document.activeElement?.closest?.(".span-row");
     const twin = where && spans().find((span) => span.start === where.start && span.end === where.end);
-    if (twin) field(twin.row, "label").value = value;
+    const name = (labelled) => { const into = field(labelled, "label"); remember([into]); into.value = value; };
+    if (twin) name(twin.row);
     else if (where) {
       // Where spans may not overlap, the new one takes the place of those that it touches.
-      if (!("overlap" in text.dataset)) for (const span of spans()) if (span.start < where.end && where.start < span.end) span.row.remove();
+      const touched = "overlap" in text.dataset ? [] : spans().filter((span) => span.start < where.end && where.start < span.end);
       const made = addRow($("#add-span"));
+      for (const span of touched) span.row.remove();
       field(made, "start").value = where.start;
       field(made, "end").value = where.end;
       field(made, "label").value = value;
       getSelection().removeAllRanges();
       cursor = cursor && { anchor: cursor.head, head: cursor.head };
       focusOn(text);
-    } else if (row) field(row, "label").value = value;
-    else return say(_("Select words first: ← and → go through them, Shift takes in more."), "warning");
+    } else if (row) name(row);
+    else return tell(_("Select words first: ← and → go through them, Shift takes in more."));
     typed();
   }
 
@@ -130,11 +132,11 @@ export default ({ $, $$, mark, typed, focusOn, select, open, addRow, removeRow, 
   }
 
   function remove() {
-    const all = rows(), row = document.activeElement?.closest?.(".span-row");
+    const row = document.activeElement?.closest?.(".span-row");
     const where = taken(), found = row ?? (where && spans().find((span) => span.start < where.end && where.start < span.end)?.row);
     if (!found) return;
     removeRow(found);
-    select(row ? rows()[Math.min(all.indexOf(row), rows().length - 1)] ?? text : text);
+    select(text); // and no other row: the next digit is not meant for it
   }
 
   text.addEventListener("click", (event) => { if (getSelection().isCollapsed) select(event.target.closest("mark")?.row); });
@@ -143,6 +145,7 @@ export default ({ $, $$, mark, typed, focusOn, select, open, addRow, removeRow, 
   $("#parts").addEventListener("focusin", () => { cursor = null; draw(); });
 
   return {
+    counts: true,
     changed() {
       const now = spans();
       return now.length !== given.length || now.length !== rows().length || now.some((span, at) => !same(span, given[at]))
