@@ -16,7 +16,7 @@ from reviewqueue.core.access import Action, Actor, may, require
 from reviewqueue.core.db import clock, on_postgresql
 from reviewqueue.errors import Fault, Invalid, ItemEnded, NotFound
 from reviewqueue.models import Item, Membership, Person, Queue, Task
-from reviewqueue.models.lanes import restrictions
+from reviewqueue.models.lanes import may_take, restrictions
 from reviewqueue.models.states import UNFINISHED, Audience, NoticeKind, QueueRole, TaskKind, TaskState
 from reviewqueue.notices import inbox
 from reviewqueue.review import golden
@@ -167,27 +167,49 @@ class Work:
     """An unfinished task of an item, for those who may give it to somebody."""
 
     task: Any
-    """The row, with `slug`, `title`, `holder_name`, `assignee_name` and `put_off`."""
+    """The row, with `slug`, `title`, `holder_name`, `assignee_name`, `put_off`, and who handed it on: `handed_by` and
+    `sent_from`, the title of a queue."""
     candidates: list[Candidate]
+    held: str | None
+    """The claim that the reader has on it."""
+    open: bool
+    """Whether the reader may claim it now."""
 
 
 def work_on(*, session: Session, actor: Actor, item_id: str) -> list[Work]:
     """The unfinished tasks of the item that `actor` may assign."""
-    holder, assignee = Person.__table__.alias("held_by"), Person.__table__.alias("assigned_to")
+    holder, assignee, by = (Person.__table__.alias(name) for name in ("held_by", "assigned_to", "handed_by"))
+    origin = Queue.__table__.alias("origin")
     rows = session.execute(
         select(
             Task.id, Task.queue_id, Task.audience, Task.excluded, Task.state, Task.kind, Task.due, Task.available_at,
-            Task.lease_until, Task.assignee, Queue.slug, Queue.title, holder.c.name.label("holder_name"),
-            assignee.c.name.label("assignee_name"), (Task.available_at > clock()).label("put_off"),
+            Task.lease_until, Task.assignee, Task.lane, Task.fence, Task.holder, Task.escalation_comment, Queue.slug,
+            Queue.title, holder.c.name.label("holder_name"), assignee.c.name.label("assignee_name"),
+            by.c.name.label("handed_by"), origin.c.title.label("sent_from"),
+            (Task.available_at > clock()).label("put_off"), (Task.lease_until > clock()).label("live"),
         )
         .join(Queue, Queue.id == Task.queue_id)
         .outerjoin(holder, holder.c.id == Task.holder)
         .outerjoin(assignee, assignee.c.id == Task.assignee)
+        .outerjoin(by, by.c.id == Task.escalated_by)
+        .outerjoin(origin, origin.c.id == Task.sent_from)
         .where(Task.item_id == item_id, Task.state.in_(UNFINISHED), Task.kind != TaskKind.GOLD)
         .order_by(Task.id)
     ).all()  # fmt: skip
     allowed = [row for row in rows if may(actor, Action.ASSIGN_TASKS, row.queue_id)]
-    return [Work(row, candidates(session=session, task=row)) for row in allowed]
+    return [
+        Work(
+            row, candidates(session=session, task=row),
+            f"{row.id}.{row.fence}" if row.holder == actor.id and row.live else None, _is_open_to(actor, row),
+        )
+        for row in allowed
+    ]  # fmt: skip
+
+
+def _is_open_to(actor: Actor, row: Any) -> bool:
+    is_lead = may(actor, Action.TAKE_ESCALATIONS, row.queue_id)
+    allowed = may(actor, Action.REVIEW, row.queue_id) and may_take(row.lane, person_id=actor.id, is_lead=is_lead)
+    return row.state is TaskState.OPEN and allowed
 
 
 @dataclass(frozen=True)

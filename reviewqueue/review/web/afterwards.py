@@ -88,8 +88,9 @@ def conversation(item_id: str) -> str:
     """What was said about an item, and what it is about. Opening it is an event, so this writes."""
     with write_session() as session:
         found = comments.conversation(session=session, actor=actor(), item_id=known_id(item_id))
+        work = assigning.work_on(session=session, actor=actor(), item_id=found.item.id)
     shown = input_shown(without(json.loads(found.item.input)), found.config.view.input)
-    return render_template("review/conversation.html", found=found, item=found.item, input=shown)
+    return render_template("review/conversation.html", found=found, item=found.item, input=shown, work=work)
 
 
 @blueprint.post("/items/<item_id>/comments")
