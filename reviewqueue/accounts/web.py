@@ -68,6 +68,7 @@ def try_login() -> Any:
         return page
     if entry is None:
         form.form_errors.append(WRONG)
+        form.ask_password_again()
         return render_template("accounts/login.html", form=form), 422
     if entry.session_id is None:
         return second_factor_web.ask(entry.half_id, form.next.data)

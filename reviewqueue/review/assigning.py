@@ -49,8 +49,9 @@ _TASK = select(
 )
 
 
-def assign(*, session: Session, actor: Actor, task_id: str, person: str | None, tells: bool = True) -> None:
+def assign(*, session: Session, actor: Actor, task_id: str, person: str | None, tells: bool = True) -> str | None:
     """Give a task that waits or is held to `person`, by id or e-mail, at once and to nobody else; None: to everybody.
+    Returns the person's name.
 
     Somebody else who holds it loses it; their draft stays. The person gets a notice, unless not `tells`. Raises
     `NotFound`, `Forbidden`, `ItemEnded` for a task that is finished, and `Invalid` for somebody who may not take it: no
@@ -68,10 +69,11 @@ def assign(*, session: Session, actor: Actor, task_id: str, person: str | None, 
     task = session.execute(locked.where(Task.id == task_id)).one()
     if task.state not in UNFINISHED:
         raise ItemEnded("This task needs nobody any more.")
-    chosen = None if person is None else _chosen(session, task, person).id
+    found = None if person is None else _chosen(session, task, person)
+    chosen, name = (None, None) if found is None else (found.id, found.name)
     if task.kind is TaskKind.GOLD:
         passing_on.put_aside(session, actor, task, "task.assigned", facts={"to": chosen, "fence": task.fence})
-        return
+        return name
     hands = {}
     if task.state is TaskState.CLAIMED and task.holder != chosen and chosen is not None:
         hands = {"state": TaskState.OPEN, "last_holder": task.holder, "holder": None, "lease_until": None}
@@ -83,6 +85,7 @@ def assign(*, session: Session, actor: Actor, task_id: str, person: str | None, 
     )  # fmt: skip
     if tells and chosen is not None and chosen != task.assignee:
         inbox.tell(session, actor, [chosen], NoticeKind.ASSIGNED, item_id=task.item_id)
+    return name
 
 
 def prioritise(*, session: Session, actor: Actor, task_id: str, priority: int) -> None:
@@ -112,12 +115,12 @@ def prioritise(*, session: Session, actor: Actor, task_id: str, priority: int) -
     )  # fmt: skip
 
 
-def give(*, session: Session, actor: Actor, claim_id: str, person: str) -> None:
+def give(*, session: Session, actor: Actor, claim_id: str, person: str) -> str | None:
     """As `assign`, of the task that `actor` holds. Raises `LeaseLost`, too."""
     task_id, fence = leases.parse_claim_id(claim_id)
     if not leases.is_live(session, actor, task_id, fence):
         raise leases.lost_lease(session, actor, task_id)
-    assign(session=session, actor=actor, task_id=task_id, person=person)
+    return assign(session=session, actor=actor, task_id=task_id, person=person)
 
 
 def _chosen(session: Session, task: Any, person: str) -> Candidate:

@@ -170,12 +170,20 @@ def _end_grace(session: Session, item_id: str) -> None:
 def decision_with_item(decision_ids: Iterable[str]) -> Any:
     """Select decisions with what `put_into_effect` needs."""
     return (
-        select(*_EFFECT, Decision.task_id, Decision.round, Task.kind, Task.escalated_by, Item.state.label("item_state"), Item.reviews)
+        select(
+            *_EFFECT,
+            Decision.task_id,
+            Decision.round,
+            Task.kind,
+            Task.escalated_by,
+            Item.state.label("item_state"),
+            Item.reviews,
+        )
         .join(Task, Task.id == Decision.task_id)
         .join(Item, Item.id == Decision.item_id)
         .where(Decision.id.in_(list(decision_ids)))
         .order_by(Decision.item_id)
-    )
+    )  # fmt: skip
 
 
 GRACE_OVER = select(PendingRelease.decision_id).where(PendingRelease.releases_at <= clock()).limit(BATCH)

@@ -8,14 +8,15 @@ from flask import flash, render_template, request, url_for
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response as AnyResponse
 
-from reviewqueue.core.db import read_session, write_session
+from reviewqueue.core.db import database_now, read_session, write_session
 from reviewqueue.core.http import actor, page_number, signed_in
 from reviewqueue.core.ids import known_id
+from reviewqueue.core.pages import midnight
 from reviewqueue.errors import Conflict, Invalid
 from reviewqueue.models.states import ItemState, Verdict
 from reviewqueue.queues.catalog import configuration
 from reviewqueue.queues.references import without
-from reviewqueue.review import assigning, comments, finding, histories, quality, reopening, saved_views
+from reviewqueue.review import assigning, comments, finding, histories, quality, reopening, saved_views, sitting
 from reviewqueue.review.boxing import drawn_over
 from reviewqueue.review.bulk import actions, previewing, progress
 from reviewqueue.review.shown import input_shown, lines
@@ -26,11 +27,24 @@ from reviewqueue.review.web.going_on import away, typed
 @blueprint.get("/decisions")
 @signed_in
 def decisions() -> str:
-    """My decisions, newest first."""
+    """My decisions, newest first, with what I handed on and what is measured of me."""
+    who, narrowed = actor(), {name: request.args.get(name, "") for name in ("queue", "verdict")}
+    cursor = request.args.get("cursor")
     with read_session() as session:
-        page = histories.my_decisions(session=session, actor=actor(), cursor=request.args.get("cursor"))
-        measured = quality.mine(session=session, actor=actor())
-    return render_template("review/decisions.html", page=page, measured=measured)
+        page = histories.my_decisions(
+            session=session, actor=who, cursor=cursor, slug=narrowed["queue"], verdict=narrowed["verdict"]
+        )
+        queues = histories.queues_decided_in(session=session, actor=who)
+        now = database_now(session)
+        today = sitting.made(session=session, actor=who, since=midnight(now))
+        week = sitting.made(session=session, actor=who, since=midnight(now, days_ago=6))
+        first = cursor is None and not any(narrowed.values())
+        handed = sitting.handed_on(session=session, actor=who) if first else []
+        measured = quality.mine(session=session, actor=who) if first else []
+    return render_template(
+        "review/decisions.html", page=page, measured=measured, queues=queues, today=today, week=week, handed=handed,
+        narrowed={name: value for name, value in narrowed.items() if value}, enough=quality.ENOUGH, first=first,
+    )  # fmt: skip
 
 
 @blueprint.post("/decisions/<decision_id>/reopening")
@@ -108,7 +122,7 @@ def comment(item_id: str) -> AnyResponse:
     if said.unknown:
         flash(
             _(
-                "Nobody, or more than one, is called %(unknown)s.",
+                "%(unknown)s was not told: no member of this queue, or more than one, is called that.",
                 unknown=", ".join("@" + word for word in said.unknown),
             ),
             "warning",
