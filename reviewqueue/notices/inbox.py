@@ -120,7 +120,8 @@ def _told() -> Any:
             Notice.id, Notice.kind, func.coalesce(stand_in, Notice.item_id).label("item_id"), Notice.words,
             Notice.created_at, Notice.read_at, Notice.mailed_at, by.name.label("by_name"),
             func.coalesce(Item.external_id, Alert.name).label("external_id"),
-            Queue.title.label("queue"), Queue.slug, Queue.id.label("queue_id"), _open_task().label("task_id"), Person.email, Person.name, Person.disabled_at,
+            Queue.title.label("queue"), Queue.slug, Queue.id.label("queue_id"), _open_task().label("task_id"),
+            Person.email, Person.name, Person.disabled_at,
             Person.unmailed_since,
         )
         .join(Person, Person.id == Notice.person_id)

@@ -224,6 +224,10 @@ class Mine:
     signals: Signals | None
     """Where they were checked."""
 
+    @property
+    def is_measured(self) -> bool:
+        return bool(self.gold.of or self.agreed.of)
+
 
 def mine(*, session: Session, actor: Actor) -> list[Mine]:
     """By title of the queue, of those where `actor` decided lately or met gold: how they did, and what else its leads

@@ -36,7 +36,8 @@ def _locked_statement(*, locks: bool) -> Any:
     query = (
         select(
             _task.id, _task.queue_id, _task.item_id, _task.round, _task.kind, _task.config_version, _task.fence,
-            _task.blind, _task.last_holder, _task.state, _task.escalated_by, _item.output, _item.state.label("item_state"), _item.reviews,
+            _task.blind, _task.last_holder, _task.state, _task.escalated_by, _item.output,
+            _item.state.label("item_state"), _item.reviews,
             _item.queue_id.label("item_queue_id"), _item.config_version.label("item_version"),
             exists(text("1"))
             .where(_draft.task_id == _task.id, _draft.person_id == bindparam("by_person"))

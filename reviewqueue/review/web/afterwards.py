@@ -16,7 +16,17 @@ from reviewqueue.errors import Conflict, Invalid
 from reviewqueue.models.states import ItemState, Verdict
 from reviewqueue.queues.catalog import configuration
 from reviewqueue.queues.references import without
-from reviewqueue.review import assigning, comments, finding, histories, quality, reopening, saved_views, sitting
+from reviewqueue.review import (
+    assigning,
+    comments,
+    finding,
+    histories,
+    quality,
+    reopening,
+    saved_views,
+    sitting,
+    telling,
+)
 from reviewqueue.review.boxing import drawn_over
 from reviewqueue.review.bulk import actions, previewing, progress
 from reviewqueue.review.shown import input_shown, lines
@@ -137,7 +147,10 @@ def item(item_id: str) -> str:
     with write_session() as session:
         history = histories.item_history(session=session, actor=actor(), item_id=item_id)
         work = assigning.work_on(session=session, actor=actor(), item_id=history.item.id)
+    told = {
+        row.Decision.id: telling.told(history.config, row.Decision, history.item.output) for row in history.decisions
+    }
     return render_template(
-        "review/item.html", history=history, work=work, item=history.item, lines=lines,
+        "review/item.html", history=history, told=told, work=work, item=history.item, lines=lines,
         input=input_shown(without(history.input), history.config.view.input), drawn=drawn_over(history),
     )  # fmt: skip
