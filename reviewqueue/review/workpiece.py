@@ -274,8 +274,8 @@ def _bar_of(when: str) -> str:
     found = _COMPARES.fullmatch(when.strip())
     if found is None:
         return ""
-    word = gettext(", below %(bar)s") if found[1].startswith("<") else gettext(", above %(bar)s")
-    return word % {"bar": found[2]}
+    bar = found[2]
+    return gettext(", below %(bar)s", bar=bar) if found[1].startswith("<") else gettext(", above %(bar)s", bar=bar)
 
 
 def _short(value: Any) -> str:

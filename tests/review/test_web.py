@@ -92,7 +92,7 @@ def test_choices_are_decided_by_forms_and_redirects(alice, put, kept):
     assert "3</b> <span" in alice.get("/").text
     alice.post("/queues/intents/claims")
     assert alice.address.startswith("/claims/")
-    assert "Unsure: confidence 0.41 (confidence &lt; 0.8)" in alice.page
+    assert "Unsure: confidence 0.41, below 0.8" in alice.page
     assert re.search(r'value="&#34;lost_card&#34;" checked', alice.page)
     alice.send()
     alice.send(choice='"refund"', comment="one\r\ntwo", reason="two_intents")
