@@ -79,15 +79,15 @@ def put_off(claim_id: str) -> AnyResponse:
 
 
 def _escalated(_result: None, _slug: str, _task_id: str) -> str:
-    return _("Escalated: others decide it now. It stands under My decisions.")
+    return str(_("Escalated: others decide it now. It stands under My decisions."))
 
 
 def _sent(there: QueueHead, _slug: str, _task_id: str) -> str:
-    return _("Sent to %(queue)s. It stands under My decisions.", queue=there.title)
+    return str(_("Sent to %(queue)s. It stands under My decisions.", queue=there.title))
 
 
 def _given(name: str, _slug: str, _task_id: str) -> str:
-    return _("Given to %(name)s, who gets a notice. The board shows it.", name=name)
+    return str(_("Given to %(name)s, who gets a notice. The board shows it.", name=name))
 
 
 def _follow_up(now: datetime, hours: str, day: str) -> datetime:
