@@ -32,7 +32,7 @@ class Way(StrEnum):
     SKIPPED = "skipped"
     ESCALATED = "escalated"
     SENT = "sent"
-    PUT_OFF = "put off"
+    PUT_OFF = "put_off"
 
 
 @dataclass(frozen=True)
