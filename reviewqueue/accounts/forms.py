@@ -104,6 +104,11 @@ class LoginForm(FlaskForm):  # type: ignore[misc]
     )
     next = HiddenField()
 
+    def ask_password_again(self) -> None:
+        """The e-mail stands in its field already: the next thing to be typed is the password."""
+        self.email.render_kw = {"autocomplete": "username"}
+        self.password.render_kw = {**(self.password.render_kw or {}), "autofocus": True}
+
 
 class PasswordForm(FlaskForm):  # type: ignore[misc]
     current = PasswordField(

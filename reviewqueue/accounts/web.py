@@ -69,6 +69,7 @@ def try_login() -> Any:
         return page
     if entry is None:
         form.form_errors.append(WRONG)
+        form.ask_password_again()
         return sso_web.login_page(form), 422
     if entry.half_id is not None:
         return second_factor_web.ask(entry.half_id, form.next.data)

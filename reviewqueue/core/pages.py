@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from flask import Flask, g, has_request_context, request
 
@@ -82,6 +82,12 @@ def seconds_until(moment: datetime) -> int:
 def absolute(moment: datetime) -> str:
     """`moment` in full, as its reader writes it: `20 Nov 2026, 10:00:05 UTC`."""
     return _writing().moment(moment)
+
+
+def midnight(now: datetime, days_ago: int = 0) -> datetime:
+    """When the reader's day began, or one before it, by their time zone."""
+    local = now.astimezone(_writing().zone)
+    return local.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=days_ago)
 
 
 def grouped(count: int) -> str:

@@ -197,7 +197,7 @@ class NoticeKind(StrEnum):
     MENTIONED = "mentioned"
     """Somebody named the person in a comment."""
     REPLIED = "replied"
-    """Somebody else commented where the person had."""
+    """Somebody else commented where the person had, or decided what they had escalated or sent to another queue."""
     ASSIGNED = "assigned"
     """A lead gave them a task."""
     ESCALATED = "escalated"

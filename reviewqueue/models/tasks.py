@@ -110,6 +110,14 @@ class Task(Base):
             postgresql_where=text("assignee IS NOT NULL AND state IN ('open', 'claimed')"),
             sqlite_where=text("assignee IS NOT NULL AND state IN ('open', 'claimed')"),
         ),
+        # What somebody has escalated, or sent to another queue.
+        Index(
+            "ix_task_escalated_by",
+            "escalated_by",
+            "id",
+            postgresql_where=text("escalated_by IS NOT NULL"),
+            sqlite_where=text("escalated_by IS NOT NULL"),
+        ),
         Index(
             "ix_task_lease_until",
             "lease_until",

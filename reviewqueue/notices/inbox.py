@@ -17,7 +17,7 @@ from reviewqueue.core.ids import known_id, new_id
 from reviewqueue.errors import NotFound
 from reviewqueue.models import Alert, Item, Notice, Person, Queue, Task
 from reviewqueue.models.base import table
-from reviewqueue.models.states import ActorKind, NoticeKind, TaskKind, TaskState
+from reviewqueue.models.states import ActorKind, Audience, NoticeKind, TaskKind, TaskState
 
 MAIL = "notice.mail"
 MAIL_DELAY_SECONDS = 60.0
@@ -30,10 +30,12 @@ MOST_SHOWN = 500
 
 
 def tell(
-    session: Session, actor: Actor, people: Iterable[str], kind: NoticeKind, *, item_id: str, words: str | None = None
-) -> None:
-    """Give each of these people a notice, in the caller's transaction; nobody is told of their own act."""
-    by_person = actor.id if actor.kind is ActorKind.PERSON else None
+    session: Session, actor: Actor, people: Iterable[str], kind: NoticeKind, *, item_id: str, words: str | None = None,
+    by_person: str | None = None,
+) -> None:  # fmt: skip
+    """Give each of these people a notice, in the caller's transaction; nobody is told of their own act. `by_person`:
+    whose act it is, where the actor only lets it take effect."""
+    by_person = by_person or (actor.id if actor.kind is ActorKind.PERSON else None)
     _give(session, set(people) - {actor.id}, kind=kind, item_id=item_id, by_person=by_person, words=words)
 
 
@@ -89,6 +91,19 @@ def mine(*, session: Session, actor: Actor, cursor: str | None) -> tuple[list[An
     return rows[:PAGE], cursor_of(rows[PAGE - 1].id) if len(rows) > PAGE else None
 
 
+def _open_task() -> Any:
+    """What was escalated, while nobody has it in hand. Not a check: of those nobody is told."""
+    task = aliased(Task)
+    return (
+        select(task.id)
+        .where(
+            task.item_id == Notice.item_id, Notice.kind == NoticeKind.ESCALATED, task.state == TaskState.OPEN,
+            task.kind != TaskKind.GOLD, (task.audience == Audience.LEAD) | task.sent_from.is_not(None),
+        )
+        .order_by(task.id).limit(1).scalar_subquery()
+    )  # fmt: skip
+
+
 def _told() -> Any:
     by, check = aliased(Person), aliased(Task)
     # Until they have decided it, a check's item is known to its person under another id.
@@ -105,7 +120,8 @@ def _told() -> Any:
             Notice.id, Notice.kind, func.coalesce(stand_in, Notice.item_id).label("item_id"), Notice.words,
             Notice.created_at, Notice.read_at, Notice.mailed_at, by.name.label("by_name"),
             func.coalesce(Item.external_id, Alert.name).label("external_id"),
-            Queue.title.label("queue"), Queue.slug, Person.email, Person.name, Person.disabled_at,
+            Queue.title.label("queue"), Queue.slug, Queue.id.label("queue_id"), _open_task().label("task_id"),
+            Person.email, Person.name, Person.disabled_at,
             Person.unmailed_since,
         )
         .join(Person, Person.id == Notice.person_id)

@@ -9,6 +9,7 @@ from flask_babel import gettext as _
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.wrappers import Response
 
+from reviewqueue.core.access import Action, may
 from reviewqueue.core.db import read_session, write_session
 from reviewqueue.core.http import actor, signed_in
 from reviewqueue.core.ids import known_id
@@ -41,8 +42,14 @@ def show(notice_id: str) -> Response:
         return redirect(url_for("alerts.index", _anchor=f"alert-{notice.item_id}"), 303)
     if notice.item_id is None:
         return redirect(_page_of_queue(notice), 303)
-    page = "review.item" if notice.kind is NoticeKind.REOPENING_ASKED else "review.conversation"
-    return redirect(url_for(page, item_id=notice.item_id), 303)
+    if notice.kind is NoticeKind.REOPENING_ASKED or (notice.kind is NoticeKind.ESCALATED and _may_read(notice)):
+        return redirect(url_for("review.item", item_id=notice.item_id), 303)
+    return redirect(url_for("review.conversation", item_id=notice.item_id), 303)
+
+
+def _may_read(notice: Any) -> bool:
+    """Whether the item's own page is open to them: of one that came from another queue it may not be."""
+    return may(actor(), Action.READ_ITEMS, notice.queue_id)
 
 
 def _page_of_queue(notice: Any) -> str:

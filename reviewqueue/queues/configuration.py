@@ -294,7 +294,7 @@ class QueueConfig(Shape):
             filled.setdefault("view", views.derived(filled["output_schema"], filled.get("input_schema")))
         if isinstance(filled.get("reasons"), list):
             filled["reasons"] = [
-                {"code": reason, "title": reason.replace("_", " ")} if isinstance(reason, str) else reason
+                {"code": reason, "title": reason.replace("_", " ").capitalize()} if isinstance(reason, str) else reason
                 for reason in filled["reasons"]
             ]
         if isinstance(filled.get("alerts"), list):

@@ -108,7 +108,7 @@ def decide(rules: Ruleset, facts: Mapping[str, Any]) -> Route:
 
 
 _OTHERWISE = {
-    RoutingAction.REVIEW: "People see what no rule decides",
+    RoutingAction.REVIEW: "No rule decided, so a person looks",
     RoutingAction.AUTO_APPROVE: "What no rule decides passes",
     RoutingAction.REFUSE: "What no rule decides is refused",
 }

@@ -16,7 +16,7 @@ from reviewqueue.core.access import Action, Actor, may, require
 from reviewqueue.core.db import clock, on_postgresql
 from reviewqueue.errors import Fault, Invalid, ItemEnded, NotFound
 from reviewqueue.models import Item, Membership, Person, Queue, Task
-from reviewqueue.models.lanes import restrictions
+from reviewqueue.models.lanes import may_take, restrictions
 from reviewqueue.models.states import UNFINISHED, Audience, NoticeKind, QueueRole, TaskKind, TaskState
 from reviewqueue.notices import inbox
 from reviewqueue.review import golden
@@ -49,8 +49,9 @@ _TASK = select(
 )
 
 
-def assign(*, session: Session, actor: Actor, task_id: str, person: str | None, tells: bool = True) -> None:
+def assign(*, session: Session, actor: Actor, task_id: str, person: str | None, tells: bool = True) -> str | None:
     """Give a task that waits or is held to `person`, by id or e-mail, at once and to nobody else; None: to everybody.
+    Returns the person's name.
 
     Somebody else who holds it loses it; their draft stays. The person gets a notice, unless not `tells`. Raises
     `NotFound`, `Forbidden`, `ItemEnded` for a task that is finished, and `Invalid` for somebody who may not take it: no
@@ -68,10 +69,11 @@ def assign(*, session: Session, actor: Actor, task_id: str, person: str | None, 
     task = session.execute(locked.where(Task.id == task_id)).one()
     if task.state not in UNFINISHED:
         raise ItemEnded("This task needs nobody any more.")
-    chosen = None if person is None else _chosen(session, task, person).id
+    found = None if person is None else _chosen(session, task, person)
+    chosen, name = (None, None) if found is None else (found.id, found.name)
     if task.kind is TaskKind.GOLD:
         passing_on.put_aside(session, actor, task, "task.assigned", facts={"to": chosen, "fence": task.fence})
-        return
+        return name
     hands = {}
     if task.state is TaskState.CLAIMED and task.holder != chosen and chosen is not None:
         hands = {"state": TaskState.OPEN, "last_holder": task.holder, "holder": None, "lease_until": None}
@@ -83,6 +85,7 @@ def assign(*, session: Session, actor: Actor, task_id: str, person: str | None, 
     )  # fmt: skip
     if tells and chosen is not None and chosen != task.assignee:
         inbox.tell(session, actor, [chosen], NoticeKind.ASSIGNED, item_id=task.item_id)
+    return name
 
 
 def prioritise(*, session: Session, actor: Actor, task_id: str, priority: int) -> None:
@@ -112,12 +115,12 @@ def prioritise(*, session: Session, actor: Actor, task_id: str, priority: int) -
     )  # fmt: skip
 
 
-def give(*, session: Session, actor: Actor, claim_id: str, person: str) -> None:
+def give(*, session: Session, actor: Actor, claim_id: str, person: str) -> str | None:
     """As `assign`, of the task that `actor` holds. Raises `LeaseLost`, too."""
     task_id, fence = leases.parse_claim_id(claim_id)
     if not leases.is_live(session, actor, task_id, fence):
         raise leases.lost_lease(session, actor, task_id)
-    assign(session=session, actor=actor, task_id=task_id, person=person)
+    return assign(session=session, actor=actor, task_id=task_id, person=person)
 
 
 def _chosen(session: Session, task: Any, person: str) -> Candidate:
@@ -167,27 +170,49 @@ class Work:
     """An unfinished task of an item, for those who may give it to somebody."""
 
     task: Any
-    """The row, with `slug`, `title`, `holder_name`, `assignee_name` and `put_off`."""
+    """The row, with `slug`, `title`, `holder_name`, `assignee_name`, `put_off`, and who handed it on: `handed_by` and
+    `sent_from`, the title of a queue."""
     candidates: list[Candidate]
+    held: str | None
+    """The claim that the reader has on it."""
+    open: bool
+    """Whether the reader may claim it now."""
 
 
 def work_on(*, session: Session, actor: Actor, item_id: str) -> list[Work]:
     """The unfinished tasks of the item that `actor` may assign."""
-    holder, assignee = Person.__table__.alias("held_by"), Person.__table__.alias("assigned_to")
+    holder, assignee, by = (Person.__table__.alias(name) for name in ("held_by", "assigned_to", "handed_by"))
+    origin = Queue.__table__.alias("origin")
     rows = session.execute(
         select(
             Task.id, Task.queue_id, Task.audience, Task.excluded, Task.state, Task.kind, Task.due, Task.available_at,
-            Task.lease_until, Task.assignee, Queue.slug, Queue.title, holder.c.name.label("holder_name"),
-            assignee.c.name.label("assignee_name"), (Task.available_at > clock()).label("put_off"),
+            Task.lease_until, Task.assignee, Task.lane, Task.fence, Task.holder, Task.escalation_comment, Queue.slug,
+            Queue.title, holder.c.name.label("holder_name"), assignee.c.name.label("assignee_name"),
+            by.c.name.label("handed_by"), origin.c.title.label("sent_from"),
+            (Task.available_at > clock()).label("put_off"), (Task.lease_until > clock()).label("live"),
         )
         .join(Queue, Queue.id == Task.queue_id)
         .outerjoin(holder, holder.c.id == Task.holder)
         .outerjoin(assignee, assignee.c.id == Task.assignee)
+        .outerjoin(by, by.c.id == Task.escalated_by)
+        .outerjoin(origin, origin.c.id == Task.sent_from)
         .where(Task.item_id == item_id, Task.state.in_(UNFINISHED), Task.kind != TaskKind.GOLD)
         .order_by(Task.id)
     ).all()  # fmt: skip
     allowed = [row for row in rows if may(actor, Action.ASSIGN_TASKS, row.queue_id)]
-    return [Work(row, candidates(session=session, task=row)) for row in allowed]
+    return [
+        Work(
+            row, candidates(session=session, task=row),
+            f"{row.id}.{row.fence}" if row.holder == actor.id and row.live else None, _is_open_to(actor, row),
+        )
+        for row in allowed
+    ]  # fmt: skip
+
+
+def _is_open_to(actor: Actor, row: Any) -> bool:
+    is_lead = may(actor, Action.TAKE_ESCALATIONS, row.queue_id)
+    allowed = may(actor, Action.REVIEW, row.queue_id) and may_take(row.lane, person_id=actor.id, is_lead=is_lead)
+    return row.state is TaskState.OPEN and allowed
 
 
 @dataclass(frozen=True)

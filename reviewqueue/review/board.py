@@ -17,7 +17,7 @@ from reviewqueue.core.access import Action, Actor
 from reviewqueue.core.db import clock, database_now
 from reviewqueue.core.ids import first_id_at
 from reviewqueue.models import AuditEvent, Decision, Item, Person, Task
-from reviewqueue.models.states import Audience, ItemState, RoutingAction, TaskKind
+from reviewqueue.models.states import Audience, ItemState, RoutingAction, TaskKind, TaskState
 from reviewqueue.queues.catalog import QueueHead, queues_or_refusal
 from reviewqueue.review.claims.leases import CLAIMED
 from reviewqueue.review.forecast import Forecast, forecast
@@ -78,6 +78,19 @@ class Hand:
 
 
 @dataclass(frozen=True)
+class Given:
+    """Somebody to whom tasks of a queue are left, which they do not have in hand."""
+
+    queue_id: str
+    person_id: str
+    name: str
+    now: int
+    """A lead gave them, or they are due again."""
+    later: int
+    """Put off by them."""
+
+
+@dataclass(frozen=True)
 class Lead:
     """A queue on the board."""
 
@@ -85,6 +98,7 @@ class Lead:
     figures: Figures
     in_hand: int
     hands: list[Hand]
+    given: list[Given]
     outlook: Forecast
 
 
@@ -108,17 +122,20 @@ def board(*, session: Session, actor: Actor, page: int = 1) -> Board:
     live = [head for head in heads if not head.archived]
     shown = live[(page - 1) * PAGE : page * PAGE]
     ids = [head.id for head in shown]
-    counts, hands = held(session, ids), _hands(session, ids)
+    counts, hands, given = held(session, ids), _hands(session, ids), _given(session, ids)
     return Board(
-        [_lead(session, head, counts[head.id], hands) for head in shown], page, len(live) > page * PAGE,
+        [_lead(session, head, counts[head.id], hands, given) for head in shown], page, len(live) > page * PAGE,
         sum(counts.values()) > len(hands),
     )  # fmt: skip
 
 
-def _lead(session: Session, head: QueueHead, in_hand: int, hands: list[Hand]) -> Lead:
+def _lead(session: Session, head: QueueHead, in_hand: int, hands: list[Hand], given: list[Given]) -> Lead:
     figures = figures_of(session, head.id)
     outlook = forecast(undecided=figures.waiting + in_hand, decided=figures.decided_hour, arrived=figures.arrived_hour)
-    return Lead(head, figures, in_hand, [hand for hand in hands if hand.queue_id == head.id], outlook)
+    return Lead(
+        head, figures, in_hand, [hand for hand in hands if hand.queue_id == head.id],
+        [each for each in given if each.queue_id == head.id], outlook,
+    )  # fmt: skip
 
 
 # -- counts -----------------------------------------------------------------------------------------------------------
@@ -246,6 +263,26 @@ def _hands(session: Session, queue_ids: Iterable[str]) -> list[Hand]:
         for row in rows
     ]  # fmt: skip
     return sorted(found, key=lambda hand: hand.since.timestamp() if hand.since else 0.0)
+
+
+def _given(session: Session, queue_ids: Iterable[str]) -> list[Given]:
+    """Whose alone what waits is, by name. A check is nobody's business."""
+    later = Task.available_at > clock()
+    # Index ix_task_assignee.
+    rows = session.execute(
+        select(
+            Task.queue_id, Person.id, Person.name, _sum(~later, "now"), _sum(later, "later"),
+        )
+        .join(Person, Person.id == Task.assignee)
+        .where(
+            Task.queue_id.in_(queue_ids), Task.assignee.is_not(None), Task.state == TaskState.OPEN,
+            Task.kind != TaskKind.GOLD,
+        )
+        .group_by(Task.queue_id, Person.id, Person.name)
+        .order_by(Person.name, Person.id)
+        .limit(MOST_HANDS)
+    )  # fmt: skip
+    return [Given(*row) for row in rows]
 
 
 def _claimed_at(session: Session, tasks: Sequence[Any]) -> dict[str, datetime]:

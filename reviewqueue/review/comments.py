@@ -18,14 +18,15 @@ from reviewqueue.core.db import clock
 from reviewqueue.core.ids import new_id
 from reviewqueue.errors import Fault, Forbidden, Invalid, NotFound
 from reviewqueue.media.reading import Picture, pictures_of
-from reviewqueue.models import Comment, Item, Membership, Person, Task
+from reviewqueue.models import Comment, Decision, Item, Membership, Person, Resolution, Task
 from reviewqueue.models.base import table
-from reviewqueue.models.states import ActorKind, NoticeKind, TaskKind, TaskState
+from reviewqueue.models.states import ActorKind, ItemState, NoticeKind, TaskKind, TaskState
 from reviewqueue.notices import inbox
 from reviewqueue.queues import reveals
 from reviewqueue.queues.catalog import QueueHead, configuration, queue_by_id
 from reviewqueue.queues.configuration import QueueConfig
 from reviewqueue.resolution.stand_ins import check_behind
+from reviewqueue.review import telling
 
 LONGEST = 10_000
 MOST_LISTED = 500
@@ -167,6 +168,8 @@ class Conversation:
     may_comment: bool
     held: str | None
     """The claim on a task of the item that the reader holds."""
+    answer: telling.Told | None
+    """What came of it, for a reader who had handed it on."""
 
 
 def conversation(*, session: Session, actor: Actor, item_id: str) -> Conversation:
@@ -185,8 +188,23 @@ def conversation(*, session: Session, actor: Actor, item_id: str) -> Conversatio
         shown_id=_shown_id(session, actor, item, named, check_id), queue=queue_by_id(session, item.queue_id),
         config=configuration(session, item.queue_id, item.config_version).config, comments=said,
         people=people_of(session, places), may_comment=any(may(actor, Action.COMMENT, place) for place in places),
-        held=_held(session, actor, item_id),
+        held=_held(session, actor, item_id), answer=None if check_id else _answer(session, actor, item),
     )  # fmt: skip
+
+
+def _answer(session: Session, actor: Actor, item: Any) -> telling.Told | None:
+    handed_on = select(Task.id).where(
+        Task.item_id == item.id, Task.escalated_by == actor.id, Task.kind.not_in((TaskKind.GOLD, TaskKind.APPEAL)),
+    )  # fmt: skip
+    if item.state is not ItemState.RESOLVED or session.execute(handed_on.limit(1)).first() is None:
+        return None
+    row = session.execute(
+        select(Resolution.verdict, Resolution.output, Resolution.reason, Decision.suggested_label)
+        .outerjoin(Decision, Decision.id == Resolution.decision_id)
+        .where(Resolution.item_id == item.id, Resolution.revision == item.revision, Resolution.verdict.is_not(None))
+    ).one_or_none()
+    config = configuration(session, item.queue_id, item.config_version).config
+    return None if row is None else telling.told(config, row, item.output)
 
 
 def _shown_id(session: Session, actor: Actor, item: Any, named: str, check_id: str | None) -> str:

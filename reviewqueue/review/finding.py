@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from sqlalchemy import Text, and_, exists, literal, or_, select, union_all
+from sqlalchemy import Text, and_, case, exists, func, literal, or_, select, union_all
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -30,6 +30,7 @@ from reviewqueue.models import Item, Person, Resolution, Task
 from reviewqueue.models.base import table
 from reviewqueue.models.states import UNFINISHED, Audience, ItemState, TaskKind, TaskState, Verdict
 from reviewqueue.queues.catalog import QueueHead, configuration, find_queue
+from reviewqueue.review import telling
 from reviewqueue.review.board import SKEW_SECONDS
 
 PAGE = 50
@@ -164,6 +165,8 @@ class Found:
     rows: list[Any]
     work: Mapping[str, list[Any]]
     """The unfinished tasks of the items shown, by item: state, priority, due, audience, holder_name, assignee_name."""
+    lines: Mapping[str, str]
+    """What each item says, in a line."""
     cursor: str | None
     """Of what follows; None at the end."""
     back_to: datetime | None
@@ -184,13 +187,25 @@ def items_of(*, session: Session, actor: Actor, slug: str, filters: Filters, cur
     before = known_id(after[0]) if after else None
     exact = _exactly(session, head.id, filters.q) if filters.q and before is None else []
     if exact:
-        return Found(head, exact, tasks_of(session, [row.id for row in exact]), None, None)
+        return _found(session, head, exact, None, None)
     look = _Look(session, head, filters)
     rows = look.rows(before, PAGE + 1)
     more, back_to = (cursor_of(rows[PAGE - 1].id) if len(rows) > PAGE else None), None
     if more is None and (end := look.end(before)) is not None:
         more, back_to = cursor_of(end.id), end.created_at
-    return Found(head, rows[:PAGE], tasks_of(session, [row.id for row in rows[:PAGE]]), more, back_to)
+    return _found(session, head, rows[:PAGE], more, back_to)
+
+
+def _found(session: Session, head: QueueHead, rows: list[Any], cursor: str | None, back_to: datetime | None) -> Found:
+    ids = [row.id for row in rows]
+    return Found(head, rows, tasks_of(session, ids), _lines(session, head, ids), cursor, back_to)
+
+
+def _lines(session: Session, head: QueueHead, item_ids: list[str]) -> dict[str, str]:
+    config = configuration(session, head.id, head.version).config
+    short = case((func.length(_item.input) <= telling.MOST_READ, _item.input))
+    rows = session.execute(select(_item.id, short.label("input")).where(_item.id.in_(item_ids)))
+    return {row.id: telling.line_of(config, row.input, config.sensitive.parts) for row in rows}
 
 
 def _exactly(session: Session, queue_id: str, text: str) -> list[Any]:

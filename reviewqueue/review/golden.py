@@ -237,10 +237,11 @@ def make_task(session: Session, actor: Actor, head: QueueHead, near: Any, *, hid
 
 
 def _unseen(session: Session, actor: Actor, head: QueueHead) -> list[Any]:
-    """Items of the queue's gold that `actor` has neither decided nor been given."""
+    """Items of the queue's gold that `actor` has neither decided nor been given, nor heard the answer to."""
     gold, task = table(Gold).c, table(Task).c
     seen = exists().where(Decision.item_id == gold.item_id, Decision.person_id == actor.id)
     given = exists().where(task.item_id == gold.item_id, task.kind == TaskKind.GOLD, task.assignee == actor.id)
+    told = exists().where(task.item_id == gold.item_id, task.escalated_by == actor.id)
     return list(
         session.execute(
             select(
@@ -248,7 +249,7 @@ def _unseen(session: Session, actor: Actor, head: QueueHead) -> list[Any]:
                 Item.model_version, Item.metadata_json, Item.parts, Item.config_version,
             )
             .join(Gold, Gold.item_id == Item.id)
-            .where(gold.queue_id == head.id, gold.retired_at.is_(None), ~seen, ~given)
+            .where(gold.queue_id == head.id, gold.retired_at.is_(None), ~seen, ~given, ~told)
             .order_by(gold.id)
             .limit(LOOKED_AT)
         )

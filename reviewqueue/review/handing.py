@@ -39,8 +39,8 @@ class Target:
     faults: list[Fault]
 
 
-def send_to_queue(*, session: Session, actor: Actor, claim_id: str, slug: str, comment: str | None = None) -> None:
-    """Hand the claimed task to the people of another queue, who judge it by that queue's rules.
+def send_to_queue(*, session: Session, actor: Actor, claim_id: str, slug: str, comment: str | None = None) -> QueueHead:
+    """Hand the claimed task to the people of another queue, who judge it by that queue's rules; returns that queue.
 
     The item stays in its own queue: its program finds it there, and in that feed its answer. Raises `LeaseLost`,
     `NotFound`, `Invalid` for a queue to which the actor may not send or whose schemas the item does not satisfy, and
@@ -62,7 +62,7 @@ def send_to_queue(*, session: Session, actor: Actor, claim_id: str, slug: str, c
     if task.kind is TaskKind.GOLD:
         facts = {"fence": fence, "to": there.id}
         passing_on.put_aside(session, actor, task, "task.sent", facts=facts, **place(here, there), **by)
-        return
+        return there
     move(session, task, here, there, **by)
     leave_siblings(session, task, actor)
     trail.record(
@@ -70,6 +70,7 @@ def send_to_queue(*, session: Session, actor: Actor, claim_id: str, slug: str, c
         facts={"fence": fence, "to": there.id, "version": there.version},
         content={"comment": comment} if comment else None,
     )  # fmt: skip
+    return there
 
 
 def put_off(*, session: Session, actor: Actor, claim_id: str, until: datetime) -> None:
@@ -97,6 +98,14 @@ def put_off(*, session: Session, actor: Actor, claim_id: str, until: datetime) -
     )  # fmt: skip
     seconds = (until - database_now(session)).total_seconds()
     outbox.append(session, FOLLOW_UP, rq_queue=outbox.review_queue(here.slug), ref=task_id, delay_seconds=seconds)
+
+
+def put_off_by(actor: Actor) -> tuple[Any, ...]:
+    """The conditions under which a task is put off by `actor`. Index ix_task_assignee."""
+    return (
+        Task.assignee == actor.id, Task.last_holder == actor.id, Task.state == TaskState.OPEN,
+        Task.available_at > clock(),
+    )  # fmt: skip
 
 
 def _expiry(session: Session, here: QueueHead, task: Any) -> datetime | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, case, func, select
 from sqlalchemy.orm import Session
 
 from reviewqueue.core import trail
@@ -15,6 +15,8 @@ from reviewqueue.core.access import Action, Actor, may, require
 from reviewqueue.core.db import clock
 from reviewqueue.core.http import cursor_of, parse_cursor
 from reviewqueue.core.ids import known_id
+from reviewqueue.core.language import gettext
+from reviewqueue.errors import NotFound
 from reviewqueue.media.reading import Picture, pictures_of
 from reviewqueue.models import (
     AuditContent,
@@ -30,11 +32,12 @@ from reviewqueue.models import (
     Token,
 )
 from reviewqueue.models.base import table
-from reviewqueue.models.states import ENDED, ActorKind, ItemState
+from reviewqueue.models.states import ENDED, ActorKind, ItemState, Verdict
 from reviewqueue.queues import reveals
 from reviewqueue.queues.catalog import QueueHead, configuration, queue_by_id
 from reviewqueue.queues.configuration import QueueConfig
 from reviewqueue.resolution.stand_ins import no_item
+from reviewqueue.review import telling
 from reviewqueue.review.comments import said_about
 from reviewqueue.review.handing import last_skip
 
@@ -50,7 +53,7 @@ class Undoable:
     task_id: str | None
     """Of the task that was skipped."""
     what: str
-    """The verdict, or `skip`."""
+    """What was done, in words."""
     seconds_left: float
 
 
@@ -59,17 +62,50 @@ def last_undoable(*, session: Session, actor: Actor) -> Undoable | None:
     skipped = last_skip(session=session, actor=actor)
     row = session.execute(_LAST_DECISION, {"person_id": actor.id}).one_or_none()
     if skipped is not None and (row is None or skipped.created_at > row.decided_at):
-        return Undoable(None, skipped.task_id, "skip", skipped.seconds_left)
+        return Undoable(None, skipped.task_id, gettext("Skipped"), skipped.seconds_left)
     if row is None:
         return None
-    return Undoable(row.id, None, row.verdict, (row.releases_at - row.now).total_seconds())
+    return Undoable(row.id, None, _told(session, row).in_words, (row.releases_at - row.now).total_seconds())
+
+
+def _told(session: Session, row: Any) -> telling.Told:
+    """In words; the row has the columns `_TOLD`."""
+    config = configuration(session, row.task_queue_id, row.config_version).config
+    return telling.told(config, row, row.ai_output)
+
+
+def told_of(*, session: Session, actor: Actor, decision_id: str) -> telling.Told:
+    """A decision of `actor` in words. Raises `NotFound` for other people's."""
+    row = session.execute(
+        select(*_TOLD)
+        .join(Task, Task.id == Decision.task_id)
+        .join(Item, Item.id == Decision.item_id)
+        .where(Decision.id == known_id(decision_id), Decision.person_id == actor.id)
+    ).one_or_none()
+    if row is None:
+        raise NotFound
+    return _told(session, row)
+
+
+def _short(content: Any) -> Any:
+    """SQL: JSON text, or NULL for what is too long for a line of a list."""
+    return case((func.length(content) <= telling.MOST_READ, content))
+
+
+_each, _item = table(Decision).c, table(Item).c
+_TOLD = (
+    _each.verdict, _short(_each.output).label("output"), _each.reason, _each.suggested_label, _each.config_version,
+    table(Task).c.queue_id.label("task_queue_id"), _short(_item.output).label("ai_output"),
+)  # fmt: skip
 
 
 def _last_decision() -> Any:
     each, pending = table(Decision).c, table(PendingRelease).c
     return (
-        select(each.id, each.verdict, each.decided_at, pending.releases_at, clock().label("now"))
+        select(each.id, each.decided_at, pending.releases_at, clock().label("now"), *_TOLD)
         .join_from(table(Decision), table(PendingRelease), pending.decision_id == each.id)
+        .join(table(Task), table(Task).c.id == each.task_id)
+        .join(table(Item), _item.id == each.item_id)
         .where(each.person_id == bindparam("person_id"), pending.releases_at > clock())
         .order_by(pending.releases_at.desc(), each.id.desc())
         .limit(1)
@@ -99,19 +135,38 @@ class Page:
     cursor: str | None
 
 
-def my_decisions(*, session: Session, actor: Actor, cursor: str | None) -> Page:
-    """Decisions of `actor`, newest first. Raises `Invalid` for a cursor that is not ours."""
+@dataclass(frozen=True)
+class Mine:
+    """A decision of one's own, as a list shows it."""
+
+    row: Any
+    told: telling.Told
+    line: str
+    """What its item says."""
+
+
+VERDICTS = {
+    "approve": (Verdict.APPROVE,), "correction": (Verdict.EDIT, Verdict.OVERRIDE), "reject": (Verdict.REJECT,),
+}  # fmt: skip
+"""By which one's decisions can be narrowed, in the words of the desk."""
+
+
+def my_decisions(
+    *, session: Session, actor: Actor, cursor: str | None, slug: str = "", verdict: str = ""
+) -> Page:  # fmt: skip
+    """Decisions of `actor`, newest first: those in one queue, those of one kind. Raises `Invalid` for a cursor that is
+    not ours."""
     after = parse_cursor(cursor, 1)
     query = (
         select(
-            Decision.id, Decision.verdict, Decision.output, Decision.reason, Decision.comment, Decision.decided_at,
-            Decision.withdrawn_at, Decision.late, Decision.correct, Decision.queue_id, Decision.item_id,
-            Item.external_id, Item.output.label("ai_output"), Item.state.in_(REOPENABLE).label("ended"), Queue.slug,
-            Queue.title,
-            (PendingRelease.releases_at > clock()).label("undoable"),
+            Decision.id, Decision.comment, Decision.decided_at, Decision.withdrawn_at, Decision.late, Decision.correct,
+            Decision.queue_id, Decision.item_id, Item.queue_id.label("home_id"), Item.external_id,
+            _short(Item.input).label("input"), Item.state.in_(REOPENABLE).label("ended"), Queue.slug, Queue.title,
+            (PendingRelease.releases_at > clock()).label("undoable"), *_TOLD,
         )
         .join(Item, Item.id == Decision.item_id)
-        .join(Queue, Queue.id == Decision.queue_id)
+        .join(Task, Task.id == Decision.task_id)
+        .join(Queue, Queue.id == Task.queue_id)
         .outerjoin(PendingRelease, PendingRelease.decision_id == Decision.id)
         .where(Decision.person_id == actor.id)
         .order_by(Decision.id.desc())
@@ -119,7 +174,24 @@ def my_decisions(*, session: Session, actor: Actor, cursor: str | None) -> Page:
     )  # fmt: skip
     if after is not None:
         query = query.where(Decision.id < known_id(after[0]))
-    return _page(list(session.execute(query)))
+    if slug:
+        query = query.where(Queue.slug == slug)
+    if verdict in VERDICTS:
+        query = query.where(Decision.verdict.in_(VERDICTS[verdict]))
+    page = _page(list(session.execute(query)))
+    return Page([_mine(session, row) for row in page.rows], page.cursor)
+
+
+def _mine(session: Session, row: Any) -> Mine:
+    config = configuration(session, row.task_queue_id, row.config_version).config
+    hidden = reveals.sensitive_of(session, row.home_id).parts
+    return Mine(row, telling.told(config, row, row.ai_output), telling.line_of(config, row.input, hidden))
+
+
+def queues_decided_in(*, session: Session, actor: Actor) -> list[Any]:
+    """Slug and title of the queues that `actor` reviews, by title: what their decisions can be narrowed to."""
+    mine = [queue_id for queue_id in actor.memberships if may(actor, Action.REVIEW, queue_id)]
+    return list(session.execute(select(Queue.slug, Queue.title).where(Queue.id.in_(mine)).order_by(Queue.title)))
 
 
 def _page(rows: list[Any]) -> Page:

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from reviewqueue.accounts.memberships import people_with
 from reviewqueue.core.access import Action, Actor
 from reviewqueue.models import Decision, Gold, Item, Person, Queue, Task
-from reviewqueue.models.states import QueueRole, TaskKind, Verdict
+from reviewqueue.models.states import ENDED, QueueRole, TaskKind, Verdict
 from reviewqueue.queues.catalog import QueueHead, configuration, find_queue, queue_by_id
 from reviewqueue.review import standings
 from reviewqueue.review.agreement import Share, alpha, cohen, fleiss, share
@@ -42,6 +42,8 @@ class Measured:
 
     person_id: str
     name: str
+    decided: int
+    """Of the queue's latest decisions: how many are theirs, which is no judgement."""
     gold: Share
     stands: Stands | None
     """Where the queue asks for that."""
@@ -132,7 +134,7 @@ _MET = func.sum(case((Decision.correct.is_(True), 1), else_=0), type_=Integer)
 
 
 def _people(session: Session, head: QueueHead) -> list[Measured]:
-    """Who reviews there or met its gold, by name."""
+    """Who reviews there, decided there lately or met its gold, by name."""
     stands = standings.all_of(session, head)
     # Index ix_decision_gold.
     rows = session.execute(
@@ -141,15 +143,19 @@ def _people(session: Session, head: QueueHead) -> list[Measured]:
         .group_by(Decision.person_id)
     ).all()
     gold = {row.person_id: share(row.met, row.of) for row in rows}
-    listed = {*gold, *stands, *(people_with(session, head.id, QueueRole.REVIEWER) if stands else ())}
+    signs = signs_in(session, head.id)
+    listed = {*gold, *stands, *signs, *people_with(session, head.id, QueueRole.REVIEWER)}
     people = session.execute(
         select(Person.id, Person.name).where(Person.id.in_(listed)).order_by(Person.name, Person.id)
     )
-    signs = signs_in(session, head.id)
+    nothing = share(0, 0)
     return [
-        Measured(row.id, row.name, gold.get(row.id, share(0, 0)), stands.get(row.id), signs.get(row.id))
+        Measured(
+            row.id, row.name, signs[row.id].approved.of if row.id in signs else 0, gold.get(row.id, nothing),
+            stands.get(row.id), signs.get(row.id),
+        )
         for row in people
-    ]
+    ]  # fmt: skip
 
 
 def _letters(content: Any) -> Any:
@@ -213,19 +219,85 @@ class Mine:
 
     title: str
     gold: Share
+    agreed: Share
+    """Of the items that others judged, too, and that are settled: where they all said the same as the person."""
     signals: Signals | None
+    """Where they were checked."""
+
+    @property
+    def is_measured(self) -> bool:
+        return bool(self.gold.of or self.agreed.of)
 
 
 def mine(*, session: Session, actor: Actor) -> list[Mine]:
-    """By title of the queue: how `actor` met its gold, and what else its leads see of them."""
+    """By title of the queue, of those where `actor` decided lately or met gold: how they did, and what else its leads
+    see of them where they are checked."""
+    gold = {
+        row.queue_id: share(row.met, row.of)
+        for row in session.execute(
+            select(Decision.queue_id, func.count().label("of"), _MET.label("met"))
+            .where(Decision.person_id == actor.id, Decision.correct.is_not(None))
+            .group_by(Decision.queue_id)
+        )
+    }
+    # Index ix_decision_person_id_id.
+    latest = _latest_of(actor).subquery()
+    lately = session.scalars(select(latest.c.queue_id).distinct()).all()
+    agreed = _agreed(session, actor)
     rows = session.execute(
-        select(Queue.id, Queue.title, func.count().label("of"), _MET.label("met"))
-        .join(Decision, Decision.queue_id == Queue.id)
-        .where(Decision.person_id == actor.id, Decision.correct.is_not(None))
-        .group_by(Queue.id, Queue.title)
-        .order_by(Queue.title)
+        select(Queue.id, Queue.title).where(Queue.id.in_({*gold, *lately})).order_by(Queue.title, Queue.id)
     ).all()
-    return [Mine(row.title, share(row.met, row.of), signs_in(session, row.id).get(actor.id)) for row in rows]
+    nothing = share(0, 0)
+    return [
+        Mine(
+            row.title, gold.get(row.id, nothing), agreed.get(row.id, nothing),
+            signs_in(session, row.id).get(actor.id) if row.id in gold else None,
+        )
+        for row in rows
+    ]  # fmt: skip
+
+
+def _latest_of(actor: Actor) -> Any:
+    standing = Decision.withdrawn_at.is_(None), ~Decision.late
+    columns = Decision.id, Decision.item_id, Decision.queue_id, Decision.round
+    return select(*columns).where(Decision.person_id == actor.id, *standing).order_by(Decision.id.desc()).limit(TOLD_OF)
+
+
+def _agreed(session: Session, actor: Actor) -> dict[str, Share]:
+    """By queue: of the latest items of `actor` that several people judged, on how many all others said the same. Of
+    settled ones alone: before that nobody is to know what others said."""
+    latest = _latest_of(actor).subquery()
+    rows = session.execute(
+        select(Decision.item_id, Decision.queue_id, Decision.person_id, Decision.verdict, Decision.output)
+        .join(latest, (latest.c.item_id == Decision.item_id) & (latest.c.round == Decision.round))
+        .join(Item, Item.id == Decision.item_id)
+        .join(Task, Task.id == Decision.task_id)
+        .where(
+            Item.reviews > 1, Item.state.in_(ENDED), Task.kind == TaskKind.REVIEW, Decision.withdrawn_at.is_(None),
+            ~Decision.late, Decision.correct.is_(None),
+        )
+        .order_by(Decision.id.desc())
+        .limit(LOOKED_AT)
+    ).all()  # fmt: skip
+    by_item: dict[str, list[Any]] = defaultdict(list)
+    for row in rows:
+        by_item[row.item_id].append(row)
+    met: Counter[str] = Counter()
+    of: Counter[str] = Counter()
+    for judged in by_item.values():
+        if len(judged) < 2 or actor.id not in {row.person_id for row in judged}:
+            continue
+        queue_id = judged[0].queue_id
+        of[queue_id] += 1
+        met[queue_id] += _say_the_same(session, queue_id, judged)
+    return {queue_id: share(met[queue_id], count) for queue_id, count in of.items()}
+
+
+def _say_the_same(session: Session, queue_id: str, judged: list[Any]) -> bool:
+    head = queue_by_id(session, queue_id)
+    agree_on = configuration(session, head.id, head.version).config.reviews.agree_on
+    given = [Given(row.verdict is Verdict.REJECT, json.loads(row.output)) for row in judged]
+    return len(alike(given, agree_on)) == 1
 
 
 def _answers(session: Session, head: QueueHead) -> list[dict[str, str]]:
@@ -271,7 +343,8 @@ def hasty_in(session: Session, queue_id: str) -> int:
 
 
 def as_json(found: Quality) -> dict[str, Any]:
-    """For programs."""
+    """For programs. Of the people, those who met gold; where the queue asks for a standing, all."""
+    asks = any(one.stands for one in found.people)
     return {
         "queue": found.queue.slug, "alpha": found.agreement.alpha, "agreed": share_json(found.agreement.agreed),
         "fleiss": {"kappa": found.agreement.fleiss, "each": found.agreement.each},
@@ -282,6 +355,7 @@ def as_json(found: Quality) -> dict[str, Any]:
             {"person": one.person_id, "name": one.name, "gold": share_json(one.gold), "enough": one.enough,
              "standing": one.stands.state if one.stands else None, "signals": _signals_json(one)}
             for one in found.people
+            if asks or one.gold.of
         ],
     }  # fmt: skip
 

@@ -19,10 +19,11 @@ from reviewqueue.core.db import beside, clock, on_postgresql
 from reviewqueue.errors import ItemEnded
 from reviewqueue.models import Decision, Item, PendingRelease, Task
 from reviewqueue.models.base import table
-from reviewqueue.models.states import ENDED, ItemState, ResolvedBy, TaskKind, Verdict
+from reviewqueue.models.states import ENDED, ItemState, NoticeKind, ResolvedBy, TaskKind, TaskState, Verdict
+from reviewqueue.notices import inbox
 from reviewqueue.queues.catalog import configuration
 from reviewqueue.resolution.endings import resolve
-from reviewqueue.review import rounds
+from reviewqueue.review import rounds, telling
 from reviewqueue.review.consensus import Given, Step, outcome
 
 BATCH = 200
@@ -40,10 +41,41 @@ def put_into_effect(*, session: Session, actor: Actor, decision: Any, has_siblin
         trail.record(
             session, actor, "audit.agreed", queue_id=decision.queue_id, item_id=decision.item_id, subject=decision.id
         )
+        _tell_who_handed_on(session, decision)
         return None
     if decision.kind is TaskKind.REVIEW and decision.reviews > 1:
         return _count(session, actor, decision)
-    return _resolve(session, actor, decision, has_siblings=has_siblings)
+    resolution = _resolve(session, actor, decision, has_siblings=has_siblings)
+    _tell_who_handed_on(session, decision)
+    return resolution
+
+
+def _tell_who_handed_on(session: Session, decision: Any) -> None:
+    """Whoever escalated the task, or sent it to another queue, hears once what came of it."""
+    if decision.escalated_by is not None and decision.kind is not TaskKind.APPEAL:
+        _tell(session, decision, {decision.escalated_by}, by_person=decision.person_id)
+
+
+def _tell_all_who_handed_on(session: Session, decision: Any, round_: int) -> None:
+    """So, where several reviews settled the item: not before, for until then nobody is to know what others said, and
+    not whose the answer is."""
+    task = table(Task).c
+    handed_on = select(task.escalated_by).where(
+        task.item_id == decision.item_id, task.round == round_, task.escalated_by.is_not(None),
+        task.kind.not_in((TaskKind.GOLD, TaskKind.APPEAL)), task.state == TaskState.DONE,
+    )  # fmt: skip
+    if people := set(session.scalars(handed_on)):
+        _tell(session, decision, people, by_person=None)
+
+
+def _tell(session: Session, decision: Any, people: set[str], *, by_person: str | None) -> None:
+    config = configuration(session, decision.task_queue_id, decision.config_version).config
+    before = session.execute(select(Item.output).where(Item.id == decision.item_id)).scalar_one()
+    words = telling.told(config, decision, before).in_words
+    inbox.tell(
+        session, SYSTEM, people - {decision.person_id}, NoticeKind.REPLIED, item_id=decision.item_id,
+        words=f"{words}. {decision.comment}" if decision.comment else f"{words}.", by_person=by_person,
+    )  # fmt: skip
 
 
 def _resolve(session: Session, actor: Actor, decision: Any, *, has_siblings: bool = True) -> Any:
@@ -65,7 +97,8 @@ def _resolve(session: Session, actor: Actor, decision: Any, *, has_siblings: boo
 
 _EFFECT = (
     Decision.id, Decision.item_id, Decision.queue_id, Decision.verdict, Decision.output, Decision.reason,
-    Decision.message,
+    Decision.message, Decision.person_id, Decision.comment, Decision.suggested_label, Decision.config_version,
+    Task.queue_id.label("task_queue_id"),
 )  # fmt: skip
 _decision = table(Decision).c
 _IN_EFFECT = (
@@ -87,7 +120,7 @@ def _count(session: Session, actor: Actor, decision: Any) -> Any:
         return None
     rules = configuration(session, item.queue_id, item.config_version).config.reviews
     given = session.execute(
-        select(*_EFFECT, Decision.person_id)
+        select(*_EFFECT)
         .join(Task, Task.id == Decision.task_id)
         .where(
             Decision.item_id == item.id, Decision.round == item.round, Task.kind == TaskKind.REVIEW, *_IN_EFFECT
@@ -101,7 +134,9 @@ def _count(session: Session, actor: Actor, decision: Any) -> Any:
     )  # fmt: skip
     if found.place is not None:
         _end_grace(session, item.id)
-        return _resolve(session, actor, given[found.place])
+        resolution = _resolve(session, actor, given[found.place])
+        _tell_all_who_handed_on(session, given[found.place], item.round)
+        return resolution
     mark_in_review(session, item.id)
     if found.step is not Step.WAIT and not rounds.has_open(session, item.id):
         kind = TaskKind.REVIEW if found.step is Step.TIE_BREAK else TaskKind.ADJUDICATION
@@ -135,12 +170,20 @@ def _end_grace(session: Session, item_id: str) -> None:
 def decision_with_item(decision_ids: Iterable[str]) -> Any:
     """Select decisions with what `put_into_effect` needs."""
     return (
-        select(*_EFFECT, Decision.task_id, Decision.round, Task.kind, Item.state.label("item_state"), Item.reviews)
+        select(
+            *_EFFECT,
+            Decision.task_id,
+            Decision.round,
+            Task.kind,
+            Task.escalated_by,
+            Item.state.label("item_state"),
+            Item.reviews,
+        )
         .join(Task, Task.id == Decision.task_id)
         .join(Item, Item.id == Decision.item_id)
         .where(Decision.id.in_(list(decision_ids)))
         .order_by(Decision.item_id)
-    )
+    )  # fmt: skip
 
 
 GRACE_OVER = select(PendingRelease.decision_id).where(PendingRelease.releases_at <= clock()).limit(BATCH)

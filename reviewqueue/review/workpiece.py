@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -282,7 +283,19 @@ def _first_reason(item: Any, kind: TaskKind, config: QueueConfig) -> str:
     values = {"confidence": item.confidence, "lowest_part": routing.lowest_part(parts), "risk": item.risk,
               "model": item.model, "model_version": item.model_version}  # fmt: skip
     shown = [f"{name.replace('_', ' ')} {_short(values[name])}" for name in values if name in variables]
-    return f"{title}: {', '.join(shown)} ({rule.when})" if shown else f"{title} ({rule.when})"
+    return f"{title}: {', '.join(shown)}{_bar_of(rule.when)}" if shown else title
+
+
+_COMPARES = re.compile(r"[a-z_]+ *(<|<=|>|>=) *(\d+(?:\.\d+)?)")
+
+
+def _bar_of(when: str) -> str:
+    """What the one value of a rule is compared with, in words; nothing of any other rule, which is no text to read."""
+    found = _COMPARES.fullmatch(when.strip())
+    if found is None:
+        return ""
+    bar = found[2]
+    return gettext(", below %(bar)s", bar=bar) if found[1].startswith("<") else gettext(", above %(bar)s", bar=bar)
 
 
 def _short(value: Any) -> str:

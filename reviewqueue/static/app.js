@@ -1,4 +1,4 @@
-// Every page: menus close, Ctrl + Enter sends a form marked data-finish, parts marked data-refresh renew themselves, data-tick ticks many. All pages work without this file.
+// Every page: menus close, Escape goes back, Ctrl + Enter sends a form marked data-finish, parts marked data-refresh renew themselves, data-tick ticks many. All pages work without this file.
 "use strict";
 
 // A text of a script in the reader's language, with its {places} filled. What is not in the page's catalogue is English.
@@ -14,11 +14,31 @@ document.addEventListener("click", (event) => {
 });
 
 document.addEventListener("keydown", (event) => {
-  if (event.key !== "Escape") return;
+  if (event.key !== "Escape" || event.repeat) return;
   const open = document.querySelector("details.menu[open], details.confirm[open]");
-  if (!open) return;
+  if (!open) return goBack(event.target);
   open.open = false;
   open.querySelector("summary").focus();
+});
+
+// Escape leaves a field in which something was typed, and then follows <a data-back>.
+function goBack(target) {
+  const back = document.querySelector("a[data-back]");
+  if (!back) return;
+  if (target.matches?.("textarea, input") && target.value.trim()) return target.blur();
+  back.click();
+}
+
+// <form data-stay>: its answer takes the place of the page, so that one step back leaves both.
+document.addEventListener("submit", async (event) => {
+  const form = event.target;
+  if (!form.matches("[data-stay]")) return;
+  event.preventDefault();
+  try {
+    const answer = await fetch(form.action, { method: "POST", body: new FormData(form), redirect: "manual", credentials: "same-origin" });
+    if (answer.type === "opaqueredirect") return location.replace(location.pathname);
+  } catch { /* as without a script */ }
+  form.submit();
 });
 
 document.addEventListener("keydown", (event) => {

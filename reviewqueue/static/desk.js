@@ -51,7 +51,7 @@
   // To those who do not see the page change. What is in hand, and where the page says something itself, that first.
   function tellWhatCame() {
     const words = (desk?.main && covered() ? [".why"] : [".flashes", ".notice", ".why > :first-child", ".main-text, .turn:last-child .turn-text", "h1"]).map((selector) => $(selector)?.textContent.trim().slice(0, 300));
-    $("#told").textContent = words.filter(Boolean).map((said) => said.replace(/\.$/, "")).join(". ").replace(/\s+/g, " ");
+    $("#told").textContent = words.filter(Boolean).map((text) => text.replace(/[.\s]+$/, "")).join(". ").replace(/\s+/g, " ");
   }
 
   // Asks the server as the desk does. The session may have ended, or another tab may have begun a new one, whose forms

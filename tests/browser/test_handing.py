@@ -51,3 +51,24 @@ def test_ways_to_hand_on_have_their_keys_and_new_instructions_come_up_once(site,
     page.reload()
     page.wait_for_selector("main.desk")
     assert not page.is_visible("#instructions")
+
+
+def test_a_comment_is_written_and_left_by_keys_and_is_one_step_back(site, page):
+    site.submit("moods", "neutral", given={"text": "A question"})
+    begin(page, "moods")
+    at_desk = page.url
+    page.keyboard.press("c")
+    page.wait_for_url("**/comments")
+    page.keyboard.type("Is this a complaint?")
+    page.keyboard.press("Control+Enter")
+    page.wait_for_selector(".said .words")
+    page.go_back()
+    page.wait_for_url(at_desk)
+    page.keyboard.press("c")
+    page.wait_for_url("**/comments")
+    page.keyboard.type("Half a")
+    page.keyboard.press("Escape")
+    assert page.evaluate("document.activeElement.tagName") == "BODY", "what was typed stands"
+    assert page.input_value("#body") == "Half a"
+    page.keyboard.press("Escape")
+    page.wait_for_url(at_desk)

@@ -161,7 +161,7 @@ def test_the_desk_tells_and_the_pages_count(client, cast, app, checking):
     assert "gold" not in page.text
     after = client.post(f"{page.request.path}/decision", data={"choice": json.dumps("refund")}, follow_redirects=True)
     assert "That was a check with a known answer, and it is another: Label “card_arrival”. It never came." in after.text
-    assert "0 of 1 correct" in client.get("/decisions").text
+    assert "Of 1 checks, items whose answer was known, you met 0" in client.get("/decisions").text
     assert client.get("/queues/intents/quality").status_code == 403
     client.post("/logout")
     client.post("/login", data={"email": cast.bob.email, "password": PASSWORD})

@@ -199,3 +199,15 @@ def test_an_export_leaves_it_out_unless_an_administrator_says_otherwise(app, cli
     assert found[False] == ({"text": "Where is it?", "rows": [{"m": 1.5}], "none": None}, {"shop": "north"})
     assert found[True] == (GIVEN, {"phone": PHONE, "shop": "north"})
     assert exports.NO_RECIPE.sensitive is False
+
+
+def test_the_lines_of_lists_cover_it(app, client, cast, marked):
+    with app.app_context(), write_session() as session:
+        apply(session=session, actor=OPERATOR, document={**MARKED, "view": {"type": "choice", "input": "iban"}})
+    body = item(input={"text": "x", "iban": IBAN}, metadata={"phone": PHONE})
+    client.post("/api/v1/items", json=body, headers=cast.submitter.bearer)
+    claim = client.post("/api/v1/queues/intents/claims", headers=cast.alice.bearer).json["claim"]["id"]
+    alice, bob = signed_in(app, cast.alice), signed_in(app, cast.bob)
+    client.post(f"/api/v1/claims/{claim}/decision", json={"verdict": "approve"}, headers=cast.alice.bearer)
+    for browser, path in ((alice, "/decisions"), (bob, "/queues/intents/items")):
+        assert is_covered(browser.get(path).text), path

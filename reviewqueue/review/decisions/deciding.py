@@ -36,7 +36,8 @@ def _locked_statement(*, locks: bool) -> Any:
     query = (
         select(
             _task.id, _task.queue_id, _task.item_id, _task.round, _task.kind, _task.config_version, _task.fence,
-            _task.blind, _task.last_holder, _task.state, _item.output, _item.state.label("item_state"), _item.reviews,
+            _task.blind, _task.last_holder, _task.state, _task.escalated_by, _item.output,
+            _item.state.label("item_state"), _item.reviews,
             _item.queue_id.label("item_queue_id"), _item.config_version.label("item_version"),
             exists(text("1"))
             .where(_draft.task_id == _task.id, _draft.person_id == bindparam("by_person"))
@@ -149,7 +150,8 @@ def _hold_back(session: Session, row: Any, task: Any) -> None:
 
 def _into_effect(session: Session, actor: Actor, row: Any, task: Any) -> dict[str, Any] | None:
     decision = _Effective(
-        row.id, row.item_id, row.queue_id, row.verdict, row.output, row.reason, row.message, task.round, task.kind,
+        row.id, row.item_id, row.queue_id, row.verdict, row.output, row.reason, row.message, row.person_id, row.comment,
+        row.suggested_label, row.config_version, task.queue_id, task.round, task.kind, task.escalated_by,
         task.item_state, task.reviews,
     )  # fmt: skip
     resolution = put_into_effect(session=session, actor=actor, decision=decision, has_siblings=task.has_siblings)
@@ -167,7 +169,13 @@ class _Effective:
     output: str
     reason: str | None
     message: str | None
+    person_id: str
+    comment: str | None
+    suggested_label: str | None
+    config_version: int
+    task_queue_id: str
     round: int
     kind: TaskKind
+    escalated_by: str | None
     item_state: ItemState
     reviews: int

@@ -6,14 +6,25 @@ from flask import flash, render_template, request, url_for
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response as AnyResponse
 
-from reviewqueue.core.db import read_session, write_session
+from reviewqueue.core.db import database_now, read_session, write_session
 from reviewqueue.core.http import actor, page_number, signed_in
 from reviewqueue.core.ids import known_id
+from reviewqueue.core.pages import midnight
 from reviewqueue.errors import Conflict, Invalid
 from reviewqueue.models.states import ItemState, Verdict
 from reviewqueue.queues.catalog import configuration
 from reviewqueue.queues.references import without
-from reviewqueue.review import assigning, comments, finding, histories, quality, reopening, saved_views
+from reviewqueue.review import (
+    assigning,
+    comments,
+    finding,
+    histories,
+    quality,
+    reopening,
+    saved_views,
+    sitting,
+    telling,
+)
 from reviewqueue.review.boxing import drawn_over
 from reviewqueue.review.bulk import actions, previewing, progress
 from reviewqueue.review.shown import input_shown, lines
@@ -24,11 +35,24 @@ from reviewqueue.review.web.going_on import away, typed
 @blueprint.get("/decisions")
 @signed_in
 def decisions() -> str:
-    """My decisions, newest first."""
+    """My decisions, newest first, with what I handed on and what is measured of me."""
+    who, narrowed = actor(), {name: request.args.get(name, "") for name in ("queue", "verdict")}
+    cursor = request.args.get("cursor")
     with read_session() as session:
-        page = histories.my_decisions(session=session, actor=actor(), cursor=request.args.get("cursor"))
-        measured = quality.mine(session=session, actor=actor())
-    return render_template("review/decisions.html", page=page, measured=measured)
+        page = histories.my_decisions(
+            session=session, actor=who, cursor=cursor, slug=narrowed["queue"], verdict=narrowed["verdict"]
+        )
+        queues = histories.queues_decided_in(session=session, actor=who)
+        now = database_now(session)
+        today = sitting.made(session=session, actor=who, since=midnight(now))
+        week = sitting.made(session=session, actor=who, since=midnight(now, days_ago=6))
+        first = cursor is None and not any(narrowed.values())
+        handed = sitting.handed_on(session=session, actor=who) if first else []
+        measured = quality.mine(session=session, actor=who) if first else []
+    return render_template(
+        "review/decisions.html", page=page, measured=measured, queues=queues, today=today, week=week, handed=handed,
+        narrowed={name: value for name, value in narrowed.items() if value}, enough=quality.ENOUGH, first=first,
+    )  # fmt: skip
 
 
 @blueprint.post("/decisions/<decision_id>/reopening")
@@ -86,8 +110,9 @@ def conversation(item_id: str) -> str:
     """What was said about an item, and what it is about. Opening it is an event, so this writes."""
     with write_session() as session:
         found = comments.conversation(session=session, actor=actor(), item_id=known_id(item_id))
+        work = assigning.work_on(session=session, actor=actor(), item_id=found.item.id)
     shown = input_shown(without(found.input), found.config.view.input)
-    return render_template("review/conversation.html", found=found, item=found.item, input=shown)
+    return render_template("review/conversation.html", found=found, item=found.item, input=shown, work=work)
 
 
 @blueprint.post("/items/<item_id>/comments")
@@ -105,7 +130,7 @@ def comment(item_id: str) -> AnyResponse:
     if said.unknown:
         flash(
             _(
-                "Nobody, or more than one, is called %(unknown)s.",
+                "%(unknown)s was not told: no member of this queue, or more than one, is called that.",
                 unknown=", ".join("@" + word for word in said.unknown),
             ),
             "warning",
@@ -133,7 +158,10 @@ def item(item_id: str) -> str:
     with write_session() as session:
         history = histories.item_history(session=session, actor=actor(), item_id=item_id)
         work = assigning.work_on(session=session, actor=actor(), item_id=history.item.id)
+    told = {
+        row.Decision.id: telling.told(history.config, row.Decision, history.item.output) for row in history.decisions
+    }
     return render_template(
-        "review/item.html", history=history, work=work, item=history.item, lines=lines,
+        "review/item.html", history=history, told=told, work=work, item=history.item, lines=lines,
         input=input_shown(without(history.input), history.config.view.input), drawn=drawn_over(history),
     )  # fmt: skip

@@ -13,7 +13,7 @@ from reviewqueue.core.db import read_session, write_session
 from reviewqueue.core.http import actor, is_from_desk, signed_in, status_of
 from reviewqueue.core.ids import known_id
 from reviewqueue.errors import AlreadyDecided, Conflict, GraceOver, Invalid, NotAdmitted
-from reviewqueue.review import drafts, edge, histories, instructions, workpiece
+from reviewqueue.review import drafts, edge, histories, instructions, telling, workpiece
 from reviewqueue.review.claims import leases, returning, taking
 from reviewqueue.review.decisions.withdrawing import withdraw
 from reviewqueue.review.desk.filling import taken
@@ -182,8 +182,14 @@ def undo(decision_id: str) -> AnyResponse:
     """Take back a decision of mine in its grace time, and have its item in hand again."""
     who = actor()
     try:
-        held = edge.claiming(lambda session: withdraw(session=session, actor=who, decision_id=decision_id))
+        held, told = edge.claiming(lambda session: _taken_back(session, who, decision_id))
     except GraceOver as error:
         flash(error.message, "warning")
         return away(url_for("review.decisions"))
+    flash(_("Taken back: %(what)s. It is in your hands as you had decided it.", what=told.in_words), "good")
     return go_to(held.claim_id)
+
+
+def _taken_back(session: Session, who: Actor, decision_id: str) -> tuple[leases.Held, telling.Told]:
+    held = withdraw(session=session, actor=who, decision_id=decision_id)
+    return held, histories.told_of(session=session, actor=who, decision_id=decision_id)

@@ -14,7 +14,9 @@ from werkzeug.wrappers import Response as AnyResponse
 from reviewqueue.core.db import database_now, read_session, write_session
 from reviewqueue.core.http import actor, signed_in
 from reviewqueue.core.ids import known_id
+from reviewqueue.core.pages import absolute
 from reviewqueue.errors import Conflict, Fault, Invalid, LeaseLost
+from reviewqueue.queues.catalog import QueueHead
 from reviewqueue.review import assigning, edge, escalation, handing, workpiece
 from reviewqueue.review.claims import leases, passing_on
 from reviewqueue.review.web.filters import blueprint
@@ -33,7 +35,7 @@ def skip(claim_id: str) -> AnyResponse:
 def escalate(claim_id: str) -> AnyResponse:
     """Not my authority: to the leads, with the note; and on to the next."""
     comment = typed().get("escalation") or typed().get("comment")
-    return _hand_on(claim_id, escalation.escalate, comment=note_of(comment))
+    return _hand_on(claim_id, escalation.escalate, says=_escalated, comment=note_of(comment))
 
 
 @blueprint.get("/claims/<claim_id>/handing")
@@ -57,7 +59,9 @@ def hand_on(claim_id: str) -> AnyResponse:
 def transfer(claim_id: str) -> AnyResponse:
     """To the people of another queue, with the note; and on to the next."""
     form = typed()
-    return _hand_on(claim_id, handing.send_to_queue, slug=form.get("queue", ""), comment=note_of(form.get("note")))
+    return _hand_on(
+        claim_id, handing.send_to_queue, says=_sent, slug=form.get("queue", ""), comment=note_of(form.get("note"))
+    )
 
 
 @blueprint.post("/claims/<claim_id>/postponement")
@@ -67,7 +71,26 @@ def put_off(claim_id: str) -> AnyResponse:
     form = typed()
     with read_session() as session:
         until = _follow_up(database_now(session), form.get("hours", ""), form.get("day", ""))
-    return _hand_on(claim_id, handing.put_off, until=until)
+
+    def says(_result: None, slug: str, task_id: str) -> dict[str, str]:
+        text = _("Put off until %(moment)s. It stands under My tasks, and nobody else gets it.", moment=absolute(until))
+        return {
+            "text": text, "address": url_for("review.claim", slug=slug), "task": task_id, "name": _("Take it back"),
+        }  # fmt: skip
+
+    return _hand_on(claim_id, handing.put_off, says=says, until=until)
+
+
+def _escalated(_result: None, _slug: str, _task_id: str) -> str:
+    return str(_("Escalated: others decide it now. It stands under My decisions."))
+
+
+def _sent(there: QueueHead, _slug: str, _task_id: str) -> str:
+    return str(_("Sent to %(queue)s. It stands under My decisions.", queue=there.title))
+
+
+def _given(name: str, _slug: str, _task_id: str) -> str:
+    return str(_("Given to %(name)s, who gets a notice. The board shows it.", name=name))
 
 
 def _follow_up(now: datetime, hours: str, day: str) -> datetime:
@@ -84,7 +107,7 @@ def _follow_up(now: datetime, hours: str, day: str) -> datetime:
 @signed_in
 def give(claim_id: str) -> AnyResponse:
     """The task in my hands, to a person; and on to the next."""
-    return _hand_on(claim_id, assigning.give, person=typed().get("person", ""))
+    return _hand_on(claim_id, assigning.give, says=_given, person=typed().get("person", ""))
 
 
 @blueprint.post("/tasks/<task_id>/assignment")
@@ -94,26 +117,35 @@ def assign(task_id: str) -> AnyResponse:
     wanted, form = known_id(task_id), typed()
     try:
         with write_session() as session:
-            assigning.assign(session=session, actor=actor(), task_id=wanted, person=form.get("person") or None)
-        flash(_("Given.") if form.get("person") else _("Left to whoever comes first."), "good")
+            name = assigning.assign(session=session, actor=actor(), task_id=wanted, person=form.get("person") or None)
+        flash(_("Given to %(name)s.", name=name) if name else _("Left to whoever comes first."), "good")
     except (Conflict, Invalid) as error:
         flash(error.message, "warning")
     item_id = form.get("item", "")
     return away(url_for("review.item", item_id=known_id(item_id)) if item_id else url_for("review.home"))
 
 
-def _hand_on(claim_id: str, operation: Callable[..., None], **arguments: Any) -> AnyResponse:
-    """On to the next; or, where it cannot be, back to the task, and why."""
+def _hand_on(
+    claim_id: str,
+    operation: Callable[..., Any],
+    *,
+    says: Callable[[Any, str, str], Any] | None = None,
+    **arguments: Any,
+) -> AnyResponse:
+    """On to the next, with what `says` tells of the operation's result; or, where it cannot be, back to the task, and
+    why."""
     who = actor()
     try:
         with write_session() as session:
             slug = leases.queue_of_claim(session=session, actor=who, claim_id=claim_id).slug
-            operation(session=session, actor=who, claim_id=claim_id, **arguments)
+            result = operation(session=session, actor=who, claim_id=claim_id, **arguments)
     except LeaseLost:
         return away(url_for("review.show", claim_id=claim_id))
     except (Conflict, Invalid) as error:
         flash(" ".join([error.message, *(_in_words(fault) for fault in getattr(error, "faults", ())[:3])]), "warning")
         return away(url_for("review.show", claim_id=claim_id))
+    if says is not None:
+        flash(says(result, slug, leases.parse_claim_id(claim_id)[0]), "good")
     return next_claim(who, slug)
 
 
@@ -131,4 +163,5 @@ def undo_skip(task_id: str) -> AnyResponse:
     except Conflict as error:
         flash(error.message, "warning")
         return away(url_for("review.home"))
+    flash(_("Taken back: your skip. The item is in your hands."), "good")
     return go_to(held.claim_id)

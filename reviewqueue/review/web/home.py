@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from flask import render_template
 
-from reviewqueue.core.db import read_session
+from reviewqueue.core.db import database_now, read_session
 from reviewqueue.core.http import actor, signed_in
+from reviewqueue.core.pages import midnight
 from reviewqueue.queues.catalog import configuration, find_queue
-from reviewqueue.review import assigning, grid, histories, workpiece
+from reviewqueue.review import assigning, grid, histories, sitting, workpiece
 from reviewqueue.review.web.filters import blueprint
 
 
@@ -40,8 +41,14 @@ def queue(slug: str) -> str:
         config = configuration(session, head.id, head.version).config
         cards = workpiece.home(session=session, actor=who)
         undo = histories.last_undoable(session=session, actor=who)
-    card = next((card for card in cards if card.slug == slug), None)
+        card = next((card for card in cards if card.slug == slug), None)
+        done = None
+        if card is not None and not card.waiting and not card.held:
+            done = sitting.ended(
+                session=session, actor=who, queue_id=head.id, slug=slug, since=midnight(database_now(session))
+            )
     others = [card for card in cards if card.slug != slug and card.waiting]
     return render_template(
-        "review/queue.html", queue=head, config=config, card=card, others=others, undo=undo, has_grid=grid.suits(config)
-    )
+        "review/queue.html", queue=head, config=config, card=card, others=others, undo=undo, done=done,
+        has_grid=grid.suits(config),
+    )  # fmt: skip
