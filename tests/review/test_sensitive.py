@@ -203,7 +203,7 @@ def test_an_export_leaves_it_out_unless_an_administrator_says_otherwise(app, cli
 
 def test_the_lines_of_lists_cover_it(app, client, cast, marked):
     with app.app_context(), write_session() as session:
-        apply(session=session, actor=OPERATOR, document={**MARKED, "view": {"type": "choice", "input": "iban"}})
+        apply(session=session, actor=OPERATOR, document={**MARKED, "view": {"type": "choice", "output": "label"}})
     body = item(input={"text": "x", "iban": IBAN}, metadata={"phone": PHONE})
     client.post("/api/v1/items", json=body, headers=cast.submitter.bearer)
     claim = client.post("/api/v1/queues/intents/claims", headers=cast.alice.bearer).json["claim"]["id"]
