@@ -126,6 +126,16 @@ def desk(browser: Browser, address: str) -> None:
     begin(page, "shelf-goods", "svg.over .box")
     take(page, "boxes")
     everywhere(browser, page, "boxes")
+    for queue, name in TYPES.items():
+        begin(page, queue)
+        everywhere(browser, page, name)
+
+
+TYPES = {
+    "survey-topics": "multi-choice", "answer-pairs": "compare", "agent-replies": "chat", "names-in-notes": "spans",
+    "ticket-urgency": "few-labels",
+}  # fmt: skip
+"""Queues whose first item shows what their type is about."""
 
 
 PAGES = {
@@ -140,7 +150,7 @@ PAGES = {
     "gallery": ("admin", "/start/templates"), "template": ("admin", "/start/templates/reply-drafts"),
     "imports": ("admin", "/admin/imports"), "api": ("admin", "/docs"),
     "insights": ("bob", "/queues/ticket-urgency/insights?days=90"),
-    "advice": ("bob", "/queues/ticket-urgency/advice?last=90d&error=0.1"),
+    "advice": ("bob", "/queues/ticket-urgency/advice?last=90d&error=10"),
     "drift": ("bob", "/queues/ticket-urgency/drift"), "fairness": ("bob", "/queues/ticket-urgency/fairness?days=90"),
     "value": ("bob", "/queues/ticket-urgency/value?days=90"), "portfolio": ("anna", "/portfolio?days=90"),
     "comparison": ("anna", "/queues/ticket-urgency/comparison"), "wallboard": ("alice", "/wallboard"),
@@ -185,8 +195,8 @@ def people(browser: Browser, address: str) -> None:
     page.click("a.button:text('Comment')")
     page.fill("#body", "@alice, is this the tone that we agreed on?")
     take(page, "conversation")
-    page.keyboard.press("Control+Enter")
-    page.wait_for_load_state()
+    with page.expect_navigation():
+        page.keyboard.press("Control+Enter")
     page.goto("/queues/support-intents/items")
     page.click("tbody a")
     everywhere(browser, page, "item")
