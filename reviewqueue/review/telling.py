@@ -85,7 +85,8 @@ def told(config: QueueConfig, decision: Any, before: str | None) -> Told:
     None for what is too long to be read here."""
     verdict = spoken(VERDICTS[decision.verdict])
     answer, changed = "", []
-    if decision.verdict is not Verdict.REJECT and decision.output is not None:
+    # Which model a candidate is from is nobody's to know who compares them.
+    if decision.verdict is not Verdict.REJECT and decision.output is not None and config.view.type != "compare":
         output = json.loads(decision.output)
         rows = side_by_side([output])
         answer = _line(", ".join(_named(row, len(rows)) for row in rows[:MOST_SHOWN]))

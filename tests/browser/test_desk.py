@@ -425,6 +425,7 @@ def test_single_keys_can_be_switched_off_and_stay_off(site, page):
     assert page.query_selector("main.desk") is not None
     assert site.decisions() == []
     page.evaluate("document.querySelector('main').dataset.before = 'yes'")
+    ready(page)
     page.click("#decide")
     page.wait_for_function("() => !document.querySelector('main').dataset.before")
     assert len(site.decisions()) == 1
