@@ -176,7 +176,7 @@ class Chaos:
         with ExitStack() as opened:
             for _ in range(2):
                 with suppress(psycopg.OperationalError):
-                    for _ in range(self.server.connections):
+                    for _ in range(self.server.max_connections):
                         one = psycopg.connect(self.server.dsn("postgres"), connect_timeout=2, autocommit=True)
                         opened.enter_context(one).execute(TERMINATE)
             time.sleep(MOMENT)

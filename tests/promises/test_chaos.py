@@ -102,12 +102,18 @@ def directory() -> Iterator[Path]:
     shutil.rmtree(directory, ignore_errors=True)
 
 
+_LONG = [pytest.mark.soak, pytest.mark.timeout(LONG.seconds + 600)]
+
+
 @pytest.mark.parametrize(
-    "goal",
+    ("database", "goal"),
     [
-        pytest.param(SHORT, id="short", marks=pytest.mark.timeout(700)),
-        pytest.param(LONG, id="long", marks=[pytest.mark.soak, pytest.mark.timeout(LONG.seconds + 600)]),
+        pytest.param("sqlite", SHORT, id="sqlite-short", marks=pytest.mark.timeout(700)),
+        pytest.param("postgresql", SHORT, id="postgresql-short", marks=[pytest.mark.soak, pytest.mark.timeout(700)]),
+        pytest.param("sqlite", LONG, id="sqlite-long", marks=_LONG),
+        pytest.param("postgresql", LONG, id="postgresql-long", marks=_LONG),
     ],
+    indirect=["database"],
 )
 def test_promises_are_kept_under_fire(
     goal: Goal, settings: Settings, app: Flask, cast: Cast, engine: Engine, directory: Path, server: Any

@@ -69,7 +69,14 @@ def test_a_clean_run_raises_no_alarm(played: Played):
     assert history.refused["undo 409 grace_over"]
 
 
-@pytest.mark.parametrize("bug", BUGS, ids=[bug.name for bug in BUGS])
+# Whether the relay looks between a claim and its decision is chance: not for every run.
+BY_CHANCE = {"a_lease_ends_too_early"}
+
+
+@pytest.mark.parametrize(
+    "bug",
+    [pytest.param(bug, id=bug.name, marks=[pytest.mark.soak] if bug.name in BY_CHANCE else []) for bug in BUGS],
+)
 def test_the_checker_catches(bug: Bug, played: Played, app: Flask, receiver: Receiver, monkeypatch: pytest.MonkeyPatch):
     with app.app_context(), db.engine.begin() as connection:
         for index in bug.unguarded:
