@@ -243,11 +243,13 @@ class WriteSession(Session):
             return
         if self._fit_one_statement():
             rows = self._take()
-            super().execute(_insert_of(_shape(rows)), _parameters(rows))
+            shape = _shape(rows)
+            super().execute(_insert_of(shape), _parameters(rows, shape))
             return
         groups: dict[_Shape, list[Row]] = {}
         for row in self._take():
-            groups.setdefault(_shape([row], alike=True), []).append(_parameters([row], alike=True))
+            shape = _shape([row], alike=True)
+            groups.setdefault(shape, []).append(_parameters([row], shape))
         for shape, parameters in groups.items():
             super().execute(_insert_of(shape), parameters)
 
@@ -255,7 +257,8 @@ class WriteSession(Session):
         """Run `query`, which does not read what was appended, in one round trip with that."""
         if self.appended and self._fit_one_statement():
             rows = self._take()
-            return super().execute(_query_with(query, _shape(rows)), {**parameters, **_parameters(rows)})
+            shape = _shape(rows)
+            return super().execute(_query_with(query, shape), {**parameters, **_parameters(rows, shape)})
         self.send()
         return super().execute(query, parameters)
 
@@ -337,12 +340,12 @@ def _shape(rows: Sequence[tuple[Table, Row]], *, alike: bool = False) -> _Shape:
     return tuple((target, tuple((name, _kind(value, alike)) for name, value in row.items())) for target, row in rows)
 
 
-def _parameters(rows: Sequence[tuple[Table, Row]], *, alike: bool = False) -> Row:
+def _parameters(rows: Sequence[tuple[Table, Row]], shape: _Shape) -> Row:
     return {
-        f"{name}_{place}": value.seconds if type(value) is In else value
-        for place, (_, row) in enumerate(rows)
-        for name, value in row.items()
-        if _kind(value, alike) in _WITH_PARAMETER
+        f"{name}_{place}": row[name].seconds if kind is _Kind.TIME else row[name]
+        for place, ((_, row), (_, columns)) in enumerate(zip(rows, shape, strict=True))
+        for name, kind in columns
+        if kind in _WITH_PARAMETER
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from sqlalchemy import bindparam, literal, select
+from sqlalchemy import ScalarSelect, bindparam, literal, select
 from sqlalchemy.orm import Session
 
 from reviewqueue.core import trail
@@ -25,7 +25,7 @@ REVEALED_SECONDS = 900
 LONGEST_WHY = 500
 ACTION = "item.revealed"
 
-_event = table(AuditEvent).c
+_event, _home = table(AuditEvent).c, table(Queue).alias("home").c
 # Index ix_audit_event_item_id_id.
 _REVEALED = (
     select(literal(1))
@@ -35,6 +35,11 @@ _REVEALED = (
     )
     .limit(1)
 )  # fmt: skip
+
+
+def home_version(queue_id: Any) -> ScalarSelect[int]:
+    """SQL: the present version of an item's queue, for those who read the item anyway."""
+    return select(_home.version).where(_home.id == queue_id).scalar_subquery()
 
 
 def sensitive_of(session: Session, queue_id: str, version: int | None = None) -> Sensitive:

@@ -161,7 +161,8 @@ def my_decisions(
         select(
             Decision.id, Decision.comment, Decision.decided_at, Decision.withdrawn_at, Decision.late, Decision.correct,
             Decision.queue_id, Decision.item_id, Item.queue_id.label("home_id"), Item.external_id,
-            _short(Item.input).label("input"), Item.state.in_(REOPENABLE).label("ended"), Queue.slug, Queue.title,
+            reveals.home_version(_item.queue_id).label("home_version"), _short(Item.input).label("input"),
+            Item.state.in_(REOPENABLE).label("ended"), Queue.slug, Queue.title,
             (PendingRelease.releases_at > clock()).label("undoable"), *_TOLD,
         )
         .join(Item, Item.id == Decision.item_id)
@@ -184,7 +185,7 @@ def my_decisions(
 
 def _mine(session: Session, row: Any) -> Mine:
     config = configuration(session, row.task_queue_id, row.config_version).config
-    hidden = reveals.sensitive_of(session, row.home_id).parts
+    hidden = reveals.sensitive_of(session, row.home_id, row.home_version).parts
     return Mine(row, telling.told(config, row, row.ai_output), telling.line_of(config, row.input, hidden))
 
 

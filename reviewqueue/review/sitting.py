@@ -153,6 +153,7 @@ def _tasks(task_ids: list[str]) -> Any:
         select(
             Task.id, Task.kind, Task.state, Task.queue_id, Task.config_version, Task.available_at,
             Task.item_id.label("real_id"), Item.queue_id.label("home_id"),
+            reveals.home_version(Item.queue_id).label("home_version"),
             func.coalesce(Task.stand_in, Task.item_id).label("item_id"), Item.external_id,
             case((short, Item.input)).label("input"), Queue.slug, Queue.title,
         )
@@ -184,7 +185,7 @@ def _done_at(session: Session, actor: Actor, tasks: Any) -> dict[str, tuple[Way,
 def _handed(session: Session, row: Any, known: Way | None, way: Way, at: datetime) -> Handed:
     config = configuration(session, row.queue_id, row.config_version).config
     way = known or way
-    hidden = reveals.sensitive_of(session, row.home_id).parts
+    hidden = reveals.sensitive_of(session, row.home_id, row.home_version).parts
     return Handed(
         way=way, at=at, task_id=row.id, item_id=row.item_id, external_id=row.external_id,
         line=telling.line_of(config, row.input, hidden), slug=row.slug, title=row.title,

@@ -308,7 +308,6 @@ def _short(value: Any) -> str:
 
 
 _task, _item, _draft = table(Task).c, table(Item).c, table(Draft).c
-_home = table(Queue).alias("home").c
 _CLAIMED = (
     select(
         _task.kind, _task.round, _task.priority, _task.due, _task.config_version, _task.audience, _task.blind,
@@ -316,7 +315,7 @@ _CLAIMED = (
         _item.confidence, _item.risk, _item.model, _item.model_version, _item.parts, _item.alternatives,
         _item.explanation, _item.trace_url, _item.metadata.label("metadata_json"), _item.rule,
         _item.rule_title, _item.created_at, _item.id, _item.queue_id.label("home_id"),
-        select(_home.version).where(_home.id == _item.queue_id).scalar_subquery().label("home_version"),
+        reveals.home_version(_item.queue_id).label("home_version"),
     )
     .join_from(table(Task), table(Item), _item.id == _task.item_id)
     .join(table(Queue), table(Queue).c.id == _task.queue_id)

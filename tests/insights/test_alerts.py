@@ -30,7 +30,6 @@ from reviewqueue.models import (
 from reviewqueue.models.states import AlertFigure, NoticeKind
 from reviewqueue.queues.applying import apply
 from reviewqueue.queues.configuration import parse
-from reviewqueue.review import board
 from tests import desk_steps
 from tests.fixtures.people import INTENTS, OPERATOR, item
 from tests.fixtures.processes import until
@@ -47,18 +46,6 @@ def asks(app, cast):
             apply(session=session, actor=OPERATOR, document={**INTENTS, "alerts": list(wanted)})
 
     return ask
-
-
-@pytest.fixture
-def look(app, cast):
-    """Look at the queue now."""
-
-    def now():
-        board._kept.clear()
-        with app.app_context(), read_session() as session:
-            alerts.look_at(session=session, queue_id=cast.queue_id)
-
-    return now
 
 
 @pytest.fixture

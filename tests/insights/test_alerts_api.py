@@ -6,9 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from reviewqueue.core.db import read_session
-from reviewqueue.insights import alerts
 from reviewqueue.models import QueueVersion
-from reviewqueue.review import board
 from tests.desk_steps import decide, submit
 
 CONDITIONS = "/api/v1/queues/intents/alert-conditions"
@@ -22,16 +20,6 @@ def put(client, cast):
         return client.put(f"{CONDITIONS}/{name}", json=wanted, headers=cast.admin.bearer)
 
     return ask
-
-
-@pytest.fixture
-def look(app, cast):
-    def now():
-        board._kept.clear()
-        with app.app_context(), read_session() as session:
-            alerts.look_at(session=session, queue_id=cast.queue_id)
-
-    return now
 
 
 def versions(app, cast):
