@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from reviewqueue.backup.manifest import File
+from reviewqueue.media.files import remember_names
 
 CHUNK = 1 << 20
 
@@ -55,15 +56,6 @@ def remember(folder: Path) -> None:
     """Have the disk know the names in `folder` and in all that are below it."""
     for place, _, _ in os.walk(folder):
         remember_names(place)
-
-
-def remember_names(folder: str | Path) -> None:
-    """Have the disk know the names in `folder`: a file's own fsync does not."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def clear(folder: Path) -> None:

@@ -28,6 +28,7 @@ from reviewqueue.core.access import Actor
 from reviewqueue.core.db import db, init_app, write_session
 from reviewqueue.core.migrations import is_known, migrate_to_newest
 from reviewqueue.errors import Conflict, Invalid
+from reviewqueue.media.files import remember_names
 
 
 @dataclass(frozen=True)
@@ -210,5 +211,5 @@ def _put_in_place(place: Path, target: Path, stamp: str) -> Path | None:
             before.rename(target)
         raise
     copying.remember(target)
-    copying.remember_names(target.parent)
+    remember_names(target.parent)
     return before

@@ -34,6 +34,7 @@ from reviewqueue.core.access import Action, Actor, require
 from reviewqueue.core.db import database_now, db, read_session, write_session
 from reviewqueue.core.ids import new_id
 from reviewqueue.errors import Conflict, Invalid, Unavailable
+from reviewqueue.media.files import remember_names
 from reviewqueue.models import DatasetVersion, Media
 from reviewqueue.models.states import ExportState, MediaState
 
@@ -71,7 +72,7 @@ def take(*, actor: Actor, folder: Path, progress: Progress = lambda *_: None) ->
         copying.written(partial, manifest.NAME, manifest.dumped(found))
         copying.remember(partial)
         partial.rename(folder)
-        copying.remember_names(folder.parent)
+        remember_names(folder.parent)
     return found
 
 

@@ -52,8 +52,8 @@ def keep(data: bytes) -> str:
         finally:
             temporary.unlink(missing_ok=True)
     # Also of what was there: whoever renamed it may not have come so far. The folder's name stands in the one above.
-    _remember(path.parent)
-    _remember(path.parent.parent)
+    remember_names(path.parent)
+    remember_names(path.parent.parent)
     return sha256
 
 
@@ -65,7 +65,7 @@ def _kept_again(path: Path) -> bool:
     return False
 
 
-def _remember(folder: Path) -> None:
+def remember_names(folder: str | Path) -> None:
     """Have the disk know the names in the folder: a file's own fsync does not."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
