@@ -66,7 +66,7 @@ class Holder:
     used_at: datetime | None
     """The last sign-in, or use of the token."""
     second_factor: bool
-    signs_in: str
+    signs_in: tuple[str, ...]
     """`password`, `provider`, or both; empty for tokens."""
     may: Mapping[str, Sequence[Action]]
     """Actions by queue, "" for the site as a whole; in queues what the site does not allow already."""
@@ -203,7 +203,7 @@ def _people(
             id=row.id, kind="person", name=row.name, email=row.email, role=row.role,
             places=[place for _, place in mine], queues=(), scopes=(), live=row.disabled_at is None,
             created_at=row.created_at, used_at=used.get(row.id), second_factor=row.confirmed_at is not None,
-            signs_in=" + ".join(ways), may=_allowed(who, slugs) if row.disabled_at is None else {},
+            signs_in=tuple(ways), may=_allowed(who, slugs) if row.disabled_at is None else {},
             reviewed_at=None, reviewed_by=None, changed=False,
         )  # fmt: skip
 
@@ -249,6 +249,6 @@ def _tokens(session: Session, slugs: Mapping[str, str]) -> Iterable[Holder]:
             id=row.id, kind="personal" if people[row.id] else "service", name=row.name,
             email=row.person or "", role=who.site_role if who else None, places=(), queues=row.queues,
             scopes=[scope for scope in row.scopes if scope in set(Scope)], live=who is not None,
-            created_at=row.created_at, used_at=row.last_used_at, second_factor=False, signs_in="",
+            created_at=row.created_at, used_at=row.last_used_at, second_factor=False, signs_in=(),
             may=_allowed(who, slugs) if who else {}, reviewed_at=None, reviewed_by=None, changed=False,
         )  # fmt: skip

@@ -60,7 +60,7 @@ def _cells(one: Holder) -> list[str | None]:
         one.kind, one.name, one.email, one.id, "live" if one.live else "ended", one.role or "",
         "; ".join(f"{place.slug}: {place.role}" for place in one.places),
         "; ".join(sorted({place.team for place in one.places if place.team})), " ".join(one.scopes),
-        " ".join(one.queues), one.signs_in, "yes" if one.second_factor else "no", iso(one.created_at),
+        " ".join(one.queues), " + ".join(one.signs_in), "yes" if one.second_factor else "no", iso(one.created_at),
         iso(one.used_at), "; ".join(allowed),
         iso(one.reviewed_at), one.reviewed_by, "yes" if one.changed else "",
     ]  # fmt: skip

@@ -21,7 +21,7 @@ WORDS = frozenset((
     word("duplicate"), word("low"), word("medium"), word("high"), word("auto approve"), word("refuse"), word("open"),
     word("closed"), word("admin"), word("auditor"), word("member"), word("analyst"), word("calibrating"),
     word("reviewing"), word("paused"), word("pending"), word("running"), word("receiving"), word("done"),
-    word("delivered"), word("dead"), word("preview"), word("skipped"),
+    word("delivered"), word("dead"), word("preview"), word("skipped"), word("password"), word("provider"),
     # the same as titles
     word("Preparing"), word("Queued"), word("In review"), word("Auto approved"), word("Resolved"), word("Expired"),
     word("Cancelled"), word("Approve"), word("Edit"), word("Override"), word("Reject"),

@@ -752,8 +752,8 @@
       event.preventDefault();
       if (desk.asking) return answerReason(chosen);
       const was = chosen === desk.reason;
-      setTimeout(() => { chosen.checked = !was; desk.reason = was ? null : chosen; showNote(); typed(); });
-      return;
+      const pick = () => { chosen.checked = !was; desk.reason = was ? null : chosen; showNote(); typed(); };
+      return target === chosen ? setTimeout(pick) : pick(); // a click on the button itself is undone once this returns
     }
     const part = target.closest(".part:not(.editor)");
     if (part && !part.classList.contains("open") && !desk.lost) open(part);

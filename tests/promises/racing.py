@@ -18,8 +18,9 @@ from reviewqueue.review.decisions.recording import Submission
 
 
 def race(settings: config.Settings, actor: Actor, start_at: float, log: Path, label: str | None = None) -> None:
-    """Runs in a process of its own: its engines are made here. Approves, or says `label`."""
-    submission = Submission(verdict=None, output={"label": label}) if label else Submission(verdict=Verdict.APPROVE)
+    """Runs in a process of its own: its engines are made here. Approves; of items with an odd id it says `label`."""
+    approve = Submission(verdict=Verdict.APPROVE)
+    other = Submission(verdict=None, output={"label": label}) if label else approve
     with create_app(settings).app_context(), log.open("w") as file:
         time.sleep(max(0.0, start_at - time.time()))
         empty = 0
@@ -29,9 +30,13 @@ def race(settings: config.Settings, actor: Actor, start_at: float, log: Path, la
                 if held is None:
                     empty += 1
                     continue
-                decided = edge.decide_now(actor, held.claim_id, submission)
+                decided = edge.decide_now(actor, held.claim_id, other if odd(held.item_id) else approve)
             except (Error, SQLAlchemyError) as error:
                 file.write(json.dumps({"error": f"{type(error).__name__}: {error}"}) + "\n")
                 continue
             empty = 0
             file.write(json.dumps({"task": held.task_id, "decision": decided.decision_id, "kind": held.kind}) + "\n")
+
+
+def odd(item_id: str) -> bool:
+    return int(item_id[-1], 16) % 2 == 1

@@ -26,7 +26,7 @@ from reviewqueue.queues.applying import apply
 from reviewqueue.review import edge
 from reviewqueue.review.decisions.recording import Submission
 from tests.fixtures.people import INTENTS, OPERATOR, Cast, item
-from tests.promises.racing import race
+from tests.promises.racing import odd, race
 from tests.promises.stored import plain
 
 RACERS = 8
@@ -78,7 +78,10 @@ def _hire(queue_id: str, number: int) -> Actor:
 
 
 def test_of_two_reviews_at_once_each_sees_the_other(settings: Settings, app: Flask, cast: Cast, tmp_path: Path):
-    """Two different people judge each item, one adjudication settles each disagreement, and every item ends once."""
+    """Two different people judge each item, one adjudication settles each disagreement, and every item ends once.
+
+    Each of the people has a label of their own for items with an odd id, and all approve the others.
+    """
     items = 40
     with app.app_context():
         racers = [_hire(cast.queue_id, number) for number in range(4)]
@@ -90,13 +93,13 @@ def test_of_two_reviews_at_once_each_sees_the_other(settings: Settings, app: Fla
                 submit(session=session, actor=cast.submitter.actor, body=body)
         db.engine.dispose()
 
-    told, _ = _run(settings, racers, tmp_path, labels=[None, None, None, "refund"])
+    told, _ = _run(settings, racers, tmp_path, labels=["card_arrival", "lost_card", "refund", "exchange_rate"])
 
     assert [line["error"] for line in told if "error" in line] == []
     with app.app_context(), db.engine.connect() as connection:
         finished = [_finish(actor) for actor in racers]
         rows = connection.execute(
-            text("SELECT d.item_id, d.person_id, d.verdict, t.kind FROM decision d JOIN task t ON t.id = d.task_id")
+            text("SELECT d.item_id, d.person_id, CAST(d.output AS TEXT) AS output, t.kind FROM decision d JOIN task t ON t.id = d.task_id")
         ).all()
         ended = connection.execute(text("SELECT count(DISTINCT item_id), count(*) FROM resolution")).one()
         unfinished = connection.execute(text("SELECT count(*) FROM task WHERE state <> 'done'")).scalar_one()
@@ -108,13 +111,14 @@ def test_of_two_reviews_at_once_each_sees_the_other(settings: Settings, app: Fla
         given[row.item_id].append(row)
     disagreed = 0
     for judged in given.values():
-        verdicts = [row.verdict for row in judged if row.kind == "review"]
+        answers = [row.output for row in judged if row.kind == "review"]
         adjudications = [row for row in judged if row.kind == "adjudication"]
-        assert len(verdicts) == 2
+        assert len(answers) == 2
         assert len({row.person_id for row in judged}) == len(judged), "four eyes"
-        assert len(adjudications) == (verdicts[0] != verdicts[1])
+        assert len(adjudications) == (answers[0] != answers[1])
         disagreed += len(adjudications)
-    assert disagreed
+    assert disagreed == sum(odd(plain(item_id)) for item_id in given)
+    assert 0 < disagreed < items
 
 
 def _finish(actor: Actor) -> int:
