@@ -28,6 +28,7 @@ from reviewqueue.delivery.webhooks import deliveries, events
 from reviewqueue.errors import NotFound, Unavailable
 from reviewqueue.feedback import duplicates, formats, lineage, members, selection, storage
 from reviewqueue.feedback.formats.card import card
+from reviewqueue.feedback.formats.croissant import croissant
 from reviewqueue.feedback.records import VERSION, record_line
 from reviewqueue.models import DatasetShard, DatasetVersion, Queue, QueueVersion
 from reviewqueue.models.states import ExportState
@@ -318,10 +319,11 @@ def finish_if_last(export_id: str) -> None:
 
 def _finish(session: Session, export: Any, manifest: dict[str, Any]) -> None:
     if formats.KNOWN[export.format].folder:
-        with storage.writing(export.id, "README.md") as file:
-            file.write(card(manifest).encode())
-            file.publish()
-        manifest["files"].append({**_file("README.md", file, 0), "rows": None})
+        for name, told in (("README.md", card(manifest)), ("croissant.json", croissant(manifest))):
+            with storage.writing(export.id, name) as file:
+                file.write(told.encode())
+                file.publish()
+            manifest["files"].append({**_file(name, file, 0), "rows": None})
     written = dumps(manifest)
     with storage.writing(export.id, "manifest.json") as file:
         file.write(manifest_bytes(written))

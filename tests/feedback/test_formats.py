@@ -186,6 +186,7 @@ def test_no_format_stumbles_over_an_output_that_is_missing(kind):
     assert isinstance(_written(kind, view, (row, said), undecided), bytes)
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:rdflib", "ignore::DeprecationWarning:mlcroissant")
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 def test_a_folder_is_loaded_by_the_library_it_is_for(client, cast, app, tmp_path, monkeypatch):
     for number in range(6):
@@ -194,7 +195,8 @@ def test_a_folder_is_loaded_by_the_library_it_is_for(client, cast, app, tmp_path
     wanted = {"format": "huggingface", "splits": {"train": 0.5, "test": 0.5}, "salt": "a"}
     export = _export(client, cast, app, **wanted)
     assert [file["name"] for file in export["files"]] == [
-        "data/test-00000-of-00001.parquet", "data/train-00000-of-00001.parquet", "README.md", "manifest.json",
+        "data/test-00000-of-00001.parquet", "data/train-00000-of-00001.parquet", "README.md",
+        "croissant.json", "manifest.json",
     ]  # fmt: skip
     for file in export["files"]:
         path = tmp_path / "folder" / file["name"]
@@ -212,3 +214,15 @@ def test_a_folder_is_loaded_by_the_library_it_is_for(client, cast, app, tmp_path
     assert {json.loads(row["final_output"])["label"] for row in rows} == {"refund"}
     assert json.loads(rows[0]["decisions"])[0]["verdict"] == "override"
     assert found["train"].features["resolved_at"].dtype == "timestamp[ms, tz=UTC]"
+    import mlcroissant
+
+    described = mlcroissant.Dataset(jsonld=str(tmp_path / "folder" / "croissant.json"))
+    assert (described.metadata.ctx.issues.errors, described.metadata.ctx.issues.warnings) == (set(), set())
+    for split in ("train", "test"):
+        read = list(described.records(split))
+        assert [one[f"{split}/external_id"].decode() for one in read] == found[split]["external_id"]
+        assert [one[f"{split}/resolved_at"] for one in read] == found[split]["resolved_at"]
+        assert {one[f"{split}/weight"] for one in read} == {1.0}
+    told = json.loads((tmp_path / "folder" / "croissant.json").read_text())
+    digests = {file["@id"]: file["sha256"] for file in told["distribution"] if file["@type"] == "cr:FileObject"}
+    assert digests == {file["name"]: file["sha256"] for file in export["files"] if file["name"].startswith("data/")}

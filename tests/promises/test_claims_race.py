@@ -99,7 +99,10 @@ def test_of_two_reviews_at_once_each_sees_the_other(settings: Settings, app: Fla
     with app.app_context(), db.engine.connect() as connection:
         finished = [_finish(actor) for actor in racers]
         rows = connection.execute(
-            text("SELECT d.item_id, d.person_id, CAST(d.output AS TEXT) AS output, t.kind FROM decision d JOIN task t ON t.id = d.task_id")
+            text(
+                "SELECT d.item_id, d.person_id, CAST(d.output AS TEXT) AS output, t.kind"
+                " FROM decision d JOIN task t ON t.id = d.task_id"
+            )
         ).all()
         ended = connection.execute(text("SELECT count(DISTINCT item_id), count(*) FROM resolution")).one()
         unfinished = connection.execute(text("SELECT count(*) FROM task WHERE state <> 'done'")).scalar_one()

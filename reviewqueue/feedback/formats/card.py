@@ -11,9 +11,8 @@ LICENCE = "other"
 
 def card(manifest: Mapping[str, Any]) -> str:
     """`load_dataset(folder)` reads the head; people read the rest."""
-    splits = {name: sum(file["rows"] for file in files) for name, files in _by_split(manifest).items()}
+    splits = {name: sum(file["rows"] for file in files) for name, files in by_split(manifest).items()}
     named = "\n".join(f"      - split: {name}\n        path: data/{name}-*" for name in splits)
-    title = f"{manifest['queue']}, version {manifest['number']}"
     reviewers = manifest.get("reviewers") or {}
     return f"""---
 configs:
@@ -21,12 +20,12 @@ configs:
     data_files:
 {named}
 license: {LICENCE}
-pretty_name: {json.dumps(title)}
+pretty_name: {json.dumps(title(manifest))}
 tags:
   - human-feedback
 ---
 
-# {title}
+# {title(manifest)}
 
 What people decided about the outputs of {_listed(manifest["models"]) or "models without a name"}, exported by
 {manifest["product"]}. {manifest["count"]:,} records, as of {manifest["as_of"]}.
@@ -54,7 +53,12 @@ The items were not drawn at random: the unsure ones are more often seen by peopl
 """
 
 
-def _by_split(manifest: Mapping[str, Any]) -> dict[str, list[Any]]:
+def title(manifest: Mapping[str, Any]) -> str:
+    return f"{manifest['queue']}, version {manifest['number']}"
+
+
+def by_split(manifest: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """The files with data."""
     found: dict[str, list[Any]] = {}
     for file in manifest["files"]:
         if file["name"].startswith("data/"):
