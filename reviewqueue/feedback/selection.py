@@ -199,7 +199,7 @@ class Pages:
         bounds = {"after": after or _LOWEST, "upto": upto or _HIGHEST}
         end = session.execute(self._end, {**bounds, "stretch": self._stretch}).scalar_one_or_none()
         bounds["upto"] = end or bounds["upto"]
-        rows = [*map(self._item, session.execute(self._items, bounds))]
+        rows = [*map(self._item, session.execute(self._items, bounds).all())]
         if len(rows) == PAGE:
             end = rows[-1].id
             self._stretch = max(PAGE, self._stretch // 2)
@@ -209,7 +209,7 @@ class Pages:
             return [], end
         decided: dict[str, list[Any]] = defaultdict(list)
         found = session.execute(self._decisions, {"item_ids": [row.id for row in rows]})
-        for decision in map(self._decision, found):
+        for decision in map(self._decision, found.all()):
             decided[decision.item_id].append(decision)
         return [(row, decided.get(row.id, [])) for row in rows], end
 
