@@ -90,3 +90,9 @@ def test_a_late_decision_says_so_and_an_early_one_does_not():
 
 def test_times_are_utc_with_milliseconds():
     assert json.loads(record_line(_row("1", "2"), []))["submitted_at"] == "2026-01-02T12:00:00.123Z"
+
+
+def test_content_that_was_sent_over_several_lines_is_on_one():
+    made = record_line(_row('{\n"a":\r\n"x\\n"}', "null"), [])
+    assert made.splitlines() == [made]
+    assert json.loads(made)["output"] == {"a": "x\n"}
