@@ -28,8 +28,10 @@ from reviewqueue.queues.sensitive import left_out
 from reviewqueue.queues.views import View
 from reviewqueue.review.agreement import share
 
-PAGE = 250
-"""Rows a query: an item may have a mebibyte."""
+PAGE = 500
+"""Rows a query, at most."""
+PAGE_CHARACTERS = 1 << 20
+"""Of content that a page is to hold: an item may have a mebibyte."""
 MOST_LOOKED_AT = 20_000
 """Items of the queue that a query for a page reads, where few belong to the export."""
 SHARD_ROWS = 25_000
@@ -141,11 +143,12 @@ class Pages:
 
     Where to look is found first: the next so many items of the queue, which bounds both tables. However the database
     joins them then, it reads no more than that of either; bounded on one side only, a merge join reads the other from
-    its beginning, page after page. The stretch grows while few of its items belong to the export.
+    its beginning, page after page. The stretch grows while few of its items belong to the export. A page has fewer rows
+    after one whose items were large.
     """
 
     def __init__(self, export: Any) -> None:
-        self._stretch = PAGE
+        self._rows = self._stretch = max(1, PAGE // 10)
         with_gold = json.loads(export.filter).get("include_gold")
         after, upto = bindparam("after", type_=_item.id.type), bindparam("upto", type_=_item.id.type)
         # Index ix_item_queue_id_id.
@@ -170,7 +173,7 @@ class Pages:
                 *conditions(export), *_but_duplicates(export), _item.id > after, _item.id <= upto,
                 _resolution.item_id > after, _resolution.item_id <= upto,
             )
-            .order_by(_item.id).limit(PAGE)
+            .order_by(_item.id).limit(bindparam("rows", type_=Integer))
         )  # fmt: skip
         # Standing and late ones, none that is in its grace time or on gold.
         self._decisions = (
@@ -199,10 +202,14 @@ class Pages:
         bounds = {"after": after or _LOWEST, "upto": upto or _HIGHEST}
         end = session.execute(self._end, {**bounds, "stretch": self._stretch}).scalar_one_or_none()
         bounds["upto"] = end or bounds["upto"]
-        rows = [*map(self._item, session.execute(self._items, bounds).all())]
-        if len(rows) == PAGE:
+        wanted = self._rows
+        rows = [*map(self._item, session.execute(self._items, {**bounds, "rows": wanted}).all())]
+        if rows:
+            size = sum(len(row.input) + len(row.output) + len(row.final_output) for row in rows)
+            self._rows = max(1, min(PAGE, PAGE_CHARACTERS * len(rows) // size))
+        if len(rows) == wanted:
             end = rows[-1].id
-            self._stretch = max(PAGE, self._stretch // 2)
+            self._stretch = max(self._rows, self._stretch // 2)
         else:
             self._stretch = min(2 * self._stretch, MOST_LOOKED_AT)
         if not rows:
