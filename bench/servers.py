@@ -19,8 +19,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+from rq import Worker
 
 from reviewqueue.core import embedded
+from reviewqueue.core.background import connect
 from reviewqueue.core.processes import die_with_parent
 
 
@@ -151,11 +153,15 @@ def floor(environment: dict[str, str], workers: int) -> Server:
 
 
 def background(environment: dict[str, str], workers: int) -> list[Server]:
-    """Valkey, relay and workers."""
+    """Valkey, relay and workers, once these listen."""
     valkey = Server(embedded.command(Path(environment["REDIS_URL"].removeprefix("unix://"))), environment)
     embedded.wait_until_ready(environment["REDIS_URL"])
-    return [
+    found = [
         valkey,
         Server([sys.executable, "-m", "reviewqueue.cli", "relay"], environment),
         *(Server([sys.executable, "-m", "reviewqueue.cli", "worker"], environment) for _ in range(workers)),
     ]
+    with connect(environment["REDIS_URL"]) as redis:
+        while Worker.count(redis) < workers:
+            time.sleep(0.1)
+    return found

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import json
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -188,7 +189,7 @@ def _split(lease: str, row_id: int, refs: Sequence[str]) -> None:
 
 def _run_long(handler: Callable[..., Any], lease: str, row_id: int, ref: str) -> bool:
     try:
-        handler(ref=ref, renew=lambda: _renew(lease, row_id))
+        handler(ref=ref, renew=_renewer(lease, row_id))
     except LeaseGone:
         return False
     except Exception as error:
@@ -198,6 +199,21 @@ def _run_long(handler: Callable[..., Any], lease: str, row_id: int, ref: str) ->
     with write_session() as session:
         _finish(session, lease, [row_id])
     return True
+
+
+def _renewer(lease: str, row_id: int) -> Callable[[], None]:
+    """What long work calls as often as it likes. It renews the lease when called first, and later once a twentieth of
+    its time has passed: each time is a transaction, and an export calls after every page."""
+    every, due = current_app.config["SETTINGS"].execution_lease_seconds / 20, 0.0
+
+    def renew() -> None:
+        nonlocal due
+        now = time.monotonic()
+        if now >= due:
+            _renew(lease, row_id)
+            due = now + every
+
+    return renew
 
 
 def _renew(lease: str, row_id: int) -> None:

@@ -36,7 +36,6 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
-    Uuid,
     bindparam,
     event,
     insert,
@@ -157,19 +156,16 @@ def _clock_sqlite(element: clock, compiler: SQLCompiler, **kw: Any) -> str:
 
 
 class _Ids(TypeDecorator[Sequence[str]]):
-    """A list of ids as one parameter."""
+    """A list of ids as one parameter: a text, for the driver would look at each of them."""
 
     impl = Text
     cache_ok = True
 
-    def load_dialect_impl(self, dialect: Dialect) -> Any:
-        return dialect.type_descriptor(
-            postgresql.ARRAY(Uuid(as_uuid=False)) if dialect.name == "postgresql" else Text()
-        )
-
-    def process_bind_param(self, value: Sequence[str] | None, dialect: Dialect) -> Any:
-        if value is None or dialect.name == "postgresql":
-            return value
+    def process_bind_param(self, value: Sequence[str] | None, dialect: Dialect) -> str | None:
+        if value is None:
+            return None
+        if dialect.name == "postgresql":
+            return f"{{{','.join(value)}}}"
         return json.dumps([one.replace("-", "") for one in value])
 
 
@@ -187,7 +183,7 @@ class among(FunctionElement[bool]):  # noqa: N801 - reads as SQL
 @compiles(among, "postgresql")
 def _among_postgresql(element: among, compiler: SQLCompiler, **kw: Any) -> str:
     column, ids = (compiler.process(clause, **kw) for clause in element.clauses)
-    return f"{column} = ANY ({ids})"
+    return f"{column} = ANY (CAST({ids} AS UUID[]))"
 
 
 @compiles(among, "sqlite")

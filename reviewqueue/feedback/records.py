@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from reviewqueue.core.moments import iso
-from reviewqueue.core.strictjson import Raw, as_written, exact, spliced
+from reviewqueue.core.strictjson import Raw, as_written, exact, spliced_line
 from reviewqueue.queues.routing import weight
 from reviewqueue.resolution.verdicts import MISSING, leaves, same
 
@@ -18,9 +18,10 @@ SHORT = 512
 """Characters of two outputs whose parts are remembered."""
 
 
-def record(row: Any, decisions: Sequence[Any]) -> str:
-    """The record of an item; `row` has the columns of item and resolution, `decisions` are in order of time."""
-    return spliced({
+def record_line(row: Any, decisions: Sequence[Any]) -> bytes:
+    """The record of an item in one line, without its end; `row` has the columns of item and resolution, `decisions` are
+    in order of time."""
+    record = {
         "record": VERSION, "item_id": row.id, "external_id": row.external_id, "queue": row.slug,
         "config_version": row.config_version, "model": row.model, "model_version": row.model_version,
         "input": Raw(row.input), "output": Raw(row.output), "confidence": row.confidence, "risk": row.risk,
@@ -33,19 +34,16 @@ def record(row: Any, decisions: Sequence[Any]) -> str:
             "rule": row.rule, "audit_sample": row.audit_sample, "probability": row.probability,
             "weight": weight_of(row),
         },
-        "metadata": Raw(row.metadata_json), "submitted_at": iso(row.created_at), **({"gold": True} if row.gold else {}),
-    })  # fmt: skip
+        "metadata": Raw(row.metadata_json), "submitted_at": iso(row.created_at),
+    }  # fmt: skip
+    if row.gold:
+        record["gold"] = True
+    return spliced_line(record)
 
 
 def weight_of(row: Any) -> float:
     """For how many items it stands, see `routing.weight`; `row` as for `record`."""
     return weight(row.action, row.audit_sample, row.probability)
-
-
-def record_line(row: Any, decisions: Sequence[Any]) -> bytes:
-    """The record in one line, without its end: content may have been sent over several. Within strings a line's end is
-    always escaped."""
-    return record(row, decisions).replace("\n", " ").replace("\r", " ").encode()
 
 
 def _decision(row: Any) -> dict[str, Any]:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections import Counter, defaultdict, namedtuple
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import Integer, String, and_, bindparam, exists, false, func, or_, select, type_coerce
 from sqlalchemy.orm import Session
@@ -29,8 +28,10 @@ from reviewqueue.queues.sensitive import left_out
 from reviewqueue.queues.views import View
 from reviewqueue.review.agreement import share
 
-PAGE = 250
-"""Rows a query: an item may have a mebibyte."""
+PAGE = 500
+"""Rows a query, at most."""
+PAGE_CHARACTERS = 1 << 20
+"""Of content that a page is to hold: an item may have a mebibyte."""
 MOST_LOOKED_AT = 20_000
 """Items of the queue that a query for a page reads, where few belong to the export."""
 SHARD_ROWS = 25_000
@@ -142,11 +143,12 @@ class Pages:
 
     Where to look is found first: the next so many items of the queue, which bounds both tables. However the database
     joins them then, it reads no more than that of either; bounded on one side only, a merge join reads the other from
-    its beginning, page after page. The stretch grows while few of its items belong to the export.
+    its beginning, page after page. The stretch grows while few of its items belong to the export. A page has fewer rows
+    after one whose items were large.
     """
 
     def __init__(self, export: Any) -> None:
-        self._stretch = PAGE
+        self._rows = self._stretch = max(1, PAGE // 10)
         with_gold = json.loads(export.filter).get("include_gold")
         after, upto = bindparam("after", type_=_item.id.type), bindparam("upto", type_=_item.id.type)
         # Index ix_item_queue_id_id.
@@ -171,7 +173,7 @@ class Pages:
                 *conditions(export), *_but_duplicates(export), _item.id > after, _item.id <= upto,
                 _resolution.item_id > after, _resolution.item_id <= upto,
             )
-            .order_by(_item.id).limit(PAGE)
+            .order_by(_item.id).limit(bindparam("rows", type_=Integer))
         )  # fmt: skip
         # Standing and late ones, none that is in its grace time or on gold.
         self._decisions = (
@@ -190,6 +192,7 @@ class Pages:
             )
             .order_by(_decision.id)
         )  # fmt: skip
+        self._item, self._decision = _maker(self._items), _maker(self._decisions)
 
     def read(
         self, session: Session, after: str | None, upto: str | None
@@ -199,16 +202,21 @@ class Pages:
         bounds = {"after": after or _LOWEST, "upto": upto or _HIGHEST}
         end = session.execute(self._end, {**bounds, "stretch": self._stretch}).scalar_one_or_none()
         bounds["upto"] = end or bounds["upto"]
-        rows = session.execute(self._items, bounds).all()
-        if len(rows) == PAGE:
+        wanted = self._rows
+        rows = [*map(self._item, session.execute(self._items, {**bounds, "rows": wanted}).all())]
+        if rows:
+            size = sum(len(row.input) + len(row.output) + len(row.final_output) for row in rows)
+            self._rows = max(1, min(PAGE, PAGE_CHARACTERS * len(rows) // size))
+        if len(rows) == wanted:
             end = rows[-1].id
-            self._stretch = max(PAGE, self._stretch // 2)
+            self._stretch = max(self._rows, self._stretch // 2)
         else:
             self._stretch = min(2 * self._stretch, MOST_LOOKED_AT)
         if not rows:
             return [], end
         decided: dict[str, list[Any]] = defaultdict(list)
-        for decision in session.execute(self._decisions, {"item_ids": [row.id for row in rows]}).all():
+        found = session.execute(self._decisions, {"item_ids": [row.id for row in rows]})
+        for decision in map(self._decision, found.all()):
             decided[decision.item_id].append(decision)
         return [(row, decided.get(row.id, [])) for row in rows], end
 
@@ -272,8 +280,7 @@ class Reader:
     def _without_sensitive(self, row: Any) -> Any:
         texts = {"input": row.input, "metadata": row.metadata_json}
         found = {name: spliced(as_written(left_out(exact(text), name, self._left_out))) for name, text in texts.items()}
-        values = row._mapping if hasattr(row, "_mapping") else vars(row)
-        return SimpleNamespace(**{**values, "input": found["input"], "metadata_json": found["metadata"]})
+        return row._replace(input=found["input"], metadata_json=found["metadata"])
 
     def _as_there(self, row: Any, decisions: list[Any], target: Compiled) -> tuple[Any, list[Any]] | None:
         """The item with the outputs that the other version knows; None where it knows none such."""
@@ -287,9 +294,8 @@ class Reader:
         if parsed is not None and target.validate_output(parsed, given=given):
             self.dropped["does not fit the version"] += 1
             return None
-        changed = {**row._mapping, "final_output": final, "output": self._said_there(view, row.output)}
-        there = [{**one._mapping, "output": self._said_there(view, one.output)} for one in decisions]
-        return SimpleNamespace(**changed), [SimpleNamespace(**one) for one in there]
+        changed = row._replace(final_output=final, output=self._said_there(view, row.output))
+        return changed, [one._replace(output=self._said_there(view, one.output)) for one in decisions]
 
     def _said_there(self, view: FormatView, output: str) -> str:
         """What the AI or somebody said; null for what is not there, for the item's answer is another."""
@@ -326,6 +332,13 @@ def frame_of(session: Session, export: Any, number: int) -> Frame:
 def media_of(session: Session, rows: list[tuple[Any, list[Any]]]) -> dict[str, list[Any]]:
     """The media of these items."""
     return reading.media_of(session, [row.id for row, _ in rows])
+
+
+def _maker(query: Any) -> Callable[[Iterable[Any]], Any]:
+    """What makes a tuple with names of a row. To ask SQLAlchemy's own for a column by its name takes ten times as long,
+    and a record asks forty times."""
+    kind: Any = namedtuple("Row", query.selected_columns.keys())  # type: ignore[misc]  # noqa: PYI024
+    return cast("Callable[[Iterable[Any]], Any]", kind._make)
 
 
 def _plain(column: Any) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from sqlalchemy import insert, select, text, update
 
@@ -25,6 +27,13 @@ def note(*, session, refs) -> None:
 def note_long(*, ref, renew) -> None:
     renew()
     DONE.append(ref)
+
+
+def renew_twice(*, ref, renew) -> None:
+    for _ in range(2):
+        renew()
+        with read_session() as session:
+            DONE.append(session.scalars(select(OutboxRow.leased_until)).one())
 
 
 def lose_the_lease(*, ref, renew) -> None:
@@ -97,6 +106,13 @@ def test_long_work_stops_when_its_lease_is_gone_and_removes_nothing():
     assert background.run(f"{HERE}.lose_the_lease", ids, long=True) == 0
     assert DONE == []
     assert set(stored()) == {A}
+
+
+@pytest.mark.parametrize(("seconds", "times"), [(3600, 1), (0, 2)])
+def test_long_work_that_renews_all_the_time_writes_now_and_then(app, monkeypatch, seconds, times):
+    monkeypatch.setitem(app.config, "SETTINGS", replace(app.config["SETTINGS"], execution_lease_seconds=seconds))
+    background.run(f"{HERE}.renew_twice", rows_for(A), long=True)
+    assert len(set(DONE)) == times
 
 
 def test_a_poisoned_row_does_not_hold_up_its_batch():

@@ -14,7 +14,7 @@ from sqlalchemy import select, text, update
 from sqlalchemy.orm import Session
 
 from reviewqueue.core.background import run
-from reviewqueue.core.db import db, write_session
+from reviewqueue.core.db import db, read_session, write_session
 from reviewqueue.feedback import building, exports, storage
 from reviewqueue.models import AuditEvent, DatasetShard, DatasetVersion, Item, OutboxRow, Person
 from reviewqueue.queues.applying import apply
@@ -131,6 +131,19 @@ def test_it_is_cut_into_shards_and_each_item_is_in_one(client, cast, app, decide
     ]
     assert len(export["files"]) > 2
     assert sorted(json.loads(line)["external_id"] for line in lines) == ["agreed", "changed", "rejected", "revised"]
+
+
+def test_a_page_after_large_items_has_few(cast, app, decided, monkeypatch):
+    monkeypatch.setattr(building.selection, "PAGE", 20)
+    monkeypatch.setattr(building.selection, "PAGE_CHARACTERS", 1)
+    with app.app_context():
+        export_id, found, after = _ask(cast), [], ""
+        with read_session() as session:
+            pages = building.selection.Pages(session.get(DatasetVersion, export_id))
+            while after is not None:
+                rows, after = pages.read(session, after or None, None)
+                found.append(len(rows))
+    assert [rows for rows in found if rows] == [2, 1, 1]
 
 
 def test_a_job_that_comes_twice_changes_nothing(client, cast, app, decided):

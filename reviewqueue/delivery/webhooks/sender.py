@@ -30,7 +30,6 @@ resolve. Less than the lease of a delivery, so that nobody takes it before that 
 IDLE_FOR = 1.5
 """Seconds without anything due after which the job ends; the relay calls the next."""
 LOOK_EVERY = 0.1
-RENEW_EVERY = 5.0
 
 
 @dataclass(frozen=True)
@@ -64,13 +63,11 @@ class Sender:
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _run(self, pool: ThreadPoolExecutor) -> None:
-        busy_at = renewed_at = time.monotonic()
+        busy_at = time.monotonic()
         ends = busy_at + RUNS_FOR
         while True:
             now = time.monotonic()
-            if now - renewed_at > RENEW_EVERY:
-                self._renew()
-                renewed_at = now
+            self._renew()
             if now < ends and self._send_more(pool, ends - now):
                 busy_at = now
             if self._sent:
