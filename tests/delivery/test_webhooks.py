@@ -314,15 +314,16 @@ def test_each_resolution_is_delivered_once_to_each_endpoint_whoever_follows(clie
     with receiving() as one, receiving() as two:
         hooks.listen(one.url)
         hooks.listen(two.url)
-        for number in range(30):
-            submit(client, cast, number=number, confidence=0.99)
-        with app.app_context(), write_session() as session:
-            feed.number(session=session)
-        threads = [threading.Thread(target=lambda: hooks.pass_on(send=False)) for _ in range(3)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        for stretch in range(2):
+            for number in range(15):
+                submit(client, cast, number=15 * stretch + number, confidence=0.99)
+            with app.app_context(), write_session() as session:
+                feed.number(session=session)
+            threads = [threading.Thread(target=lambda: hooks.pass_on(send=False)) for _ in range(3)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
         hooks.pass_on()
     with app.app_context(), read_session() as session:
         wanted = sorted(f"msg_{row}" for row in session.scalars(select(Resolution.id)))

@@ -177,6 +177,23 @@ def test_people_read_it_covered_over_the_api_and_programs_as_it_was_sent(app, cl
     assert len(reveals(app)) == 1
 
 
+def test_a_claim_of_somebody_else_reveals_nothing(app, client, cast, marked):
+    app.config["WTF_CSRF_ENABLED"] = False
+    marked()
+    claim_id = client.post("/api/v1/queues/intents/claims", headers=cast.alice.bearer).json["claim"]["id"]
+    refused = client.post(f"/api/v1/claims/{claim_id}/reveals", json={}, headers=cast.carol.bearer)
+    assert (refused.status_code, IBAN in refused.text) == (403, False)
+    carol = signed_in(app, cast.carol)
+    carol.post(f"/claims/{claim_id}/draft", data={"comment": "Mine?", "reveal": "1"})
+    assert is_covered(carol.get(f"/claims/{claim_id}").text)
+    assert reveals(app) == []
+    # A lead may read every item of the queue anyway, and that is recorded, too.
+    assert IBAN in client.post(f"/api/v1/claims/{claim_id}/reveals", json={}, headers=cast.bob.bearer).text
+    client.post(f"/api/v1/claims/{claim_id}/release", json={}, headers=cast.alice.bearer)
+    assert IBAN in client.post(f"/api/v1/claims/{claim_id}/reveals", json={}, headers=cast.alice.bearer).text
+    assert [event.actor for event in reveals(app)] == [cast.bob.id, cast.alice.id]
+
+
 def test_the_grid_covers_it(app, cast, marked):
     marked()
     alice = signed_in(app, cast.alice)
