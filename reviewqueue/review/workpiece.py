@@ -17,7 +17,7 @@ from reviewqueue.core.db import along, clock
 from reviewqueue.core.language import gettext
 from reviewqueue.core.moments import iso
 from reviewqueue.core.strictjson import Raw, exact, raw
-from reviewqueue.errors import NotFound
+from reviewqueue.errors import Forbidden, NotFound
 from reviewqueue.media.reading import Picture, pictures_of
 from reviewqueue.models import Decision, Draft, Item, ItemLikeness, Person, Queue, Skip, Task
 from reviewqueue.models.base import table
@@ -150,12 +150,14 @@ def workpiece(*, session: Session, actor: Actor, claim_id: str, drawn: bool = Tr
 
 
 def reveal(*, session: Session, actor: Actor, claim_id: str, why: str) -> tuple[str, ...]:
-    """Show whoever has the claim what is sensitive of its item, see `reveals.reveal`. Raises as `workpiece`, and
-    `Invalid`."""
+    """Show whoever has the claim, or had it last, what is sensitive of its item, see `reveals.reveal`. Raises as
+    `workpiece`, `Invalid`, and `Forbidden` for others who may not read every item of the queue."""
     task_id, fence = leases.parse_claim_id(claim_id)
     task: Any = session.execute(_TASK, {"task_id": task_id}).one_or_none()
     require_shown(actor, task, fence)
     home = session.execute(select(Item.queue_id).where(Item.id == task.item_id)).scalar_one()
+    if actor.id not in {task.holder, task.last_holder} and not may(actor, Action.READ_ITEMS, home):
+        raise Forbidden("What is sensitive is shown to whoever has the task in hand. Claim it first.")
     return reveals.reveal(
         session=session, actor=actor, item_id=task.item_id, queue_id=home, why=why, of_claim=task.queue_id
     )

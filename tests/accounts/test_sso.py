@@ -11,7 +11,7 @@ from urllib.request import urlopen
 import pytest
 from sqlalchemy import select, update
 
-from reviewqueue import config
+from reviewqueue import cli, config
 from reviewqueue.accounts import memberships, people, provider, sso
 from reviewqueue.core.db import clock, read_session, write_session
 from reviewqueue.models import AuditContent, Membership, Person, SpentState, SsoIdentity, WebSession
@@ -263,6 +263,19 @@ def test_a_provider_that_is_down_or_somebody_else_is_said_so(house, idp):
     )
     provider.init_app(house.app)
     assert house.browser().get("/login/sso").status_code == 503
+
+
+def test_the_doctor_says_whether_the_provider_answers(house, idp):
+    with house.app.app_context():
+        assert cli._provider_check() == []
+    setting(house, idp)
+    with house.app.app_context():
+        assert [(check.ok, check.seen) for check in cli._provider_check()] == [(True, f"{idp.url} answers")]
+    idp.down = True
+    provider.init_app(house.app)
+    with house.app.app_context():
+        [check] = cli._provider_check()
+    assert (check.ok, "REVIEWQUEUE_SSO_ISSUER" in check.mend) == (False, True)
 
 
 def test_the_provider_is_asked_outside_of_any_transaction(corp, idp, monkeypatch):

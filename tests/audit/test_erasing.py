@@ -89,6 +89,23 @@ def test_nothing_that_items_about_somebody_said_is_left_and_the_log_verifies(
     assert answer.status_code in {404, 409}
 
 
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_what_was_erased_is_not_in_the_file_either(keeper: Any, client: Any, cast: Cast) -> None:
+    gone = [submit(client, cast, number=number, input={"text": f"{SECRET} " * 900})["id"] for number in range(3)]
+    file = Path(str(db.engine.url.database))
+
+    def is_in_the_file() -> bool:
+        with db.engine.connect() as connection:
+            connection.exec_driver_sql("COMMIT")  # a checkpoint is made outside of transactions
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        return SECRET.encode() in file.read_bytes()
+
+    assert is_in_the_file()
+    for item_id in gone:
+        CliRunner().invoke(commands.erase, ["--item", item_id, "--reason", "Asked"], catch_exceptions=False)
+    assert not is_in_the_file()
+
+
 def test_who_guesses_what_an_erased_item_said_is_not_told_by_a_digest(keeper: Any, client: Any, cast: Cast) -> None:
     """Of a short text, or one of ten answers, a plain SHA-256 tells as much as the text."""
     body, key = item(1), {**cast.submitter.bearer, "Idempotency-Key": "one"}

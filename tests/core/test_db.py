@@ -155,9 +155,10 @@ def test_sqlite_is_durable_checks_foreign_keys_and_waits_for_locks(transaction: 
     with transaction() as session:
         found = {
             name: session.scalar(text(f"PRAGMA {name}"))
-            for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+            for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout", "secure_delete")
         }
-    assert found == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 30_000}
+    durable = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 30_000}
+    assert found == {**durable, "secure_delete": 1}
 
 
 @pytest.mark.parametrize("database", ["postgresql"], indirect=True)

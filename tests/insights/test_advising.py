@@ -8,11 +8,11 @@ import json
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, select, update
+from sqlalchemy import func, insert, select, update
 
 from reviewqueue.core.db import database_now, write_session
 from reviewqueue.core.ids import new_id
-from reviewqueue.models import Item, QueueVersion, Resolution
+from reviewqueue.models import Item, ProposedVersion, QueueVersion, Resolution
 from reviewqueue.models.base import table
 from reviewqueue.models.states import ItemState, ResolvedBy, Risk, RoutingAction, Verdict
 from reviewqueue.queues.applying import apply
@@ -169,6 +169,22 @@ def test_an_administrator_makes_it_a_version_with_one_click(client, cast, judged
         assert json.loads(versions[-1].document)["routing"]["rules"][1]["when"] == "confidence < 0.31"
         assert versions[-1].note == "Advised"
         session.execute(update(Item).values(config_version=2))
+
+
+def test_where_two_persons_are_asked_for_one_click_only_proposes_it(app, client, cast, judged, sign_in, transaction):
+    with app.app_context(), write_session() as session:
+        apply(session=session, actor=OPERATOR, document={**AUDITED, "two_persons": True})
+    sign_in(cast.admin)
+    form = {"threshold": "0.31", "expected_version": "3", "note": "Advised"}
+    answer = client.post("/queues/intents/advice", data=form, follow_redirects=True)
+    assert "waits until another person confirms it" in answer.text
+    with transaction() as session:
+        [proposal] = session.scalars(select(ProposedVersion)).all()
+    # Whoever proposed it is not the other person.
+    client.post(f"/admin/queues/intents/proposals/{proposal.id}/confirmation")
+    with transaction() as session:
+        assert session.scalar(select(func.max(QueueVersion.version))) == 3
+    assert json.loads(proposal.document)["routing"]["rules"][1]["when"] == "confidence < 0.31"
 
 
 def test_rules_that_read_content_are_asked_about_each_item(client, cast, app):

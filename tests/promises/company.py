@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from flask import Flask
@@ -40,18 +40,36 @@ QUEUES: dict[str, dict[str, Any]] = {
     "slow": {"lease_minutes": SHORT},
     "desk": {"undo_seconds": 10},
     "brief": {"undo_seconds": 1},
+    "shift": {},
     "idle": {},
 }
 STAFF = {
     "Alice": ("rush", "passing", "pairs"), "Carol": ("rush", "passing", "pairs"), "Bob": ("rush", "passing", "pairs"),
     "Dave": ("slow",), "Erin": ("slow",), "Gina": ("slow",), "Frank": ("desk",), "Hugo": ("brief",),
+    "Ivan": ("shift",), "Judy": ("shift",),
 }  # fmt: skip
+
+
+class Pace:
+    """The relay's rounds, as far as scenes have to know of them: what they show must not be a matter of luck."""
+
+    def __init__(self) -> None:
+        self.still = threading.Lock()
+        """The relay does nothing while a scene holds it, as if it were frozen."""
+        self.rounds = 0
+
+    def look(self) -> None:
+        """Wait until the relay has done everything that is due every moment at least once."""
+        end, enough = time.monotonic() + 30, self.rounds + 3
+        while self.rounds < enough and time.monotonic() < end:
+            time.sleep(0.02)
 
 
 @dataclass(frozen=True)
 class Company:
     cast: Cast
     members: dict[str, Member]
+    relay: Pace = field(default_factory=Pace)
 
     def __getitem__(self, name: str) -> Member:
         return self.members[name]
@@ -97,14 +115,25 @@ BRISK = 0.2
 """Seconds after which a duty is due again that people wait for."""
 
 
+class _Paced(relay.Relay):
+    def __init__(self, pace: Pace, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self._pace = pace
+
+    def _do_duties(self) -> None:
+        with self._pace.still:
+            super()._do_duties()
+        self._pace.rounds += 1
+
+
 @contextmanager
-def backstage(app: Flask) -> Iterator[None]:
+def backstage(app: Flask, pace: Pace) -> Iterator[None]:
     """The relay's duties, and jobs for what is in the outbox, in threads of this process."""
     stopping = threading.Event()
     duties = tuple(replace(duty, every_seconds=min(BRISK, duty.every_seconds)) if duty.every_seconds <= 2 else duty
                    for duty in cli.duties())  # fmt: skip
     with app.app_context():
-        leader = relay.Relay(topics=cli.TOPICS, duties=duties, url=None)
+        leader = _Paced(pace, topics=cli.TOPICS, duties=duties, url=None)
 
     def lead() -> None:
         with app.app_context():
@@ -258,23 +287,52 @@ def pairs(clients: Clients, company: Company) -> None:
 
 
 def come_late(clients: Clients, company: Company) -> None:
-    """Somebody loses their lease, another gets the task, and the first decides. Or nobody gets it, and they decide."""
-    one, other = company["Dave"], company["Erin"]
+    """Somebody loses their lease, another gets the task, and the first decides. Or nobody has noticed, and they do."""
     for number in range(4):
         clients.submit(f"late-{number}", "slow")
-        held = clients.claim(one, "slow")
-        if held is None:
-            continue
-        clients.draft(one, held, {"comment": "Wait."})
-        _outlast(held)
-        theirs = None
         if number % 2 == 0:
-            end = time.monotonic() + 3
-            while theirs is None and time.monotonic() < end:
-                theirs = clients.claim(other, "slow")
-        clients.decide(one, held, judgement(held["task"]["id"]))
-        if theirs is not None:
-            clients.decide(other, theirs, {"verdict": "approve"})
+            _lose_to_another(clients, company["Dave"], company["Erin"])
+        else:
+            with company.relay.still:
+                held = _outlasted(clients, company["Dave"])
+                if held is not None:
+                    clients.decide(company["Dave"], held, judgement(held["task"]["id"]))
+
+
+def _lose_to_another(clients: Clients, one: Member, other: Member) -> None:
+    held, theirs = _outlasted(clients, one), None
+    if held is None:
+        return
+    end = time.monotonic() + 3
+    while theirs is None and time.monotonic() < end:
+        theirs = clients.claim(other, "slow")
+    clients.decide(one, held, judgement(held["task"]["id"]))
+    if theirs is not None:
+        clients.decide(other, theirs, {"verdict": "approve"})
+
+
+def _outlasted(clients: Clients, who: Member) -> dict[str, Any] | None:
+    """A claim whose lease is over; they have typed something."""
+    held = clients.claim(who, "slow")
+    if held is not None:
+        clients.draft(who, held, {"comment": "Wait."})
+        _outlast(held)
+    return held
+
+
+def hand_over(clients: Clients, company: Company) -> None:
+    """Somebody works in peace while the relay looks, and hands their task back; another gets it; the first decides."""
+    one, other = company["Ivan"], company["Judy"]
+    clients.submit("shift-1", "shift")
+    held = clients.claim(one, "shift")
+    if held is None:
+        return
+    company.relay.look()
+    clients.release(one, held)
+    theirs = clients.claim(other, "shift")
+    clients.decide(one, held, judgement(held["task"]["id"]))
+    if theirs is not None:
+        clients.decide(other, theirs, {"verdict": "approve"})
 
 
 def vanish(clients: Clients, company: Company) -> None:
@@ -310,4 +368,4 @@ def _undo(clients: Clients, desk: Desk, *, after: float) -> None:
         desk.undo(decided)
 
 
-SCENES: tuple[Scene, ...] = (repeat, rush, pass_on, pairs, come_late, vanish, undo, undo_late)
+SCENES: tuple[Scene, ...] = (repeat, rush, pass_on, pairs, come_late, hand_over, vanish, undo, undo_late)

@@ -16,8 +16,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from reviewqueue.models.states import ENDED
-from tests.promises import paths
+from tests.promises import consistency
 from tests.promises.stored import Stored, moment
 
 OK, FAIL, UNKNOWN, UNDER_WAY = "ok", "fail", "unknown", "under way"
@@ -111,7 +110,8 @@ class History:
 
 def faults(history: History, stored: Stored) -> list[str]:
     """Every promise that was broken, in words; empty when all were kept. The system must be quiet."""
-    return [fault for check in CHECKS for fault in check(history, stored)]
+    told = [fault for check in CHECKS for fault in check(history, stored)]
+    return told + [fault for check in (*consistency.ALWAYS, *consistency.QUIET) for fault in check(stored)]
 
 
 def nothing_is_lost(history: History, stored: Stored) -> Iterator[str]:
@@ -169,27 +169,6 @@ def a_task_has_one_holder(history: History, stored: Stored) -> Iterator[str]:
             yield f"task {task.id} is held although its lease is over"
 
 
-def decisions_stand_once(_: History, stored: Stored) -> Iterator[str]:
-    """Promise 3: at most one standing decision a task, none twice by one person in a round, and in the first round no
-    more than were asked for."""
-    standing = [one for one in stored.decisions if not one.withdrawn and not one.late]
-    for task, count in Counter(one.task_id for one in standing).items():
-        if count > 1:
-            yield f"task {task} has {count} standing decisions"
-    for (item, _, person), count in Counter((one.item_id, one.round, one.person) for one in standing).items():
-        if count > 1:
-            yield f"{person} decided {item} {count} times"
-    wanted = {item.id: item.reviews for item in stored.items}
-    for event in stored.events:  # a tie-break is one more
-        if event.action == "task.opened" and event.facts["kind"] == "review":
-            wanted[event.item_id or ""] += 1
-    reviews = {task.id for task in stored.tasks if task.kind == "review"}
-    first = Counter(one.item_id for one in standing if one.round == 1 and one.task_id in reviews)
-    for item, count in first.items():
-        if count > wanted.get(item, 0):
-            yield f"item {item} has {count} first reviews where {wanted.get(item, 0)} were asked for"
-
-
 def decisions_stay(history: History, stored: Stored) -> Iterator[str]:
     """Promise 5: an acknowledged decision is there as it was told, unless its author took it back in time, and the same
     request got the same decision."""
@@ -244,48 +223,10 @@ def a_lost_lease_changes_nothing(history: History, stored: Stored) -> Iterator[s
             yield f"what {place[1]} typed on {place[0]} is kept otherwise"
 
 
-def an_end_is_one_resolution(_: History, stored: Stored) -> Iterator[str]:
-    """Promise 8: every end has exactly one resolution and no other item has one, each a revision of the one before, by
-    a decision that stands. And nothing is stuck: what has not ended has a task."""
-    by_item = defaultdict(list)
-    for one in stored.resolutions:
-        by_item[one.item_id].append(one)
-    standing = {one.id for one in stored.decisions if not one.withdrawn and not one.late}
-    unfinished = {task.item_id for task in stored.tasks if task.state in {"open", "claimed"}}
-    for item in stored.items:
-        revisions = sorted(one.revision for one in by_item[item.id])
-        if revisions != list(range(1, len(revisions) + 1)):
-            yield f"item {item.id} has resolutions {revisions}"
-        elif item.revision != len(revisions):
-            yield f"item {item.id} is at revision {item.revision} and has {len(revisions)} resolutions"
-        if item.state in ENDED and not revisions:
-            yield f"item {item.id} is {item.state} and has no resolution"
-        if item.state not in ENDED and revisions and item.round == 1:
-            yield f"item {item.id} is {item.state} and has a resolution"
-        if item.state not in ENDED and item.id not in unfinished:
-            yield f"item {item.id} is {item.state} and nobody can end it"
-    for one in stored.resolutions:
-        if one.by == "people" and one.decision_id not in standing:
-            yield f"resolution {one.id} stands on no decision"
-
-
-def events_are_delivered(history: History, stored: Stored) -> Iterator[str]:
-    """Promise 8: everybody who listens has one delivery of each resolution, and of each item that waits; what is said
-    to have arrived did, and nothing is still to be sent. What was given up is shown as that."""
+def what_was_sent_arrived(history: History, stored: Stored) -> Iterator[str]:
+    """Promise 8: what is said to have arrived did."""
     arrived = {receipt.webhook_id for receipt in history.receipts}
-    made = Counter((one.webhook_id, one.listens) for one in stored.deliveries)
-    for one in stored.resolutions:
-        for endpoint in stored.listening.get(one.item_id, ()):
-            if made[f"msg_{one.id}", endpoint] != 1:
-                yield f"resolution {one.id} has {made[f'msg_{one.id}', endpoint]} deliveries"
-    for item in stored.items:
-        waits = item.state not in ENDED and not item.revision
-        for endpoint in stored.listening.get(item.id, ()) if waits else ():
-            if made[f"msg_{item.id}_queued", endpoint] != 1:
-                yield f"nobody was told that item {item.id} waits"
     for delivery in stored.deliveries:
-        if delivery.state == "pending":
-            yield f"webhook {delivery.webhook_id} is still to be sent"
         if delivery.state == "delivered" and delivery.webhook_id not in arrived:
             yield f"webhook {delivery.webhook_id} is said to have arrived and has not"
 
@@ -303,37 +244,6 @@ def webhooks_tell_the_truth(history: History, stored: Stored) -> Iterator[str]:
         told = receipt.data["resolution"]
         if {**resolution.said} != {"verdict": told["verdict"], "output": told["output"]}:
             yield f"webhook {receipt.webhook_id} tells something else than resolution {resolution.id}"
-
-
-def paths_are_legal(_: History, stored: Stored) -> Iterator[str]:
-    """Promises 3 and 11: the audit log, played back, takes every item and every task along a legal path to where it
-    stands. So no state changed without its event, and no event is without its change."""
-    yield from paths.of_items(stored)
-    yield from paths.of_tasks(stored)
-
-
-def rows_and_events_match(_: History, stored: Stored) -> Iterator[str]:
-    """Promise 11: each decision, withdrawal and resolution has exactly one event, and each event its row."""
-    events: dict[str, Counter[Any]] = defaultdict(Counter)
-    for event in stored.events:
-        if event.action in {"item.resolved", "item.revised"}:
-            events["resolution"][event.item_id, event.facts["revision"]] += 1
-        elif event.action == "item.submitted" and event.facts["state"] in ENDED:
-            events["resolution"][event.item_id, 1] += 1
-        elif event.action in {"task.decided", "task.decided_late", "decision.withdrawn"}:
-            events[event.action][event.facts["decision"]] += 1
-    decided = events["task.decided"]
-    rows = {
-        # One whose item had ended when its grace time was over was decided, and came late.
-        "task.decided": Counter(one.id for one in stored.decisions if not one.late or one.id in decided),
-        "task.decided_late": Counter(one.id for one in stored.decisions if one.late),
-        "decision.withdrawn": Counter(one.id for one in stored.decisions if one.withdrawn),
-        "resolution": Counter((one.item_id, one.revision) for one in stored.resolutions),
-    }
-    for kind, held in rows.items():
-        for one in held | events[kind]:
-            if (held[one], events[kind][one]) != (1, 1):
-                yield f"{kind} of {one} has {events[kind][one]} audit events and {held[one]} rows"
 
 
 def acts_are_on_record(history: History, stored: Stored) -> Iterator[str]:
@@ -360,16 +270,7 @@ def the_chain_holds(_: History, stored: Stored) -> Iterator[str]:
         yield f"audit verify: {found}"
 
 
-def nothing_is_left_to_do(_: History, stored: Stored) -> Iterator[str]:
-    """Promises 1 and 6: what was to be done was done."""
-    if stored.outbox:
-        yield f"{stored.outbox} outbox rows are left"
-    if stored.in_grace:
-        yield f"{stored.in_grace} decisions wait for the end of their grace time"
-
-
 CHECKS = (
-    nothing_is_lost, a_key_has_one_item, a_task_has_one_holder, decisions_stand_once, decisions_stay,
-    a_lost_lease_changes_nothing, an_end_is_one_resolution, events_are_delivered, webhooks_tell_the_truth,
-    paths_are_legal, rows_and_events_match, acts_are_on_record, the_chain_holds, nothing_is_left_to_do,
+    nothing_is_lost, a_key_has_one_item, a_task_has_one_holder, decisions_stay, a_lost_lease_changes_nothing,
+    what_was_sent_arrived, webhooks_tell_the_truth, acts_are_on_record, the_chain_holds,
 )  # fmt: skip

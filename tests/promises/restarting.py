@@ -22,7 +22,7 @@ from reviewqueue.review import edge
 from reviewqueue.review.decisions.recording import Decided, Submission
 from tests.fixtures import installation
 from tests.fixtures.people import Cast, Member
-from tests.promises.consistency import FIRST
+from tests.promises.stored import FIRST
 
 ALWAYS = (
     "settle decisions whose grace is over", "number the feed", "make webhook deliveries", "call the webhook sender",

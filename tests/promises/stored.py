@@ -63,6 +63,8 @@ class Resolution:
     said: Mapping[str, Any] = field(default_factory=dict)
     """Verdict and output."""
     decision_id: str | None = None
+    position: int | None = None
+    """In the feed."""
 
 
 @dataclass(frozen=True)
@@ -100,68 +102,87 @@ class Stored:
     drafts: dict[tuple[str, str], Any] = field(default_factory=dict)
     """By task and person."""
     deliveries: list[Delivery] = field(default_factory=list)
-    endpoints: list[str] = field(default_factory=list)
-    """Webhook endpoints, by id: each listens to everything of every queue that has one."""
     listening: dict[str, list[str]] = field(default_factory=dict)
-    """Items of queues to which somebody listens, with the endpoints that do."""
+    """Items of queues to which somebody listens, with the endpoints that do: each of everything."""
     unsealed: list[str] = field(default_factory=list)
     """Ids of events that are not sealed."""
     chain: list[str] = field(default_factory=list)
     """What `audit verify` found."""
-    outbox: int = 0
-    in_grace: int = 0
+    outbox: list[str] = field(default_factory=list)
+    """What is in it, in words."""
+    in_grace: set[str] = field(default_factory=set)
+    """Decisions that are to take effect."""
+    looked_at: set[str] = field(default_factory=set)
+    """Items that a job has looked at, as it does at each that came with a task."""
+    answers: list[Any] = field(default_factory=list)
+    """Kept for repetitions of a request, the newest."""
+    known: set[str] = field(default_factory=set)
+    """Ids of all items and resolutions that there are."""
 
 
-def read(engine: Engine, chain: list[str] | None = None) -> Stored:
-    """The database as it is now; `chain`: what `audit verify` found."""
+def read(engine: Engine, chain: list[str] | None = None, *, after: str | None = None) -> Stored:
+    """The database as it is now; `chain`: what `audit verify` found; `after`: only what is of items that came after
+    that one, so that many small looks at a growing database stay cheap."""
     with engine.connect() as connection:
+        first = UUID(after or FIRST)
+        id_of = str(first) if engine.dialect.name == "postgresql" else first.hex
 
         def rows(statement: str) -> list[tuple[Any, ...]]:
-            return [tuple(plain(value) for value in row) for row in connection.execute(text(statement))]
+            given = {"after": id_of} if ":after" in statement else {}
+            return [tuple(plain(value) for value in row) for row in connection.execute(text(statement), given)]
 
         over, order = (OVER_SQLITE, "rowid") if engine.dialect.name == "sqlite" else (OVER, "at, id")
         items = [
             Item(row[0], key_in(row[1]), *row[2:])
-            for row in rows("SELECT id, input, state, revision, round, reviews FROM item")
+            for row in rows("SELECT id, input, state, revision, round, reviews FROM item WHERE id > :after")
         ]
         return Stored(
             items=items,
             tasks=[
                 Task(*row[:-1], lease_over=bool(row[-1]))
-                for row in rows(f"SELECT id, item_id, kind, state, holder, fence, {over} FROM task")
+                for row in rows(f"SELECT id, item_id, kind, state, holder, fence, {over} FROM task WHERE {OF}")
             ],
             decisions=[_decision(row) for row in rows(DECISIONS)],
             resolutions=[
-                Resolution(*row[:4], said={"verdict": row[4], "output": json.loads(row[5])}, decision_id=row[6])
-                for row in rows(
-                    'SELECT id, item_id, revision, "by", verdict, output, decision_id FROM resolution ORDER BY revision'
+                Resolution(
+                    *row[:4], {"verdict": row[4], "output": json.loads(row[5])}, decision_id=row[6], position=row[7]
                 )
+                for row in rows(RESOLUTIONS)
             ],
             events=[
                 Event(*row[:4], facts=json.loads(row[4]), at=moment(row[5]), id=row[6])
-                for row in rows(
-                    f"SELECT action, actor, item_id, subject, facts, at, id FROM audit_event ORDER BY {order}"
-                )
+                for row in rows(f"{EVENTS} {f'WHERE {OF}' if after else ''} ORDER BY {order}")
             ],
             drafts={row[:2]: json.loads(row[2]) for row in rows("SELECT task_id, person_id, body FROM draft")},
             deliveries=[
                 Delivery(*row) for row in rows("SELECT event_id, event, ref, state, endpoint_id FROM webhook_delivery")
             ],
-            endpoints=[row[0] for row in rows("SELECT id FROM webhook_endpoint")],
             listening=_listening(rows(LISTENING)),
             unsealed=[row[0] for row in rows(UNSEALED)],
             chain=chain or [],
-            outbox=rows("SELECT count(*) FROM outbox")[0][0],
-            in_grace=rows("SELECT count(*) FROM pending_release")[0][0],
+            outbox=[f"{row[0]} of {row[1]} ({row[2]})" for row in rows("SELECT topic, ref, error FROM outbox")],
+            in_grace={row[0] for row in rows(IN_GRACE)},
+            looked_at={row[0] for row in rows("SELECT item_id FROM item_likeness")},
+            answers=[json.loads(row[0]) for row in rows(ANSWERS)],
+            known={row[0] for row in rows("SELECT id FROM item UNION SELECT id FROM resolution")},
         )
 
 
+FIRST = "0" * 32
+OF = "item_id > :after"
 OVER = "coalesce(lease_until < clock_timestamp() - interval '5 seconds', false)"
 OVER_SQLITE = "coalesce(lease_until < strftime('%Y-%m-%d %H:%M:%f000', 'now', '-5 seconds'), 0)"
 DECISIONS = (
     "SELECT id, task_id, item_id, round, person_id, fence, verdict, output, reason, comment, message,"
-    " decided_at, withdrawn_at, releases_at, late FROM decision"
+    " decided_at, withdrawn_at, releases_at, late FROM decision WHERE item_id > :after AND correct IS NULL"
 )
+RESOLUTIONS = (
+    'SELECT id, item_id, revision, "by", verdict, output, decision_id, position FROM resolution'
+    " WHERE item_id > :after ORDER BY revision"
+)
+EVENTS = "SELECT action, actor, item_id, subject, facts, at, id FROM audit_event"
+IN_GRACE = "SELECT decision_id FROM pending_release JOIN decision ON decision.id = decision_id WHERE item_id > :after"
+ANSWERS = "SELECT answer FROM idempotency_key ORDER BY created_at DESC LIMIT 50"
 LISTENING = (
     "SELECT item.id, webhook_endpoint.id FROM item JOIN webhook_endpoint ON webhook_endpoint.queue_id = item.queue_id"
 )

@@ -27,9 +27,10 @@ from reviewqueue.delivery.webhooks import sender
 from reviewqueue.intake import imports, jobs
 from tests.fixtures.people import Cast, item
 from tests.fixtures.receivers import Receiver, receiving
-from tests.promises.consistency import faults, plain
+from tests.promises.consistency import faults
 from tests.promises.crashing import crashing
 from tests.promises.restarting import SEALS, World
+from tests.promises.stored import plain
 
 # What a process leaves open when it is gone, the kernel closes; here the interpreter does, and would say so.
 pytestmark = [

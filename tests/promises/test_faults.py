@@ -134,6 +134,9 @@ def test_submitting_claiming_and_deciding_need_no_redis(
     assert outbox(engine) == rounds
     p50, p99 = (sorted(times)[int(share * rounds)] * 1000 for share in (0.5, 0.99))
     print(f"submit, claim and decide together, without Redis: p50 {p50:.0f} ms, p99 {p99:.0f} ms of {rounds}")
+    # Three answers of 500 ms each. A machine that does other things, too, may have slow ones among them; one that asked
+    # Redis would wait out its timeout of 2 s each time.
+    assert p50 < 1500
     for valkey in product.named("valkey"):
         valkey.send_signal(signal.SIGCONT)
     until(lambda: outbox(engine) == 0, seconds=30, what="an empty outbox once Redis answers")

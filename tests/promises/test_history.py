@@ -45,7 +45,10 @@ def good() -> tuple[History, Stored]:
         items=[Item("i1", "k1", "resolved", 1), Item("i2", "k2", "queued"), Item("i3", "k3", "auto_approved", 1)],
         tasks=[Task("t1", "i1", state="done", fence=1), Task("t2", "i2", fence=1)],
         decisions=[Decision("d1", "t1", "i1", 1, "alice", 1, SAID, NOON)],
-        resolutions=[Resolution("r1", "i1", said=SAID, decision_id="d1"), Resolution("r3", "i3", 1, "routing", SAID)],
+        resolutions=[
+            Resolution("r1", "i1", said=SAID, decision_id="d1", position=2),
+            Resolution("r3", "i3", 1, "routing", SAID, position=1),
+        ],
         events=[
             *submitted,
             Event("task.claimed", "alice", "i1", "t1", {"fence": 1}, NOON),
@@ -61,6 +64,9 @@ def good() -> tuple[History, Stored]:
             Delivery("msg_i2_queued", "item.queued", "i2", listens="e1"),
         ],
         listening={"i1": ["e1"], "i2": ["e1"], "i3": ["e1"]},
+        looked_at={"i1", "i2"},
+        answers=[{"id": "i1"}, {"results": [{"status": 201, "item": {"id": "i3"}}]}],
+        known={"i1", "i2", "i3", "r1", "r3"},
     )
     return history, stored
 
@@ -260,11 +266,67 @@ def break_the_chain(_: History, stored: Stored) -> None:
 
 
 def leave_work(_: History, stored: Stored) -> None:
-    stored.outbox = 1
+    stored.outbox.append("items.queued of i2 (None)")
 
 
 def leave_a_decision_in_grace(_: History, stored: Stored) -> None:
-    stored.in_grace = 1
+    stored.in_grace.add("d1")
+
+
+def leave_a_task_on_what_has_ended(_: History, stored: Stored) -> None:
+    _changed(stored.tasks, 0, state="open")
+
+
+def take_effect_of_nothing(_: History, stored: Stored) -> None:
+    stored.in_grace.add("d9")
+
+
+def answer_a_key_with_what_is_not_there(_: History, stored: Stored) -> None:
+    stored.answers.append({"id": "i9"})
+
+
+def deliver_what_is_not_there(_: History, stored: Stored) -> None:
+    stored.deliveries.append(Delivery("msg_i9_queued", "item.queued", "i9"))
+
+
+def look_at_no_item(_: History, stored: Stored) -> None:
+    stored.looked_at.clear()
+
+
+def leave_a_hole_in_the_feed(_: History, stored: Stored) -> None:
+    _changed(stored.resolutions, 0, position=3)
+
+
+def leave_something_out_of_the_feed(_: History, stored: Stored) -> None:
+    _changed(stored.resolutions, 0, position=None)
+
+
+def open_a_task_on_what_has_ended(_: History, stored: Stored) -> None:
+    stored.events.append(Event("task.opened", "system", "i1", "t9", {"kind": "review"}))
+
+
+def withdraw_what_did_not_stand(_: History, stored: Stored) -> None:
+    stored.events.append(Event("decision.withdrawn", "bob", "i2", "t2", {"decision": "d9"}))
+
+
+def note_a_decision_twice(_: History, stored: Stored) -> None:
+    stored.events.append(replace(stored.events[5], id="again"))
+
+
+def reopen_into_a_wrong_round(_: History, stored: Stored) -> None:
+    stored.events.append(Event("item.reopened", "bob", "i1", "t9", {"round": 3}))
+
+
+def reopen_what_waits(_: History, stored: Stored) -> None:
+    stored.events.append(Event("item.reopened", "bob", "i2", "t9", {"round": 2}))
+
+
+def call_a_revision_an_end(_: History, stored: Stored) -> None:
+    _changed(stored.events, 6, action="item.revised")
+
+
+def escalate_what_is_held_beyond_its_holder(_: History, stored: Stored) -> None:
+    stored.events.insert(-1, Event("task.escalated", "bob", "i2", "t2", {}))
 
 
 @pytest.mark.parametrize(
@@ -314,7 +376,21 @@ def leave_a_decision_in_grace(_: History, stored: Stored) -> None:
         (forget_the_event_of_a_claim, "claim of t2 by bob has no audit event"),
         (leave_an_event_unsealed, "event e9 is not sealed"),
         (break_the_chain, "audit verify: Event 7"),
-        (leave_work, "1 outbox rows are left"),
+        (leave_a_task_on_what_has_ended, "item i1 is resolved and somebody is to decide it"),
+        (take_effect_of_nothing, "decision d9 is to take effect, and does not stand"),
+        (answer_a_key_with_what_is_not_there, "a key is answered with item i9, which is not there"),
+        (deliver_what_is_not_there, "webhook msg_i9_queued is of i9, which is not there"),
+        (look_at_no_item, "no job ever looked at item i2"),
+        (leave_a_hole_in_the_feed, "the feed has the places [1, 3]"),
+        (leave_something_out_of_the_feed, "the feed has the places [0, 1]"),
+        (open_a_task_on_what_has_ended, "item i1 is resolved when a task is opened"),
+        (withdraw_what_did_not_stand, "item i2 has d9 withdrawn, which did not stand"),
+        (note_a_decision_twice, "item i1 has d1 noted twice"),
+        (reopen_into_a_wrong_round, "item i1 begins round 3 where 2 is next"),
+        (reopen_what_waits, "item i2 is queued when it is reopened"),
+        (call_a_revision_an_end, "item i1 gets revision 1 by item.revised"),
+        (escalate_what_is_held_beyond_its_holder, "task t2 is claimed when it goes beyond the leads"),
+        (leave_work, "outbox row items.queued of i2 (None) is left"),
         (leave_a_decision_in_grace, "1 decisions wait for the end of their grace time"),
     ],
 )

@@ -48,7 +48,7 @@ def played(app: Flask, cast: Cast, receiver: Receiver) -> Played:
         firm = company.found(app, cast, receiver.url)
         with app.app_context():
             engine = db.engine
-        with serving(app) as url, company.backstage(app):
+        with serving(app) as url, company.backstage(app, firm.relay):
             clients = Clients(url, cast.submitter, [], patience=4)
             company.play(clients, firm, scenes)
             company.settle(engine, quiet)

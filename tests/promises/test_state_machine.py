@@ -39,8 +39,9 @@ from reviewqueue.resolution import endings
 from reviewqueue.review import settling
 from reviewqueue.review.claims import returning
 from tests.fixtures.people import INTENTS, OPERATOR, Cast, Member, item
-from tests.promises.consistency import faults, plain
+from tests.promises.consistency import faults
 from tests.promises.restarting import World
+from tests.promises.stored import plain
 
 PEOPLE = ("alice", "carol", "bob")
 LEADS = {"bob"}

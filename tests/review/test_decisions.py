@@ -132,6 +132,9 @@ def test_after_the_grace_time_it_is_a_resolution_and_stays_one(client, cast, app
         assert read(client, cast, item_id)["state"] == "in_review"
         with write_session() as session:
             session.execute(update(PendingRelease).values(releases_at=clock(-1)))
+        # The relay need not have looked for the time to be over.
+        with pytest.raises(GraceOver), write_session() as session:
+            withdrawing.withdraw(session=session, actor=cast.alice.actor, decision_id=decided.decision_id)
         with write_session() as session:
             assert settling.settle_due(session=session) == 1
         assert read(client, cast, item_id)["resolution"]["output"] == {"label": "refund"}

@@ -6,11 +6,13 @@ import json
 import re
 
 import pytest
+from click.testing import CliRunner
 from sqlalchemy import select, update
 
 from reviewqueue.core.db import clock, read_session, write_session
 from reviewqueue.errors import Invalid
 from reviewqueue.feedback import exports, selection
+from reviewqueue.feedback.commands import export
 from reviewqueue.models import AuditContent, AuditEvent, DatasetVersion
 from reviewqueue.queues.applying import apply
 from reviewqueue.queues.configuration import parse
@@ -43,6 +45,13 @@ def signed_in(app, member):
     browser = app.test_client()
     assert browser.post("/login", data={"email": member.email, "password": PASSWORD}).status_code == 303
     return browser
+
+
+def decided(client, cast):
+    claimed = client.post("/api/v1/queues/intents/claims", headers=cast.alice.bearer).json
+    answer = {"fence": claimed["claim"]["fence"], "verdict": "override", "output": {"label": "refund"}}
+    address = f"/api/v1/claims/{claimed['claim']['id']}/decision"
+    assert client.post(address, json=answer, headers=cast.alice.bearer).status_code == 200
 
 
 def reveals(app):
@@ -168,6 +177,23 @@ def test_people_read_it_covered_over_the_api_and_programs_as_it_was_sent(app, cl
     assert len(reveals(app)) == 1
 
 
+def test_a_claim_of_somebody_else_reveals_nothing(app, client, cast, marked):
+    app.config["WTF_CSRF_ENABLED"] = False
+    marked()
+    claim_id = client.post("/api/v1/queues/intents/claims", headers=cast.alice.bearer).json["claim"]["id"]
+    refused = client.post(f"/api/v1/claims/{claim_id}/reveals", json={}, headers=cast.carol.bearer)
+    assert (refused.status_code, IBAN in refused.text) == (403, False)
+    carol = signed_in(app, cast.carol)
+    carol.post(f"/claims/{claim_id}/draft", data={"comment": "Mine?", "reveal": "1"})
+    assert is_covered(carol.get(f"/claims/{claim_id}").text)
+    assert reveals(app) == []
+    # A lead may read every item of the queue anyway, and that is recorded, too.
+    assert IBAN in client.post(f"/api/v1/claims/{claim_id}/reveals", json={}, headers=cast.bob.bearer).text
+    client.post(f"/api/v1/claims/{claim_id}/release", json={}, headers=cast.alice.bearer)
+    assert IBAN in client.post(f"/api/v1/claims/{claim_id}/reveals", json={}, headers=cast.alice.bearer).text
+    assert [event.actor for event in reveals(app)] == [cast.bob.id, cast.alice.id]
+
+
 def test_the_grid_covers_it(app, cast, marked):
     marked()
     alice = signed_in(app, cast.alice)
@@ -181,10 +207,7 @@ def test_the_grid_covers_it(app, cast, marked):
 
 def test_an_export_leaves_it_out_unless_an_administrator_says_otherwise(app, client, cast, marked):
     marked()
-    claimed = client.post("/api/v1/queues/intents/claims", headers=cast.alice.bearer).json
-    answer = {"fence": claimed["claim"]["fence"], "verdict": "override", "output": {"label": "refund"}}
-    address = f"/api/v1/claims/{claimed['claim']['id']}/decision"
-    assert client.post(address, json=answer, headers=cast.alice.bearer).status_code == 200
+    decided(client, cast)
     refused = client.post("/api/v1/exports", json={"queue": "intents", "sensitive": True}, headers=cast.analyst.bearer)
     assert refused.status_code == 403
     found = {}
@@ -192,8 +215,8 @@ def test_an_export_leaves_it_out_unless_an_administrator_says_otherwise(app, cli
         body = {"queue": "intents", "sensitive": sensitive}
         export_id = client.post("/api/v1/exports", json=body, headers=who.bearer).json["id"]
         with app.app_context(), read_session() as session:
-            export = session.get(DatasetVersion, export_id)
-            (row, _decisions), *others = selection.Reader(session, export).read(session, None, None)[0]
+            made = session.get(DatasetVersion, export_id)
+            (row, _decisions), *others = selection.Reader(session, made).read(session, None, None)[0]
         assert not others
         found[sensitive] = json.loads(row.input), json.loads(row.metadata_json)
     assert found[False] == ({"text": "Where is it?", "rows": [{"m": 1.5}], "none": None}, {"shop": "north"})
@@ -211,3 +234,38 @@ def test_the_lines_of_lists_cover_it(app, client, cast, marked):
     client.post(f"/api/v1/claims/{claim}/decision", json={"verdict": "approve"}, headers=cast.alice.bearer)
     for browser, path in ((alice, "/decisions"), (bob, "/queues/intents/items")):
         assert is_covered(browser.get(path).text), path
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_the_command_line_leaves_it_out_unless_told_otherwise(app, client, cast, marked, tmp_path):
+    marked()
+    decided(client, cast)
+    found = {}
+    for flags in ((), ("--sensitive",)):
+        out = tmp_path / f"out{len(flags)}"
+        with app.app_context():
+            done = CliRunner().invoke(export, ["intents", "--out", str(out), "--json", *flags], catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+        found[flags] = "".join(path.read_text() for path in out.rglob("*.jsonl"))
+    assert IBAN not in found[()]
+    assert PHONE not in found[()]
+    assert "Where is it?" in found[()]
+    assert json.loads(found["--sensitive",])["input"]["iban"] == IBAN
+    with app.app_context(), read_session() as session:
+        query = select(AuditEvent.facts).where(AuditEvent.action == "export.requested").order_by(AuditEvent.id)
+        told = [json.loads(facts)["recipe"] for facts in session.scalars(query)]
+    assert [recipe.get("sensitive", False) for recipe in told] == [False, True]
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_the_box_on_the_page_of_exports_is_for_administrators(app, client, cast, marked):
+    app.config["WTF_CSRF_ENABLED"] = False
+    marked()
+    form = {"queue": "intents", "format": "jsonl", "sensitive": "y"}
+    for who, shown, status in ((cast.analyst, False, 403), (cast.admin, True, 303)):
+        browser = signed_in(app, who)
+        assert ('name="sensitive"' in browser.get("/exports").text) is shown
+        assert browser.post("/exports", data=form).status_code == status
+    with app.app_context(), read_session() as session:
+        [recipe] = session.scalars(select(DatasetVersion.recipe)).all()
+    assert json.loads(recipe)["sensitive"] is True

@@ -12,7 +12,7 @@ from reviewqueue.core.access import Actor
 from reviewqueue.core.db import read_session, write_session
 from reviewqueue.core.http import actor, is_from_desk, signed_in, status_of
 from reviewqueue.core.ids import known_id
-from reviewqueue.errors import AlreadyDecided, Conflict, GraceOver, Invalid, NotAdmitted
+from reviewqueue.errors import AlreadyDecided, Conflict, Forbidden, GraceOver, Invalid, NotAdmitted
 from reviewqueue.review import drafts, edge, histories, instructions, telling, workpiece
 from reviewqueue.review.claims import leases, returning, taking
 from reviewqueue.review.decisions.withdrawing import withdraw
@@ -115,7 +115,7 @@ def save_draft(claim_id: str) -> AnyResponse:
 def _reveal(session: Session, who: Actor, claim_id: str, why: str) -> None:
     try:
         workpiece.reveal(session=session, actor=who, claim_id=claim_id, why=why)
-    except Invalid as error:
+    except (Invalid, Forbidden) as error:
         flash(error.message, "warning")
 
 
