@@ -46,7 +46,7 @@ def put_into_effect(*, session: Session, actor: Actor, decision: Any, locked: Lo
         return None
     if decision.kind is TaskKind.REVIEW and decision.reviews > 1:
         return _count(session, actor, decision)
-    resolution = _resolve(session, actor, decision, locked)
+    resolution = _resolve(session, actor, decision, locked=locked)
     _tell_who_handed_on(session, decision)
     return resolution
 
@@ -79,7 +79,7 @@ def _tell(session: Session, decision: Any, people: set[str], *, by_person: str |
     )  # fmt: skip
 
 
-def _resolve(session: Session, actor: Actor, decision: Any, locked: Locked | None = None) -> Any:
+def _resolve(session: Session, actor: Actor, decision: Any, *, locked: Locked | None = None) -> Any:
     return resolve(
         session=session,
         actor=actor,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import and_, bindparam, exists, literal_column, select, text
+from sqlalchemy import ColumnElement, and_, bindparam, exists, literal_column, select, text
 from sqlalchemy.orm import Session
 
 from reviewqueue.core.access import Action, Actor, require
@@ -56,8 +56,11 @@ def _locked_statement(*, locks: bool) -> Any:
     )  # fmt: skip
     # The time is taken of a row that is locked already, and whether the claim lives at that time.
     locked = (found.with_for_update(of=[table(Item), table(Task)]) if locks else found).subquery("locked").c
-    live = and_(locked.state == literal_column("'claimed'"), *leases.still_theirs(locked))
-    return select(*locked, clock().label("now"), live.label("live"))
+    return select(*locked, clock().label("now"), _is_live(locked).label("live"))
+
+
+def _is_live(task: Any) -> ColumnElement[bool]:
+    return and_(task.state == literal_column("'claimed'"), *leases.still_theirs(task))
 
 
 # Built once, for PostgreSQL and for SQLite.
