@@ -6,6 +6,7 @@ import logging
 import secrets
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 from flask import Flask, Response, g, redirect, render_template, request, url_for
 from flask_wtf.csrf import CSRFError, CSRFProtect
@@ -27,11 +28,21 @@ log = logging.getLogger(__name__)
 csrf = CSRFProtect()
 
 
+class Application(Flask):
+    """Flask, without what a request would pay for and nothing here uses."""
+
+    request_class = http.AnyRequest
+    session_interface = http.BrowserSessions()
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """All views and hooks are plain functions: Flask would look at each of them anew with every request."""
+        return func
+
+
 def create_app(settings: config.Settings | None = None) -> Flask:
     """The application. Opens no connection: safe to make before a fork."""
     settings = settings or config.load()
-    app = Flask("reviewqueue", template_folder=str(templates_dir()), static_folder=str(assets.FOLDER))
-    app.request_class = http.AnyRequest
+    app = Application("reviewqueue", template_folder=str(templates_dir()), static_folder=str(assets.FOLDER))
     app.url_map.merge_slashes = False  # a part of an address that is empty names nothing: 404, not a redirect
     app.config.update(
         SETTINGS=settings,

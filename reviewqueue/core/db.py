@@ -36,12 +36,14 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    Update,
     bindparam,
     event,
     insert,
     literal,
     null,
     select,
+    update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.compiler import compiles
@@ -80,6 +82,9 @@ def _engine_options(settings: Settings) -> dict[str, Any]:
             # What a statement was given may be what an item holds: it is no part of an error's words, nor of a log.
             "hide_parameters": True,
         }  # fmt: skip
+    # The driver is an extra.
+    from reviewqueue.core.cursors import LazyCursor
+
     return {
         "pool_size": max(4, settings.web_threads),
         "max_overflow": 8,
@@ -88,8 +93,10 @@ def _engine_options(settings: Settings) -> dict[str, Any]:
         # A connection that a restarted server closed is replaced at once instead of failing the next request.
         "pool_use_lifo": True,
         "hide_parameters": True,
-        "connect_args": {"connect_timeout": 5, "options": "-c synchronous_commit=on -c timezone=UTC"},
-    }
+        "connect_args": {
+            "connect_timeout": 5, "options": "-c synchronous_commit=on -c timezone=UTC", "cursor_factory": LazyCursor,
+        },
+    }  # fmt: skip
 
 
 def _prepare_sqlite(engine: Engine, *, write: bool) -> None:
@@ -195,7 +202,7 @@ def _among_sqlite(element: among, compiler: SQLCompiler, **kw: Any) -> str:
     return f"{column} IN (SELECT value FROM json_each({ids}))"  # noqa: S608 - a column and a parameter's name
 
 
-# -- rows that are sent together --------------------------------------------------------------------------------------
+# -- rows that are written together -----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -222,54 +229,70 @@ class _Kind(Enum):
 
 
 _WITH_PARAMETER = (_Kind.TIME, _Kind.GIVEN)
-_Shape = tuple[tuple[Table, tuple[tuple[str, _Kind], ...]], ...]
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """A row to insert, or what to change of the row that has the id `of`."""
+
+    table: Table
+    values: Row
+    of: str | None = None
+
+
+_Shape = tuple[tuple[Table, bool, tuple[tuple[str, _Kind], ...]], ...]
+"""Of each: the table, whether a row of it is changed, the columns."""
 
 
 class WriteSession(Session):
-    """Keeps the rows that `append` gives it, and sends them before the next statement or before it commits.
+    """Keeps the rows that `append` and `change` give it, and sends them before the next statement or before it commits.
 
-    A decision writes five rows that nothing in its transaction reads; on PostgreSQL they are one statement and one
-    round trip.
+    A decision writes four rows that nothing in its transaction reads, and changes two; on PostgreSQL they are one
+    statement and one round trip.
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self.appended: list[tuple[Table, Row]] = []
+        self.kept: list[_Kept] = []
 
     def send(self) -> None:
-        """Insert what was appended. Raises what the database says of it, as `IntegrityError`."""
-        if not self.appended:
+        """Write what was kept. Raises what the database says of it, as `IntegrityError`."""
+        if not self.kept:
             return
         if self._fit_one_statement():
             rows = self._take()
             shape = _shape(rows)
-            super().execute(_insert_of(shape), _parameters(rows, shape))
+            self.run(_statement_of(shape), _parameters(rows, shape))
             return
         groups: dict[_Shape, list[Row]] = {}
         for row in self._take():
             shape = _shape([row], alike=True)
             groups.setdefault(shape, []).append(_parameters([row], shape))
         for shape, parameters in groups.items():
-            super().execute(_insert_of(shape), parameters)
+            self.run(_statement_of(shape), parameters)
 
     def send_with(self, query: Select[Any], parameters: Row) -> Result[Any]:
-        """Run `query`, which does not read what was appended, in one round trip with that."""
-        if self.appended and self._fit_one_statement():
+        """Run `query`, which does not read what was kept, in one round trip with that."""
+        if self.kept and self._fit_one_statement():
             rows = self._take()
             shape = _shape(rows)
-            return super().execute(_query_with(query, shape), {**parameters, **_parameters(rows, shape)})
+            return self.run(_query_with(query, shape), {**parameters, **_parameters(rows, shape)})
         self.send()
-        return super().execute(query, parameters)
+        return self.run(query, parameters)
+
+    def run(self, statement: Executable, parameters: Row | list[Row] | None = None) -> Result[Any]:
+        """Execute a Core statement on the connection itself: what a session does for the ORM takes a tenth as long."""
+        return super().connection().execute(statement, parameters)
 
     def _fit_one_statement(self) -> bool:
-        if len(self.appended) > TOGETHER or not on_postgresql(self):
+        if len(self.kept) > TOGETHER or not on_postgresql(self):
             return False
         # Parts of one statement run in any order: rows that the table numbers must not be parts.
-        numbered = [target for target, _ in self.appended if target.autoincrement_column is not None]
+        numbered = [row.table for row in self.kept if row.of is None and row.table.autoincrement_column is not None]
         return len(numbered) == len(set(numbered))
 
-    def _take(self) -> list[tuple[Table, Row]]:
-        rows, self.appended = self.appended, []
+    def _take(self) -> list[_Kept]:
+        rows, self.kept = self.kept, []
         return rows
 
     # Whatever may read or refer to the rows finds them.
@@ -302,7 +325,7 @@ def _send_last(session: WriteSession) -> None:
 @event.listens_for(WriteSession, "after_soft_rollback")
 def _forget(session: WriteSession, _transaction: SessionTransaction) -> None:
     # Also of a savepoint: what was appended before it is sent by then.
-    session.appended.clear()
+    session.kept.clear()
 
 
 def append(session: Session, model: type[Base], row: Row) -> None:
@@ -311,18 +334,34 @@ def append(session: Session, model: type[Base], row: Row) -> None:
     For rows that the program needs no answer about. `row` says all columns that have no default, times from the
     database's clock as `In`.
     """
+    _writing(session).kept.append(_Kept(table(model), row))
+
+
+def change(session: Session, model: type[Base], row_id: str, values: Row) -> None:
+    """Change the row of that id with the transaction: as `append` inserts one, together with those.
+
+    The caller has locked the row and read it since, so that it is there and `values` are right, whoever else writes.
+    """
+    writing = _writing(session)
+    if any(row.of == row_id for row in writing.kept):
+        # A statement changes a row once.
+        writing.send()
+    writing.kept.append(_Kept(table(model), values, row_id))
+
+
+def _writing(session: Session) -> WriteSession:
     if not isinstance(session, WriteSession):
-        raise TypeError("rows are appended in a write_session()")
-    session.appended.append((table(model), row))
+        raise TypeError("rows are appended and changed in a write_session()")
+    return session
 
 
 def beside(session: Session, statement: Executable, parameters: Row | None = None) -> Result[Any]:
-    """Execute `statement`, which neither reads nor refers to what was appended, without sending that first."""
-    return Session.execute(session, statement, parameters)
+    """Execute `statement`, which neither reads nor refers to what was kept, without sending that first."""
+    return _writing(session).run(statement, parameters)
 
 
 def along(session: Session, query: Select[Any], parameters: Row) -> Result[Any]:
-    """Run `query`, which does not read what was appended, in one round trip with that where there is such."""
+    """Run `query`, which does not read what was kept, in one round trip with that where there is such."""
     if isinstance(session, WriteSession):
         return session.send_with(query, parameters)
     return session.execute(query, parameters)
@@ -334,39 +373,51 @@ def _kind(value: Any, alike: bool) -> _Kind:
     return _Kind.NULL if value is None and not alike else _Kind.GIVEN
 
 
-def _shape(rows: Sequence[tuple[Table, Row]], *, alike: bool = False) -> _Shape:
+def _shape(rows: Sequence[_Kept], *, alike: bool = False) -> _Shape:
     """`alike`: rows of the same columns have the same shape, whatever is in them."""
-    return tuple((target, tuple((name, _kind(value, alike)) for name, value in row.items())) for target, row in rows)
+    return tuple(
+        (row.table, row.of is not None, tuple((name, _kind(value, alike)) for name, value in row.values.items()))
+        for row in rows
+    )
 
 
-def _parameters(rows: Sequence[tuple[Table, Row]], shape: _Shape) -> Row:
-    return {
-        f"{name}_{place}": row[name].seconds if kind is _Kind.TIME else row[name]
-        for place, ((_, row), (_, columns)) in enumerate(zip(rows, shape, strict=True))
+def _parameters(rows: Sequence[_Kept], shape: _Shape) -> Row:
+    given = {
+        f"{name}_{place}": row.values[name].seconds if kind is _Kind.TIME else row.values[name]
+        for place, (row, (_, _, columns)) in enumerate(zip(rows, shape, strict=True))
         for name, kind in columns
         if kind in _WITH_PARAMETER
     }
+    return given | {f"of_{place}": row.of for place, row in enumerate(rows) if row.of is not None}
 
 
 @lru_cache(maxsize=1024)
-def _insert_of(shape: _Shape) -> Insert:
+def _statement_of(shape: _Shape) -> Insert | Update:
     """One statement for rows of these tables and columns; built once, as that costs more than running it.
 
     The parameters of row n end in `_n`. Foreign keys among the rows hold: PostgreSQL looks at them when the statement
     is over.
     """
-    *others, last = _inserts(shape)
+    *others, last = _statements(shape)
     return last.add_cte(*(other.cte(f"rows_{place}") for place, other in enumerate(others)))
 
 
 @lru_cache(maxsize=1024)
 def _query_with(query: Select[Any], shape: _Shape) -> Select[Any]:
-    return query.add_cte(*(each.cte(f"rows_{place}") for place, each in enumerate(_inserts(shape))))
+    return query.add_cte(*(each.cte(f"rows_{place}") for place, each in enumerate(_statements(shape))))
 
 
-def _inserts(shape: _Shape) -> list[Insert]:
+def _statements(shape: _Shape) -> list[Insert | Update]:
     # One a row: SQLAlchemy compiles an INSERT of several VALUES anew each time.
-    return [_insert(target, columns, place) for place, (target, columns) in enumerate(shape)]
+    return [
+        _update(target, columns, place) if changed else _insert(target, columns, place)
+        for place, (target, changed, columns) in enumerate(shape)
+    ]
+
+
+def _update(target: Table, columns: tuple[tuple[str, _Kind], ...], place: int) -> Update:
+    row_id = bindparam(f"of_{place}", type_=target.c.id.type)
+    return update(target).where(target.c.id == row_id).values(_values(target, columns, place))
 
 
 def _insert(target: Table, columns: tuple[tuple[str, _Kind], ...], place: int) -> Insert:
@@ -375,6 +426,11 @@ def _insert(target: Table, columns: tuple[tuple[str, _Kind], ...], place: int) -
         for column in target.columns
         if isinstance(column.default, ColumnDefault) and column.default.is_scalar
     }
+    return insert(target).values(values | _values(target, columns, place)).inline()
+
+
+def _values(target: Table, columns: tuple[tuple[str, _Kind], ...], place: int) -> Row:
+    values: Row = {}
     for name, kind in columns:
         bound = f"{name}_{place}"
         if kind is _Kind.GIVEN:
@@ -383,7 +439,7 @@ def _insert(target: Table, columns: tuple[tuple[str, _Kind], ...], place: int) -
             values[name] = clock_in(bound)
         else:
             values[name] = clock() if kind is _Kind.NOW else null()
-    return insert(target).values(values).inline()
+    return values
 
 
 def _read_engine() -> Engine:

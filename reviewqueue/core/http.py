@@ -12,7 +12,8 @@ from typing import Any, Generic, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
 import pydantic
-from flask import Blueprint, Request, Response, current_app, g, request
+from flask import Blueprint, Flask, Request, Response, current_app, g, request
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from werkzeug.http import parse_range_header
 
 from reviewqueue import errors
@@ -86,6 +87,13 @@ _ASCII = "".join(map(chr, range(128)))
 def is_api_request() -> bool:
     """Whether a program asks: with a token, and to be told of errors as problem details."""
     return request.path.startswith("/api/") or request.path == METRICS
+
+
+class BrowserSessions(SecureCookieSessionInterface):
+    """Flask's sessions, in a signed cookie. Programs have none."""
+
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
+        return None if is_api_request() else super().open_session(app, request)
 
 
 def is_from_desk() -> bool:

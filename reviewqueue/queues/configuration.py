@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Annotated, Any, ClassVar, Literal
 
 import pydantic
@@ -316,6 +317,12 @@ class QueueConfig(Shape):
     def labels(self) -> list[Any]:
         """Of a view that has some, in schema order."""
         return views.labels(self.view, self.output_schema)
+
+    @cached_property
+    def label_names(self) -> dict[str, str]:
+        """The labels as JSON text, with what they are called. The desk shows them with every item."""
+        texts = map(strictjson.dumps, self.labels)
+        return {text: label if isinstance(label, str) else text for text, label in zip(texts, self.labels, strict=True)}
 
 
 BUILT_IN_REASONS = (

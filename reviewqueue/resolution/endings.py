@@ -5,6 +5,7 @@ A resolution is written when it takes effect and never edited. How people's deci
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
@@ -15,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from reviewqueue.core import trail
 from reviewqueue.core.access import SYSTEM, Action, Actor, may, require
-from reviewqueue.core.db import append, beside, clock, on_postgresql
+from reviewqueue.core.db import append, beside, change, clock, on_postgresql
 from reviewqueue.core.ids import new_id
 from reviewqueue.errors import ItemEnded
 from reviewqueue.models import Decision, Item, PendingRelease, Resolution, Task
@@ -61,6 +62,18 @@ _CANCEL_TASKS = (
 )
 
 
+@dataclass(frozen=True)
+class Locked:
+    """An item as it was read under the lock on its row that the transaction holds; nothing has changed it since."""
+
+    state: ItemState
+    revision: int
+    at: datetime
+    """The database's time, with the lock."""
+    has_siblings: bool
+    """Whether other tasks of the item may still be open."""
+
+
 def resolve(
     *,
     session: Session,
@@ -74,25 +87,21 @@ def resolve(
     reason: str | None = None,
     message: str | None = None,
     decision_id: str | None = None,
-    has_siblings: bool = True,
+    locked: Locked | None = None,
 ) -> Any:
     """Move the item to `state` with a new resolution and return its columns; `output` is JSON text.
 
-    The time is the database's while the item is locked.
-
-    `has_siblings`: whether other tasks of the item may still be open, to be cancelled.
+    The time is the database's while the item is locked. `locked`: what the caller knows of the item; then nothing is
+    asked.
 
     Raises `ItemEnded` when the item is in a state from which it cannot get there.
     """
-    moved = beside(session, _MOVE[state], {"item_id": item_id}).one_or_none()
-    if moved is None:
-        raise ItemEnded("The item has ended in another way meanwhile.")
-    revision = moved.revision
+    revision, now = _move(session, item_id, state) if locked is None else _moved(session, item_id, locked, state)
     columns = resolution_columns(
         item_id=item_id, queue_id=queue_id, revision=revision, by=by, verdict=verdict, output=output, reason=reason,
         message=message, decision_id=decision_id,
     )  # fmt: skip
-    row = append_resolution(session, columns, moved.now)
+    row = append_resolution(session, columns, now)
     trail.record(
         session,
         actor,
@@ -101,9 +110,29 @@ def resolve(
         item_id=item_id,
         facts={"by": by, "verdict": verdict, "revision": revision, "state": state},
     )
-    if has_siblings:
+    if locked is None or locked.has_siblings:
         cancel_tasks(session, actor, queue_id=queue_id, item_id=item_id)
     return row
+
+
+def _move(session: Session, item_id: str, state: ItemState) -> tuple[int, datetime]:
+    """The item's new revision, and the time."""
+    moved = beside(session, _MOVE[state], {"item_id": item_id}).one_or_none()
+    if moved is None:
+        raise _ended()
+    return moved.revision, moved.now
+
+
+def _moved(session: Session, item_id: str, locked: Locked, state: ItemState) -> tuple[int, datetime]:
+    """As `_move`, with the other rows of the transaction."""
+    if state not in MOVES[locked.state]:
+        raise _ended()
+    change(session, Item, item_id, {"state": state, "revision": locked.revision + 1})
+    return locked.revision + 1, locked.at
+
+
+def _ended() -> ItemEnded:
+    return ItemEnded("The item has ended in another way meanwhile.")
 
 
 def cancel_tasks(session: Session, actor: Actor, *, queue_id: str, item_id: str) -> None:

@@ -91,12 +91,10 @@ def decide(claim_id: str) -> Response:
         "gold": golden.feedback_json(decided.gold),
     }
     if body.shape.next:
-        with read_session() as session:
-            slug = leases.queue_of_claim(session=session, actor=who, claim_id=claim_id).slug
         with contextlib.suppress(NotAdmitted):
             members["next"] = None
             members["next"] = edge.take_next(
-                who, slug, lambda session, held: workpiece.claim_json(session=session, actor=who, held=held)
+                who, decided.slug, lambda session, held: workpiece.claim_json(session=session, actor=who, held=held)
             )
     return text_answer(spliced(members))
 

@@ -15,26 +15,27 @@ from sqlalchemy.orm import Session
 
 from reviewqueue.core import trail
 from reviewqueue.core.access import SYSTEM, Actor
-from reviewqueue.core.db import beside, clock, on_postgresql
+from reviewqueue.core.db import beside, change, clock, on_postgresql
 from reviewqueue.errors import ItemEnded
 from reviewqueue.models import Decision, Item, PendingRelease, Task
 from reviewqueue.models.base import table
 from reviewqueue.models.states import ENDED, ItemState, NoticeKind, ResolvedBy, TaskKind, TaskState, Verdict
 from reviewqueue.notices import inbox
 from reviewqueue.queues.catalog import configuration
-from reviewqueue.resolution.endings import resolve
+from reviewqueue.resolution.endings import Locked, resolve
 from reviewqueue.review import rounds, telling
 from reviewqueue.review.consensus import Given, Step, outcome
 
 BATCH = 200
 
 
-def put_into_effect(*, session: Session, actor: Actor, decision: Any, has_siblings: bool = True) -> Any:
+def put_into_effect(*, session: Session, actor: Actor, decision: Any, locked: Locked | None = None) -> Any:
     """Let a decision take effect. Returns the resolution's columns; None where it makes none: an audit that agrees, one
     of several reviews that do not settle it yet.
 
     `decision` has the columns of `Decision`, `kind` of its task, `item_state`, and `reviews` of the item. Precondition:
-    the item row is locked (PostgreSQL) or the session writes (SQLite).
+    the item row is locked (PostgreSQL) or the session writes (SQLite). `locked`: the item as it was read since, where
+    only `decision` comes between.
     """
     agrees = decision.verdict is Verdict.APPROVE
     if decision.kind is TaskKind.AUDIT and decision.item_state is ItemState.AUTO_APPROVED and agrees:
@@ -45,7 +46,7 @@ def put_into_effect(*, session: Session, actor: Actor, decision: Any, has_siblin
         return None
     if decision.kind is TaskKind.REVIEW and decision.reviews > 1:
         return _count(session, actor, decision)
-    resolution = _resolve(session, actor, decision, has_siblings=has_siblings)
+    resolution = _resolve(session, actor, decision, locked=locked)
     _tell_who_handed_on(session, decision)
     return resolution
 
@@ -78,7 +79,7 @@ def _tell(session: Session, decision: Any, people: set[str], *, by_person: str |
     )  # fmt: skip
 
 
-def _resolve(session: Session, actor: Actor, decision: Any, *, has_siblings: bool = True) -> Any:
+def _resolve(session: Session, actor: Actor, decision: Any, *, locked: Locked | None = None) -> Any:
     return resolve(
         session=session,
         actor=actor,
@@ -91,7 +92,7 @@ def _resolve(session: Session, actor: Actor, decision: Any, *, has_siblings: boo
         reason=decision.reason,
         message=decision.message,
         decision_id=decision.id,
-        has_siblings=has_siblings,
+        locked=locked,
     )
 
 
@@ -145,8 +146,12 @@ def _count(session: Session, actor: Actor, decision: Any) -> Any:
     return None
 
 
-def mark_in_review(session: Session, item_id: str) -> None:
-    """A decision exists, and no answer yet."""
+def mark_in_review(session: Session, item_id: str, state: ItemState | None = None) -> None:
+    """A decision exists, and no answer yet. `state`: the item's, where the caller has read it under its lock."""
+    if state is not None:
+        if state is ItemState.QUEUED:
+            change(session, Item, item_id, {"state": ItemState.IN_REVIEW})
+        return
     item = table(Item).c
     moves = (
         update(table(Item)).where(item.id == item_id, item.state == ItemState.QUEUED).values(state=ItemState.IN_REVIEW)

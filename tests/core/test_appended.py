@@ -10,8 +10,22 @@ from sqlalchemy.orm import Session
 
 from reviewqueue.core import trail
 from reviewqueue.core.access import SYSTEM
-from reviewqueue.core.db import NOW, TOGETHER, along, append, beside, db, read_session, write_session
-from reviewqueue.models import AuditContent, AuditEvent, OutboxRow
+from reviewqueue.core.db import (
+    NOW,
+    TOGETHER,
+    along,
+    append,
+    beside,
+    change,
+    db,
+    on_postgresql,
+    read_session,
+    write_session,
+)
+from reviewqueue.core.ids import new_id
+from reviewqueue.models import AuditContent, AuditEvent, OutboxRow, Queue
+from reviewqueue.models.base import table
+from reviewqueue.models.states import Intake
 
 _COUNT = select(func.count()).select_from(AuditEvent).where(AuditEvent.action == "test.appended")
 
@@ -126,3 +140,45 @@ def test_what_is_null_or_now_is_no_parameter_of_a_statement(app: Flask) -> None:
         assert "%(trace_0)s" in statement
         assert "%(failed_at" not in statement
         assert "%(error" not in statement
+
+
+@pytest.mark.parametrize("beside_it", [0, TOGETHER])
+def test_rows_are_changed_with_those_that_are_inserted(app: Flask, beside_it: int) -> None:
+    with app.app_context():
+        first, second = _queue("first"), _queue("second")
+        sent: list[str] = []
+        event.listen(db.engine, "before_cursor_execute", lambda *given: sent.append(given[2]))
+        with write_session() as session:
+            change(session, Queue, first, {"title": "Changed", "archived_at": NOW})
+            for _ in range(1 + beside_it):
+                trail.record(session, SYSTEM, "test.appended")
+            assert not sent
+            together = on_postgresql(session) and not beside_it
+        assert len(sent) == 1 if together else len(sent) > 1
+        with read_session() as session:
+            rows = {row.id: row for row in session.execute(select(table(Queue)))}
+        assert (rows[first].title, rows[first].archived_at is None) == ("Changed", False)
+        assert (rows[second].title, rows[second].archived_at) == ("second", None)
+        assert _events() == 1 + beside_it
+
+
+def test_a_row_that_is_changed_twice_has_both_changes(app: Flask) -> None:
+    with app.app_context():
+        queue_id = _queue("twice")
+        with write_session() as session:
+            change(session, Queue, queue_id, {"title": "Once", "version": 7})
+            change(session, Queue, queue_id, {"title": "Twice"})
+        with read_session() as session:
+            row = session.execute(select(table(Queue).c.title, table(Queue).c.version)).one()
+        assert tuple(row) == ("Twice", 7)
+
+
+def _queue(slug: str) -> str:
+    queue_id = new_id()
+    with write_session() as session:
+        append(
+            session,
+            Queue,
+            {"id": queue_id, "slug": slug, "title": slug, "version": 1, "intake": Intake.OPEN, "created_at": NOW},
+        )
+    return queue_id

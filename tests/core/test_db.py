@@ -184,3 +184,31 @@ def test_any_number_of_ids_is_one_statement(app: Flask) -> None:
             for wanted in (ids[:50], ids[:2], [], [new_id()]):
                 assert set(session.execute(query, {"ids": wanted}).scalars()) == set(wanted) & set(ids)
     assert len({one for one in sent if one.startswith("SELECT")}) == 1
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_what_a_results_columns_are_is_looked_up_when_somebody_asks(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from reviewqueue.core.cursors import LazyCursor
+
+    asked: list[object] = []
+    described = LazyCursor.described
+
+    def noting(cursor: LazyCursor) -> object:
+        asked.append(cursor)
+        return described(cursor)
+
+    monkeypatch.setattr(LazyCursor, "described", noting)
+    query = select(Person.id, Person.name)
+    with app.app_context(), db.engine.connect() as connection:
+        connection.execute(query).all()
+        asked.clear()
+        assert connection.execute(query).keys() == {"id", "name"}
+        assert not asked
+        cursor = connection.connection.cursor()
+        cursor.execute("SELECT 1 AS one, 'b' AS two")
+        assert [column.name for column in cursor.description] == ["one", "two"]
+        assert cursor.description[1][0] == "two"
+        cursor.execute("CREATE TEMPORARY TABLE without_columns (one int)")
+        assert cursor.description is None

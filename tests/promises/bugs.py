@@ -16,7 +16,7 @@ from itertools import count, product
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, false, select, update
+from sqlalchemy import and_, delete, false, select, true, update
 from sqlalchemy.exc import OperationalError
 
 from reviewqueue.audit import sealing
@@ -140,28 +140,23 @@ def a_skip_is_recorded_and_not_made(patch: pytest.MonkeyPatch, _: str) -> None:
 
 def a_decision_asks_for_no_fence(patch: pytest.MonkeyPatch, _: str) -> None:
     """Nor whose claim it is: the task is held, by somebody."""
-    _take_down(patch, leases.LIVE_CLAIM[0], leases.CLAIMED)
+    _takes_as_live(patch, lambda task: task.state == TaskState.CLAIMED)
 
 
 def a_decision_compares_no_lease(patch: pytest.MonkeyPatch, _: str) -> None:
-    _take_down(patch, *leases.LIVE_CLAIM[:-1])
+    _takes_as_live(patch, lambda task: and_(task.state == TaskState.CLAIMED, *leases.still_theirs(task)[:-1]))
 
 
 def a_decision_is_made_twice(patch: pytest.MonkeyPatch, _: str) -> None:
     """Whatever the task's state, and whether it was sent before."""
-    _take_down(patch, leases.LIVE_CLAIM[0])
+    _takes_as_live(patch, lambda _: true())
     patch.setattr(deciding, "answered_before", lambda *_: None)
     patch.setattr(deciding, "_into_effect", lambda *_: None)
 
 
-def _take_down(patch: pytest.MonkeyPatch, *conditions: Any) -> None:
-    statement = (
-        update(table(Task))
-        .where(*conditions)
-        .values(state=TaskState.DONE, last_holder=_task.holder, holder=None, lease_until=None)
-        .returning(clock().label("now"))
-    )
-    patch.setattr(deciding, "_TAKE_DOWN", statement)
+def _takes_as_live(patch: pytest.MonkeyPatch, is_live: Callable[[Any], Any]) -> None:
+    patch.setattr(deciding, "_is_live", is_live)
+    patch.setattr(deciding, "_LOCKED", {locks: deciding._locked_statement(locks=locks) for locks in (True, False)})
 
 
 def a_person_judges_an_item_twice(patch: pytest.MonkeyPatch, _: str) -> None:

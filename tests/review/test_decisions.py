@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import event, func, select, update
 
-from reviewqueue.core.db import clock, write_session
+from reviewqueue.core.db import clock, db, write_session
 from reviewqueue.errors import GraceOver
 from reviewqueue.intake import expectation
 from reviewqueue.models import Decision, PendingRelease, Task
@@ -99,6 +99,23 @@ def test_the_answer_carries_the_next_claim(client, cast):
     claim_id = claim(client, cast.alice)["claim"]["id"]
     answer = act(client, cast.alice, claim_id, "decision", verdict="approve", next=True).json
     assert answer["next"]["item"]["id"] == second["id"]
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("grace", [False, True])
+def test_a_decision_is_one_statement_that_locks_and_one_that_writes(client, cast, app, grace):
+    submit(client, cast)
+    claim_id = claim(client, cast.alice)["claim"]["id"]
+    sent = []
+    with app.app_context():
+        event.listen(db.engine, "before_cursor_execute", lambda *given: sent.append(given[2]))
+        with write_session() as session:
+            submission = recording.Submission(verdict=None, output={"label": "refund"}, grace=grace)
+            deciding.decide(session=session, actor=cast.alice.actor, claim_id=claim_id, submission=submission)
+    first, second = [statement for statement in sent if "queue_version" not in statement]
+    assert "FOR UPDATE OF item, task" in first
+    assert ("UPDATE task" in second, "UPDATE item" in second, "INSERT INTO decision" in second) == (True, True, True)
+    assert ("INSERT INTO resolution" in second, "INSERT INTO pending_release" in second) == (not grace, grace)
 
 
 def _decide_in_grace(cast, claim_id):

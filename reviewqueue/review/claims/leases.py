@@ -73,10 +73,14 @@ _QUEUE_OF = (
     .join_from(table(Queue), table(Task), _task.queue_id == _queue.id)
     .where(_task.id == bindparam("task_id"))
 )
-LIVE_CLAIM: tuple[Any, ...] = (
-    _task.id == bindparam("task_id"), CLAIMED, _task.holder == bindparam("by_person"),
-    _task.fence == bindparam("with_fence"), _task.lease_until > clock(),
-)  # fmt: skip
+
+
+def still_theirs(task: Any) -> tuple[ColumnElement[bool], ...]:
+    """SQL, of a claimed task: that the claim is still that person's. Its parameters are among `claim_parameters`."""
+    return task.holder == bindparam("by_person"), task.fence == bindparam("with_fence"), task.lease_until > clock()
+
+
+LIVE_CLAIM: tuple[Any, ...] = (_task.id == bindparam("task_id"), CLAIMED, *still_theirs(_task))
 """The conditions under which a claim is still somebody's; its parameters are `claim_parameters`."""
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import Boolean, Select, bindparam, exists, false, func, select, 
 from sqlalchemy.orm import Session
 
 from reviewqueue.core.access import Action, Actor, may, no_queue, require
-from reviewqueue.core.db import clock
+from reviewqueue.core.db import among, clock
 from reviewqueue.models import Decision, Queue, Skip, Task
 from reviewqueue.models.base import table
 from reviewqueue.models.lanes import may_take
@@ -114,7 +114,7 @@ def _lanes_query(*which: Any) -> Select[Any]:
 
 _queue = table(Queue).c
 _LANES_OF_SLUG = _lanes_query(_queue.slug == bindparam("slug"))
-_LANES_OF_IDS = _lanes_query(_queue.id.in_(bindparam("ids", expanding=True)), _queue.archived_at.is_(None))
+_LANES_OF_IDS = _lanes_query(among(_queue.id, "ids"), _queue.archived_at.is_(None))
 _decision, _skip = table(Decision).c, table(Skip).c
 
 

@@ -61,6 +61,8 @@ class Decided:
     """What is left of the grace time when it was answered."""
     verdict: Verdict
     item_id: str
+    slug: str
+    """Of the queue that the task was in."""
     replayed: bool
     gold: golden.Feedback | None = None
     """Where the answer was known."""
@@ -129,7 +131,7 @@ def _output_text(task: Any, submission: Submission, judged: Judged) -> str:
 
 
 def decided_of(
-    row: Any, resolution: dict[str, Any] | None, undo_seconds: float, *, replayed: bool,
+    row: Any, task: Any, resolution: dict[str, Any] | None, undo_seconds: float, *, replayed: bool,
     gold: golden.Feedback | None = None,
 ) -> Decided:  # fmt: skip
     shown = {
@@ -138,4 +140,6 @@ def decided_of(
         "spent_seconds": row.spent_seconds, "config_version": row.config_version, "decided_at": iso(row.decided_at),
         "releases_at": iso(row.releases_at),
     }  # fmt: skip
-    return Decided(row.id, shown, resolution, row.releases_at, undo_seconds, row.verdict, row.item_id, replayed, gold)
+    return Decided(
+        row.id, shown, resolution, row.releases_at, undo_seconds, row.verdict, row.item_id, task.slug, replayed, gold
+    )

@@ -43,12 +43,12 @@ def answered_before(
         return Lost(AlreadyDecided("You have decided this task already, differently. That decision stands."))
     if row.correct is not None:
         known = golden.known_answer(session, task.item_id)
-        return decided_of(row, None, 0, replayed=True, gold=golden.Feedback(row.correct, known))
+        return decided_of(row, task, None, 0, replayed=True, gold=golden.Feedback(row.correct, known))
     resolution = reading.in_force(session, task.item_id)
     left = session.execute(
         select(PendingRelease.releases_at).where(PendingRelease.decision_id == row.id)
     ).scalar_one_or_none()
-    return decided_of(row, None if left else resolution, 0, replayed=True)
+    return decided_of(row, task, None if left else resolution, 0, replayed=True)
 
 
 def _equal(row: Any, submission: Submission) -> bool:

@@ -113,7 +113,7 @@ def _fill_choice(desk: Desk) -> None:
     desk.data = desk.data if desk.data is not None else _drafted(desk)
     work = desk.work
     rated = _confidences(desk)
-    labels = [strictjson.dumps(label) for label in work.config.labels]
+    labels = list(work.config.label_names)
     if desk.fixed_digits:
         desk.choices = [_choice(desk, value, rated, str(index)) for index, value in enumerate(labels, 1)]
         if desk.ai is not MISSING and desk.ai_text not in labels:
@@ -144,9 +144,12 @@ def _confidences(desk: Desk) -> dict[str, float | None]:
 
 
 def _choice(desk: Desk, value: str, rated: dict[str, float | None], key: str) -> Choice:
-    label = json.loads(value)
+    name = desk.work.config.label_names.get(value)
+    if name is None:
+        label = json.loads(value)
+        name = label if isinstance(label, str) else value
     proposed = desk.ai is not MISSING and value == desk.ai_text
-    return Choice(value, label if isinstance(label, str) else value, rated.get(value), key, proposed)
+    return Choice(value, name, rated.get(value), key, proposed)
 
 
 def _fill_text(desk: Desk) -> None:
