@@ -31,6 +31,5 @@ def settle() -> None:
     A batch of 1,000 items spent a third of its time on collections that found nothing. What a fork shares with its
     parent stays shared, too.
     """
-    gc.collect()
     gc.freeze()
     gc.set_threshold(NEW_OBJECTS, 10, 10)
