@@ -123,6 +123,23 @@ def _into_parquet(connection: Any, query: str) -> float:
     return rows / (time.perf_counter() - started)
 
 
+def _with_queue(environment: dict[str, str]) -> Any:
+    """An application whose database has the schema and the queue."""
+    from reviewqueue import config
+    from reviewqueue.app import create_app
+    from reviewqueue.core.access import operator
+    from reviewqueue.core.db import write_session
+    from reviewqueue.core.migrations import migrate_to_newest
+    from reviewqueue.queues.applying import apply
+
+    app = create_app(config.load(environment))
+    with app.app_context():
+        migrate_to_newest()
+        with write_session() as session:
+            apply(session=session, actor=operator("bench"), document=QUEUE)
+    return app
+
+
 class Bench:
     """Both sides on one database."""
 
@@ -140,6 +157,7 @@ class Bench:
         self._set_up()
         from bench import floor
 
+        _with_queue({**self.environment, "DATABASE_URL": floor_url})
         floor.metadata.create_all(floor.make_engine(self.environment["FLOOR_DATABASE_URL"]))
         self.product = servers.product(self.environment, options.workers)
         self.floor = servers.floor(self.environment, options.workers)
@@ -157,38 +175,31 @@ class Bench:
 
     def _set_up(self) -> None:
         """Schema, queue, tokens: through the product's own operations."""
-        from reviewqueue import config
         from reviewqueue.accounts import memberships, people, tokens
-        from reviewqueue.app import create_app
         from reviewqueue.core.access import operator
         from reviewqueue.core.db import write_session
-        from reviewqueue.core.migrations import migrate_to_newest
         from reviewqueue.models.states import QueueRole
-        from reviewqueue.queues.applying import apply
 
-        self.app = create_app(config.load(self.environment))
+        self.app = _with_queue(self.environment)
         actor = operator("bench")
-        with self.app.app_context():
-            migrate_to_newest()
-            with write_session() as session:
-                apply(session=session, actor=actor, document=QUEUE)
-                service = tokens.create_service(
-                    session=session, actor=actor, name="bench", scopes=["items:write", "items:read", "exports"]
+        with self.app.app_context(), write_session() as session:
+            service = tokens.create_service(
+                session=session, actor=actor, name="bench", scopes=["items:write", "items:read", "exports"]
+            )
+            self.service = service.secret
+            self.reviewers = []
+            self.people = []
+            for number in range(self.options.clients):
+                email = f"r{number}@example.com"
+                person = people.create(
+                    session=session, actor=actor, email=email, password="bench-password", must_change_password=False
                 )
-                self.service = service.secret
-                self.reviewers = []
-                self.people = []
-                for number in range(self.options.clients):
-                    email = f"r{number}@example.com"
-                    person = people.create(
-                        session=session, actor=actor, email=email, password="bench-password", must_change_password=False
-                    )
-                    memberships.add(session=session, actor=actor, slug="bench", email=email, role=QueueRole.REVIEWER)
-                    token = tokens.create_personal(
-                        session=session, actor=actor, person_id=person.id, name="bench", scopes=["review"]
-                    )
-                    self.reviewers.append(token.secret)
-                    self.people.append(person.id)
+                memberships.add(session=session, actor=actor, slug="bench", email=email, role=QueueRole.REVIEWER)
+                token = tokens.create_personal(
+                    session=session, actor=actor, person_id=person.id, name="bench", scopes=["review"]
+                )
+                self.reviewers.append(token.secret)
+                self.people.append(person.id)
 
     def close(self) -> None:
         self.product.stop()
@@ -330,7 +341,7 @@ class Bench:
         return statistics.median(times)
 
     def batch(self) -> None:
-        """1,000 items a request, one client: the product against a COPY of items, tasks and events."""
+        """1,000 items a request, one client: the product against a COPY of the same rows into the same tables."""
         [ours] = self.clients(self.product, self._bearers([self.service]))
         [theirs] = self.clients(self.floor, [{}])
         payload = json.dumps({"items": [BODY] * 1000}).encode()

@@ -1,7 +1,9 @@
 """The floor: a minimal Flask application doing only the durable writes of the product, on the same server.
 
-No authentication, validation, routing, idempotency or history: an item, a task and an audit event a submission; a
-guarded claim; a decision with its resolution and event. What it does in a second is what the product is measured by.
+No authentication, validation, routing or idempotency. A submission is the product's rows in the product's own tables,
+with their indexes, constraints and triggers: item, task, outbox, audit event and its content. A claim and a decision
+have tables of the floor's own: a guarded claim; a decision with its resolution and event. What it does in a second is
+what the product is measured by.
 """
 
 from __future__ import annotations
@@ -9,7 +11,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 from flask import Flask, Response, request
@@ -37,6 +40,8 @@ from sqlalchemy.orm import Session
 from reviewqueue.core.db import clock
 from reviewqueue.core.ids import new_id
 from reviewqueue.core.server import WebServer
+from reviewqueue.models import AuditContent, AuditEvent, Item, OutboxRow, Queue, Task
+from reviewqueue.models.base import table
 
 metadata = MetaData()
 item = Table(
@@ -71,7 +76,7 @@ def make_engine(url: str) -> Engine:
     @event.listens_for(engine, "connect")
     def _connect(connection: Any, _record: object) -> None:
         connection.isolation_level = None
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000"):
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "foreign_keys=ON"):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
@@ -90,33 +95,59 @@ def copy_rows(session: Session, target: Table, rows: list[dict[str, Any]]) -> No
             copy.write_row([row[name] for name in names])
 
 
-def store_batch(engine: Engine, bodies: list[dict[str, Any]]) -> list[str]:
-    """COPY of items, tasks and events; executemany on SQLite."""
+def rows_of(queue_id: str, bodies: list[dict[str, Any]]) -> dict[Table, list[dict[str, Any]]]:
+    """What submissions store, without having looked at them."""
     now = datetime.now(UTC)
-    ids = [new_id() for _ in bodies]
-    rows: dict[Table, list[dict[str, Any]]] = {
-        item: [
-            {"id": item_id, "queue": body["queue"], "input": json.dumps(body["input"]),
-             "output": json.dumps(body["output"]), "confidence": body["confidence"], "state": "queued",
-             "created_at": now}
-            for item_id, body in zip(ids, bodies, strict=True)
+    due = now + timedelta(hours=24)
+    ids = [(new_id(), new_id(), new_id()) for _ in bodies]
+    return {
+        table(Item): [
+            {"id": item_id, "queue_id": queue_id, "config_version": 1, "state": "queued", "revision": 0, "round": 1,
+             "body_sha256": DIGEST, "input": json.dumps(body["input"]), "output": json.dumps(body["output"]),
+             "confidence": body["confidence"], "risk": "low", "model": body["model"],
+             "model_version": body["model_version"], "metadata": "{}", "test": False, "rule": 2, "rule_title": "Unsure",
+             "action": "review", "priority": 0, "reviews": 1, "audit_sample": False, "probability": 1.0,
+             "submitted_by": "service:bench", "created_at": now, "due_at": due}
+            for (item_id, _, _), body in zip(ids, bodies, strict=True)
         ],
-        task: [
-            {"id": new_id(), "item_id": item_id, "state": "open", "priority": 0, "due": now, "fence": 0}
-            for item_id in ids
+        table(Task): [
+            {"id": task_id, "item_id": item_id, "queue_id": queue_id, "config_version": 1, "round": 1,
+             "kind": "review", "state": "open", "audience": "reviewer", "priority": 0, "due": due,
+             "available_at": now, "excluded": "[]", "lane": "", "fence": 0, "created_at": now}
+            for item_id, task_id, _ in ids
         ],
-        event_log: [
-            {"id": new_id(), "action": "item.submitted", "item_id": item_id, "facts": "{}", "at": now}
-            for item_id in ids
+        table(OutboxRow): [
+            {"topic": "item.queued", "rq_queue": "review.bench", "ref": some[0][0],
+             "refs": json.dumps([item_id for item_id, _, _ in some]) if len(bodies) > 1 else None, "attempts": 0,
+             "created_at": now, "next_at": now}
+            for some in (ids[start : start + 500] for start in range(0, len(ids), 500))
+        ],
+        table(AuditEvent): [
+            {"id": event_id, "at": now, "action": "item.submitted", "actor_kind": "service", "actor": "0" * 16,
+             "via": "api", "queue_id": queue_id, "item_id": item_id, "facts": FACTS, "content_sha256": DIGEST}
+            for item_id, _, event_id in ids
+        ],
+        table(AuditContent): [
+            {"event_id": event_id, "salt": "0" * 32, "payload": f'{{"body_sha256":"{DIGEST}"}}'}
+            for _, _, event_id in ids
         ],
     }  # fmt: skip
+
+
+DIGEST = "0" * 64
+FACTS = '{"action":"review","audit_sample":false,"probability":1.0,"rule":2,"state":"queued","version":1}'
+
+
+def store_batch(engine: Engine, queue_id: str, bodies: list[dict[str, Any]]) -> list[str]:
+    """COPY into the tables; executemany on SQLite."""
+    rows = rows_of(queue_id, bodies)
     with Session(engine) as session, session.begin():
         for target, values in rows.items():
             if engine.dialect.name == "postgresql":
                 copy_rows(session, target, values)
             else:
                 session.execute(insert(target), values)
-    return ids
+    return [row["id"] for row in rows[table(Item)]]
 
 
 def make_app(url: str) -> Flask:  # noqa: C901 - a function a route, as in any small application
@@ -127,30 +158,26 @@ def make_app(url: str) -> Flask:  # noqa: C901 - a function a route, as in any s
     def answer(value: Any, status: int = 200) -> Response:
         return Response(json.dumps(value), status=status, mimetype="application/json")
 
+    @cache
+    def queue_id() -> str:
+        with engine.connect() as connection:
+            return connection.execute(select(table(Queue).c.id)).scalar_one()
+
     @app.get("/healthz")
     def healthz() -> Response:
         return answer({})
 
     @app.post("/items")
     def submit() -> Response:
-        body = json.loads(request.get_data(cache=False))
-        item_id = new_id()
+        rows = rows_of(queue_id(), [json.loads(request.get_data(cache=False))])
         with engine.begin() as connection:
-            connection.execute(insert(item).values(
-                id=item_id, queue=body["queue"], input=json.dumps(body["input"]), output=json.dumps(body["output"]),
-                confidence=body["confidence"], state="queued", created_at=clock(),
-            ))  # fmt: skip
-            connection.execute(insert(task).values(
-                id=new_id(), item_id=item_id, state="open", priority=0, due=clock(3600), fence=0
-            ))  # fmt: skip
-            connection.execute(insert(event_log).values(
-                id=new_id(), action="item.submitted", item_id=item_id, facts="{}", at=clock()
-            ))  # fmt: skip
-        return answer({"id": item_id}, 201)
+            for target, [row] in rows.items():
+                connection.execute(insert(target), row)
+        return answer({"id": rows[table(Item)][0]["id"]}, 201)
 
     @app.post("/items/batch")
     def submit_batch() -> Response:
-        return answer({"ids": store_batch(engine, json.loads(request.get_data(cache=False))["items"])})
+        return answer({"ids": store_batch(engine, queue_id(), json.loads(request.get_data(cache=False))["items"])})
 
     @app.post("/claims")
     def claim() -> Response:

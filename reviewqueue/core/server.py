@@ -21,7 +21,7 @@ from gunicorn.http.errors import (
 from gunicorn.workers.gthread import ThreadWorker
 
 from reviewqueue.core import http, metrics, strictjson
-from reviewqueue.core.processes import die_with_parent
+from reviewqueue.core.processes import die_with_parent, settle
 
 SILENT_SECONDS = 30
 
@@ -75,7 +75,9 @@ class WebServer(BaseApplication):  # type: ignore[misc]
                 self.cfg.set(name, value)
 
     def load(self) -> Flask:
-        return self._make_app()
+        app = self._make_app()
+        settle()
+        return app
 
 
 def _limit_silence(server: Any) -> None:

@@ -289,7 +289,8 @@ def _malformed(error: Exception) -> Malformed:
 
 def _check_characters(text: str, value: Any) -> None:
     # A raw NUL cannot be here (the scanner refuses control characters), so only escapes can bring trouble.
-    if _ESCAPED_TROUBLE.search(text) is None and "\x00" not in text:
+    # One letter is found many times as fast as two.
+    if "\\" not in text or _ESCAPED_TROUBLE.search(text) is None:
         return
     faults: list[Fault] = []
     _find_trouble(value, "", faults)

@@ -20,7 +20,7 @@ from sqlalchemy.pool import NullPool
 from reviewqueue.config import Settings
 from reviewqueue.core import outbox
 from reviewqueue.core.background import rq_queue
-from reviewqueue.core.processes import die_with_parent
+from reviewqueue.core.processes import die_with_parent, settle
 from reviewqueue.models import Queue as ReviewQueue
 
 LOOK_EVERY_SECONDS = 2
@@ -74,6 +74,10 @@ class ReviewWorker(Worker):
             worker_registration.register(self, pipeline)
             self.connection.hset(self.key, "queues", ",".join(names))
             pipeline.execute()
+
+    def work(self, *args: Any, **options: Any) -> bool:
+        settle()
+        return bool(super().work(*args, **options))
 
     def main_work_horse(self, job: Job, queue: Queue) -> None:
         die_with_parent()

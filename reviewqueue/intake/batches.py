@@ -83,6 +83,7 @@ def _told(session: Session, batch: Batch) -> list[dict[str, Any]]:
     there = [result.item_id for result in batch.results if isinstance(result, Stored) and result.fresh is None]
     found = select(Item, Queue.slug).join(Queue, Queue.id == Item.queue_id).where(Item.id.in_(there))
     stored = {row.Item.id: item_json(session, row.Item, row.slug) for row in session.execute(found)} if there else {}
+    expected: dict[str, datetime | None] = {}
     told: list[dict[str, Any]] = []
     for result in batch.results:
         if isinstance(result, Error):
@@ -90,15 +91,18 @@ def _told(session: Session, batch: Batch) -> list[dict[str, Any]]:
         elif result.fresh is None:
             told.append({"status": 200, "item": stored[result.item_id]})
         else:
-            told.append({"status": 201, "item": Raw(_answer(session, result.fresh, batch.stored_at))})
+            told.append({"status": 201, "item": Raw(_answer(session, result.fresh, batch.stored_at, expected))})
     return told
 
 
-def _answer(session: Session, item: Prepared, now: datetime) -> str:
-    queued = item.state is ItemState.QUEUED
-    expected = expected_at(session, item.head.id, now) if queued else None
+def _answer(session: Session, item: Prepared, now: datetime, expected: dict[str, datetime | None]) -> str:
+    """`expected` is kept from item to item, by queue."""
+    queue_id, queued = item.head.id, item.state is ItemState.QUEUED
+    if queued and queue_id not in expected:
+        expected[queue_id] = expected_at(session, queue_id, now)
     resolution = None if item.answer is None else SimpleNamespace(**item.resolution(), created_at=now)
-    return answer_of(item, now + timedelta(seconds=item.due_seconds), expected, resolution)
+    due = now + timedelta(seconds=item.due_seconds)
+    return answer_of(item, due, expected[queue_id] if queued else None, resolution)
 
 
 def submit_many(*, session: Session, actor: Actor, bodies: Sequence[Body[ItemShape] | Error]) -> Batch:
@@ -249,12 +253,13 @@ def _item_row(item: Prepared, now: datetime) -> dict[str, Any]:
 
 
 def _task_rows(item: Prepared, task_ids: Iterator[str], now: datetime) -> list[dict[str, Any]]:
-    due, mine = now + timedelta(seconds=item.due_seconds), islice(task_ids, item.tasks)
-    return [{**columns, "due": due, "available_at": now, "created_at": now} for columns in item.task_columns(mine)]
+    due = now + timedelta(seconds=item.due_seconds)
+    return item.task_columns(islice(task_ids, item.tasks), due=due, now=now)
 
 
 def _event(actor: Actor, item: Prepared, event_id: str, now: datetime) -> dict[str, Any]:
     facts = item.facts()
     queue_id, item_id = item.head.id, item.item_id
     event = trail.columns(actor, event_id, "item.submitted", queue_id=queue_id, item_id=item_id, facts=facts)
-    return {**event, "at": now}
+    event["at"] = now
+    return event

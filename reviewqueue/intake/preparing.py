@@ -91,15 +91,16 @@ class Prepared:
         """How many people are to judge it, at once."""
         return int(self.columns["reviews"]) if self.needs_task else 0
 
-    def task_columns(self, task_ids: Iterable[str]) -> list[dict[str, Any]]:
-        """Of the tasks that people are to do on it, all open at once. `task_ids` are as many as `tasks` says."""
+    def task_columns(self, task_ids: Iterable[str], *, due: Any, now: Any) -> list[dict[str, Any]]:
+        """Of the tasks that people are to do on it, all open at once. `task_ids` are as many as `tasks` says; times are
+        such as the rows are stored with."""
         task = {
             "item_id": self.item_id, "queue_id": self.head.id, "config_version": self.head.version,
             "round": 1, "kind": TaskKind.AUDIT if self.route.audit_sample else TaskKind.REVIEW,
             "state": TaskState.OPEN, "audience": Audience.REVIEWER, "priority": self.route.priority, "excluded": "[]",
-            "lane": "", "fence": 0,
+            "lane": "", "fence": 0, "due": due, "available_at": now, "created_at": now,
         }  # fmt: skip
-        return [{**task, "id": task_id} for task_id in task_ids]
+        return [{"id": task_id, **task} for task_id in task_ids]
 
     def facts(self) -> dict[str, Any]:
         """Of the audit event."""
@@ -285,7 +286,6 @@ def _superseded(session: Session, actor: Actor, given: str | None, faults: Fault
 
 def _facts(item: _Checked) -> dict[str, Any]:
     shape = item.shape
-    parts = [part.model_dump() for part in shape.parts or ()]
     return {
         "input": shape.input,
         "output": item.output,
@@ -294,7 +294,7 @@ def _facts(item: _Checked) -> dict[str, Any]:
         "model": shape.model,
         "model_version": shape.model_version,
         "metadata": shape.metadata,
-        "lowest_part": routing.lowest_part(parts),
+        "lowest_part": routing.lowest_part([part.model_dump() for part in shape.parts]) if shape.parts else None,
     }
 
 
@@ -310,9 +310,13 @@ def _reviews(placed: Placed, item_id: str, state: ItemState) -> int:
     if state is not ItemState.QUEUED or route.action is not RoutingAction.REVIEW:
         return 1
     extra = config.routing.rules[route.rule - 1].extra_reviews if route.rule is not None else 0
-    key = current_app.config["SETTINGS"].secret_key.encode()
-    second = routing.draw(item_id, key, "second_look") < config.reviews.second_look
-    return config.reviews.required + extra + second
+    return config.reviews.required + extra + _second_look(config.reviews.second_look, item_id)
+
+
+def _second_look(rate: float, item_id: str) -> bool:
+    if not rate:
+        return False
+    return routing.draw(item_id, current_app.config["SETTINGS"].secret_key.encode(), "second_look") < rate
 
 
 def _columns(

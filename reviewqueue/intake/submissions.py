@@ -103,8 +103,8 @@ def _store(session: Session, actor: Actor, item: Prepared) -> Answer | None:
     if item.answer is not None:
         resolution = append_resolution(session, item.resolution(), row.created_at)
     if item.needs_task:
-        for columns in item.task_columns(new_ids(item.tasks)):
-            append(session, Task, {**columns, "due": In(item.due_seconds), "available_at": NOW, "created_at": NOW})
+        for columns in item.task_columns(new_ids(item.tasks), due=In(item.due_seconds), now=NOW):
+            append(session, Task, columns)
         outbox.append(session, ITEM_QUEUED, rq_queue=outbox.review_queue(item.head.slug), ref=item.item_id)
     item.attach_media(session, actor)
     trail.record(

@@ -28,7 +28,9 @@ PATIENCE_SECONDS = 120.0
 
 def references_of(session: Session, queue_id: str, body: Body[Any]) -> tuple[Reference, ...]:
     """Those of a submitted item. Raises `Invalid` with a pointer to each that cannot be had."""
-    # JSON may write any letter as an escape.
+    # JSON may write any letter as an escape. To look for one byte is many times as fast as for more.
+    if b"$" not in body.text and b"\\" not in body.text:
+        return ()
     if b"$media" not in body.text and b"\\u" not in body.text:
         return ()
     found = tuple(references_in(body.value.get("input")))

@@ -293,8 +293,8 @@ def more_judge_than_were_asked(patch: pytest.MonkeyPatch, _: str) -> None:
     patch.setattr(endings, "cancel_tasks", lambda *_args, **_more: None)
     task_columns = submissions.Prepared.task_columns
 
-    def one_more(item: Any, ids: Any) -> Any:
-        return task_columns(item, [*ids, new_id()] if len(ids) > 1 else ids)
+    def one_more(item: Any, ids: Any, **times: Any) -> Any:
+        return task_columns(item, [*ids, new_id()] if len(ids) > 1 else ids, **times)
 
     patch.setattr(submissions.Prepared, "task_columns", one_more)
 
