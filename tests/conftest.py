@@ -28,7 +28,7 @@ from reviewqueue.core import embedded
 from reviewqueue.core.access import Scope
 from reviewqueue.core.background import connect
 from reviewqueue.core.db import write_session
-from tests.fixtures import browser, described, installation, living, postgres, processes
+from tests.fixtures import browser, described, installation, living, postgres, processes, remembered
 from tests.fixtures.people import OPERATOR, Cast, assemble
 
 # Tests start many processes of the product, and one that compiles all that it imports takes seconds to start.
@@ -37,6 +37,7 @@ DATABASES = ("sqlite", "postgresql")
 # How long an example takes says nothing on a machine that does other things, too.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
+remembered.begin()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -223,6 +224,10 @@ def live(settings: config.Settings, tmp_path: Path) -> Iterator[living.Live]:
         yield running
     finally:
         running.stop_all()
+
+
+def pytest_collection_finish() -> None:
+    remembered.settle()
 
 
 # -- the browser ------------------------------------------------------------------------------------------------------
