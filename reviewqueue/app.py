@@ -18,11 +18,36 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.wrappers import Response as AnyResponse
 
 from reviewqueue import config, errors
-from reviewqueue.accounts import identity, provider
-from reviewqueue.core import assets, db, http, language, logs, metrics, pages, traces
+from reviewqueue.accounts import events_web, identity, provider, second_factor_web, sso_web
+from reviewqueue.accounts import web as accounts_web
+from reviewqueue.adapters import api as adapters_api
+from reviewqueue.audit import access_web
+from reviewqueue.audit import web as audit_web
+from reviewqueue.core import assets, background_web, db, health, http, language, logs, metrics, pages, traces
 from reviewqueue.core.places import templates_dir
+from reviewqueue.delivery import api as delivery_api
 from reviewqueue.delivery import waiting
+from reviewqueue.delivery.webhooks import api as webhooks_api
+from reviewqueue.delivery.webhooks import web as webhooks_web
+from reviewqueue.feedback import api as feedback_api
+from reviewqueue.feedback import web as feedback_web
+from reviewqueue.insights import advice_api, advice_web, alerts_api, alerts_web, metrics_web
+from reviewqueue.insights import api as insights_api
+from reviewqueue.insights import web as insights_web
+from reviewqueue.intake import api as intake_api
 from reviewqueue.intake import receiving
+from reviewqueue.intake import web as intake_web
+from reviewqueue.media import api as media_api
+from reviewqueue.notices import web as notices_web
+from reviewqueue.onboarding import dropping_web
+from reviewqueue.onboarding import web as onboarding_web
+from reviewqueue.openapi import api as openapi_api
+from reviewqueue.openapi import web as openapi_web
+from reviewqueue.queues import api as queues_api
+from reviewqueue.queues import web as queues_web
+from reviewqueue.review import api as review_api
+from reviewqueue.review import grid_web, leading_web, media_web, quality_web
+from reviewqueue.review import web as review_web
 
 log = logging.getLogger(__name__)
 csrf = CSRFProtect()
@@ -82,34 +107,6 @@ def create_app(settings: config.Settings | None = None) -> Flask:
 
 
 def _add_blueprints(app: Flask) -> None:
-    from reviewqueue.accounts import events_web, second_factor_web, sso_web
-    from reviewqueue.accounts import web as accounts_web
-    from reviewqueue.adapters import api as adapters_api
-    from reviewqueue.audit import access_web
-    from reviewqueue.audit import web as audit_web
-    from reviewqueue.core import background_web, health
-    from reviewqueue.delivery import api as delivery_api
-    from reviewqueue.delivery.webhooks import api as webhooks_api
-    from reviewqueue.delivery.webhooks import web as webhooks_web
-    from reviewqueue.feedback import api as feedback_api
-    from reviewqueue.feedback import web as feedback_web
-    from reviewqueue.insights import advice_api, advice_web, alerts_api, alerts_web, metrics_web
-    from reviewqueue.insights import api as insights_api
-    from reviewqueue.insights import web as insights_web
-    from reviewqueue.intake import api as intake_api
-    from reviewqueue.intake import web as intake_web
-    from reviewqueue.media import api as media_api
-    from reviewqueue.notices import web as notices_web
-    from reviewqueue.onboarding import dropping_web
-    from reviewqueue.onboarding import web as onboarding_web
-    from reviewqueue.openapi import api as openapi_api
-    from reviewqueue.openapi import web as openapi_web
-    from reviewqueue.queues import api as queues_api
-    from reviewqueue.queues import web as queues_web
-    from reviewqueue.review import api as review_api
-    from reviewqueue.review import grid_web, leading_web, media_web, quality_web
-    from reviewqueue.review import web as review_web
-
     html = [
         background_web.blueprint,
         accounts_web.blueprint,

@@ -28,15 +28,16 @@ from reviewqueue.core import embedded
 from reviewqueue.core.access import Scope
 from reviewqueue.core.background import connect
 from reviewqueue.core.db import write_session
-from tests.fixtures import browser, described, installation, living, postgres, processes
+from tests.fixtures import browser, described, installation, living, postgres, processes, remembered
 from tests.fixtures.people import OPERATOR, Cast, assemble
+from tests.fixtures.turns import DATABASES
 
 # Tests start many processes of the product, and one that compiles all that it imports takes seconds to start.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-DATABASES = ("sqlite", "postgresql")
 # How long an example takes says nothing on a machine that does other things, too.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
+remembered.begin()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -225,10 +226,19 @@ def live(settings: config.Settings, tmp_path: Path) -> Iterator[living.Live]:
         running.stop_all()
 
 
+def pytest_collection_finish() -> None:
+    remembered.settle()
+
+
 # -- the browser ------------------------------------------------------------------------------------------------------
 
 
+LONG = {"promises", "examples", "cookbook", "browser"}
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # What takes long comes first: at the end of the run every worker has something to do until the last moment.
+    items.sort(key=lambda item: item.path.parent.name not in LONG)
     why = browser.why_not()
     for item in items:
         if "page" in getattr(item, "fixturenames", ()):

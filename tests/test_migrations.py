@@ -121,16 +121,18 @@ def test_every_migration_runs_down_and_up_again_with_data_in_the_tables(empty: F
 
 
 @pytest.fixture
-def sealed(empty: Flask) -> Flask:
+def sealed(database_url: str, tmp_path: Path) -> Iterator[Flask]:
     """A migrated database with one event in the log, sealed."""
-    with empty.app_context():
-        migrate_to_newest()
+    app = installation.bare_app(config.load(installation.environment(tmp_path, database_url=database_url)))
+    with app.app_context():
         with write_session() as session:
             event = trail.record(session, SYSTEM, "test.happened", content={"name": "Alice"})
             session.execute(insert(models.AuditSeal).values(sequence=1, event_id=event, hash="00"))
-    return empty
+        yield app
+        installation.dispose()
 
 
+@pytest.mark.usefixtures("sealed")
 @pytest.mark.parametrize(
     "statement",
     [
@@ -140,30 +142,30 @@ def sealed(empty: Flask) -> Flask:
         "DELETE FROM audit_seal",
     ],
 )
-def test_the_audit_log_refuses_to_be_changed(sealed: Flask, statement: str) -> None:
-    with sealed.app_context():
-        with pytest.raises(DBAPIError, match="append-only"), write_session() as session:
-            session.execute(text(statement))
-        with write_session() as session:
-            assert session.scalar(select(models.AuditEvent.action)) == "test.happened"
-            assert session.scalar(select(models.AuditSeal.hash)) == "00"
+def test_the_audit_log_refuses_to_be_changed(statement: str) -> None:
+    with pytest.raises(DBAPIError, match="append-only"), write_session() as session:
+        session.execute(text(statement))
+    with write_session() as session:
+        assert session.scalar(select(models.AuditEvent.action)) == "test.happened"
+        assert session.scalar(select(models.AuditSeal.hash)) == "00"
 
 
+@pytest.mark.usefixtures("sealed")
 @pytest.mark.parametrize("database", ["postgresql"], indirect=True)
-def test_the_audit_log_refuses_to_be_emptied(sealed: Flask) -> None:
-    with sealed.app_context(), pytest.raises(DBAPIError, match="append-only"), write_session() as session:
+def test_the_audit_log_refuses_to_be_emptied() -> None:
+    with pytest.raises(DBAPIError, match="append-only"), write_session() as session:
         session.execute(text("TRUNCATE audit_event CASCADE"))
 
 
-def test_the_content_of_an_event_goes_only_where_another_event_says_so(sealed: Flask) -> None:
-    with sealed.app_context():
-        for statement in ("DELETE FROM audit_content", "UPDATE audit_content SET payload = '{}'"):
-            with pytest.raises(DBAPIError, match="append-only"), write_session() as session:
-                session.execute(text(statement))
-        with write_session() as session:
-            event = session.scalars(select(models.AuditEvent.id)).one()
-            trail.record(session, SYSTEM, "content.erased", subject=event)
-            session.execute(text("DELETE FROM audit_content"))
-        with write_session() as session:
-            assert session.scalar(select(models.AuditContent.event_id)) is None
-            assert session.get_one(models.AuditEvent, event).content_sha256 is not None
+@pytest.mark.usefixtures("sealed")
+def test_the_content_of_an_event_goes_only_where_another_event_says_so() -> None:
+    for statement in ("DELETE FROM audit_content", "UPDATE audit_content SET payload = '{}'"):
+        with pytest.raises(DBAPIError, match="append-only"), write_session() as session:
+            session.execute(text(statement))
+    with write_session() as session:
+        event = session.scalars(select(models.AuditEvent.id)).one()
+        trail.record(session, SYSTEM, "content.erased", subject=event)
+        session.execute(text("DELETE FROM audit_content"))
+    with write_session() as session:
+        assert session.scalar(select(models.AuditContent.event_id)) is None
+        assert session.get_one(models.AuditEvent, event).content_sha256 is not None

@@ -62,6 +62,7 @@ from reviewqueue.review.bulk import actions
 from reviewqueue.review.finding import Filters
 from tests.fixtures.media import PNG
 from tests.fixtures.people import INTENTS, PASSWORD, Cast, Member, assemble, item
+from tests.fixtures.turns import in_turns
 
 TABLE = tomllib.loads(Path(__file__).with_name("authorisation.toml").read_text())
 OPERATOR = operator("tests")
@@ -149,11 +150,11 @@ def routes(app: Flask) -> dict[str, tuple[str, str]]:
     }
 
 
-def rows() -> Iterator[Any]:
+def rows() -> Iterator[tuple[str, tuple[str, dict[str, str]]]]:
     for family in ("html", "api"):
         names = TABLE[family]["principals"].split()
         for route, cells in TABLE[family]["routes"].items():
-            yield pytest.param(route, dict(zip(names, cells.split(), strict=True)), id=route)
+            yield route, (route, dict(zip(names, cells.split(), strict=True)))
 
 
 @pytest.fixture
@@ -474,7 +475,7 @@ def test_no_route_under_api_is_listed_as_a_page_and_no_page_as_api():
     assert all(" /api/" in route for route in TABLE["api"]["routes"])
 
 
-@pytest.mark.parametrize(("route", "expected"), list(rows()))
+@pytest.mark.parametrize(("database", "route", "expected"), list(in_turns(rows())), indirect=["database"])
 def test_the_route_lets_in_whom_the_table_says(app, cast, route, expected):
     method, pattern = route.split(" ", 1)
     found, leaks = {}, []
@@ -495,7 +496,9 @@ def test_the_route_lets_in_whom_the_table_says(app, cast, route, expected):
     assert not leaks, f"{leaks} can tell what exists from what does not"
 
 
-@pytest.mark.parametrize("family", ["html", "api"])
+@pytest.mark.parametrize(
+    ("database", "family"), list(in_turns((family, (family,)) for family in ("html", "api"))), indirect=["database"]
+)
 def test_who_may_not_know_cannot_tell_that_from_what_does_not_exist(app, cast, family):
     """Promise 12, for every principal whose cell says 404."""
     names = TABLE[family]["principals"].split()

@@ -58,6 +58,7 @@ def test_a_server_that_is_killed_again_and_again_stores_each_item_once(live, cas
     assert {row.subject: row.id for row in stored} == acknowledged
 
 
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)  # the client sees no database
 def test_waiting_outlasts_a_restart(live, cast, app):
     with Client(live.url, cast.submitter.token, retries=1) as client:
         found = client.submit(**item(1))
@@ -90,6 +91,7 @@ def test_many_items_and_a_kill_in_the_middle(live, cast, app):
     assert len({result.item.id for result in results}) == 2000
 
 
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)  # the client sees no database
 def test_fifty_at_once_without_blocking(live, cast):
     async def work() -> list[str]:
         async with AsyncClient(live.url, cast.submitter.token) as client:
@@ -99,6 +101,7 @@ def test_fifty_at_once_without_blocking(live, cast):
     assert len(set(event_loops.run(work()))) == 1
 
 
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)  # the client sees no database
 def test_nobody_there_is_said_so(live):
     live.kill("web")
     with Client(live.url, "rq_a.b", retries=1) as client, pytest.raises(Unreachable, match="ConnectError"):

@@ -15,6 +15,7 @@ from reviewqueue.core.db import clock, read_session, write_session
 from reviewqueue.core.ids import new_id
 from reviewqueue.core.relay import MOST_JOBS_WAITING, Duty, Relay
 from reviewqueue.models import OutboxRow, RelayLease
+from tests.fixtures import living
 from tests.fixtures.processes import until
 
 TOPICS = {"item.queued": Topic("tests.nothing"), "export.plan": Topic("tests.nothing", long=True)}
@@ -154,7 +155,11 @@ def test_one_relay_leads_and_a_stopped_one_hands_over(app, redis_url):
             until(lambda: holder() == second._name, seconds=5)
 
 
-def test_a_standby_leads_when_the_leader_was_killed_or_froze(live):
+# Who leads is tried on both databases above; this is about processes.
+@pytest.mark.parametrize("database", [pytest.param("sqlite", marks=pytest.mark.soak), "postgresql"], indirect=True)
+def test_a_standby_leads_when_the_leader_was_killed_or_froze(app, settings, tmp_path, request):
+    live = living.Live(settings, tmp_path)
+    request.addfinalizer(live.stop_all)
     processes = {}
     for name in ("first", "second"):
         processes[name] = live.start("relay")

@@ -12,19 +12,28 @@ from urllib.parse import urlsplit
 import pytest
 
 from reviewqueue.core import http, server
+from tests.fixtures import living
+
+IMPATIENT = "from reviewqueue.core import server; server.SILENT_SECONDS = 2; from reviewqueue.cli import main; main()"
+"""The command, with less patience than it has."""
 
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
-def test_a_request_whose_body_does_not_come_gives_its_thread_back(live, cast):
-    address = urlsplit(live.url)
-    with socket.create_connection((address.hostname, address.port)) as silent:
-        silent.settimeout(server.SILENT_SECONDS + 15)
-        token = cast.submitter.bearer["Authorization"]
-        silent.sendall(
-            f"POST /api/v1/items HTTP/1.1\r\nHost: localhost\r\nAuthorization: {token}\r\n"
-            "Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n{".encode()
-        )
-        assert silent.recv(100).startswith(b"HTTP/1.1 400 BAD REQUEST")
+def test_a_request_whose_body_does_not_come_gives_its_thread_back(settings, cast, tmp_path):
+    running = living.Live(settings, tmp_path, program=["-c", IMPATIENT])
+    try:
+        running.start_web(workers=1)
+        address = urlsplit(running.url)
+        with socket.create_connection((address.hostname, address.port)) as silent:
+            silent.settimeout(server.SILENT_SECONDS - 10)
+            token = cast.submitter.bearer["Authorization"]
+            silent.sendall(
+                f"POST /api/v1/items HTTP/1.1\r\nHost: localhost\r\nAuthorization: {token}\r\n"
+                "Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n{".encode()
+            )
+            assert silent.recv(100).startswith(b"HTTP/1.1 400 BAD REQUEST")
+    finally:
+        running.stop_all()
 
 
 def test_an_accepted_socket_has_the_limit_of_its_listener():

@@ -17,6 +17,7 @@ from sqlalchemy.pool import NullPool
 from reviewqueue.core import background
 from tests.fixtures.people import Cast, item
 from tests.fixtures.processes import until
+from tests.fixtures.turns import in_turns
 from tests.promises.clients import Clients, call
 from tests.promises.company import settle
 from tests.promises.history import faults
@@ -161,6 +162,7 @@ def test_a_job_taken_from_redis_by_a_worker_that_dies_is_done_by_the_next(
     assert findings() == []
 
 
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)  # Redis is what tells of a queue
 def test_the_jobs_of_a_new_queue_are_done_without_a_restart(product: Product, app: Flask, cast: Cast, engine: Engine):
     from reviewqueue.core.db import write_session
     from reviewqueue.queues.applying import apply
@@ -193,6 +195,7 @@ def test_the_task_of_a_reviewer_who_vanished_returns(
     assert findings() == []
 
 
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)  # none is asked
 def test_nothing_outlives_a_supervisor_that_was_killed(product: Product):
     family = product.family()
     assert len(family) >= 6
@@ -203,7 +206,11 @@ def test_nothing_outlives_a_supervisor_that_was_killed(product: Product):
     assert [process.cmdline() for process in alive] == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("database", "number"),
+    list(in_turns((number.name, (number,)) for number in (signal.SIGINT, signal.SIGTERM))),
+    indirect=["database"],
+)
 def test_it_stops_all_of_it_when_asked_and_goes_on_at_the_next_start(
     product: Product, clients: Clients, engine: Engine, findings: Findings, number: signal.Signals
 ):

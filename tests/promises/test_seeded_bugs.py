@@ -17,6 +17,7 @@ from reviewqueue.delivery.webhooks import sender
 from tests.fixtures.people import Cast
 from tests.fixtures.receivers import Receiver, receiving
 from tests.fixtures.serving import serving
+from tests.fixtures.turns import in_turns
 from tests.promises import company
 from tests.promises.bugs import BUGS, Bug
 from tests.promises.clients import Clients
@@ -74,8 +75,12 @@ BY_CHANCE = {"a_lease_ends_too_early"}
 
 
 @pytest.mark.parametrize(
-    "bug",
-    [pytest.param(bug, id=bug.name, marks=[pytest.mark.soak] if bug.name in BY_CHANCE else []) for bug in BUGS],
+    ("database", "bug"),
+    [
+        pytest.param(*case.values, id=case.id, marks=pytest.mark.soak) if case.values[1].name in BY_CHANCE else case
+        for case in in_turns((bug.name, (bug,)) for bug in BUGS)
+    ],
+    indirect=["database"],
 )
 def test_the_checker_catches(bug: Bug, played: Played, app: Flask, receiver: Receiver, monkeypatch: pytest.MonkeyPatch):
     with app.app_context(), db.engine.begin() as connection:
