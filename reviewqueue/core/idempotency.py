@@ -23,7 +23,7 @@ _LOCKED = func.begin_idempotent(
     bindparam("number", type_=BigInteger), bindparam("token_id", type_=Text), bindparam("route", type_=Text),
     bindparam("key", type_=Text),
 ).table_valued("locked", "body_sha256", "status", "answer")  # fmt: skip
-# Migration 0028: one round trip, whose look comes after the lock.
+# Migration 0027: one round trip, whose look comes after the lock.
 _LOCKED_AND_SAVED = select(_LOCKED)
 _SAVED = select(_COLUMNS.body_sha256, _COLUMNS.status, _COLUMNS.answer).where(
     _COLUMNS.token_id == bindparam("token_id"), _COLUMNS.route == bindparam("route"), _COLUMNS.key == bindparam("key")
