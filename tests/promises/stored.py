@@ -64,7 +64,8 @@ class Resolution:
     """Verdict and output."""
     decision_id: str | None = None
     position: int | None = None
-    """In the feed."""
+    """In the feed of its queue."""
+    queue: str = ""
 
 
 @dataclass(frozen=True)
@@ -145,8 +146,12 @@ def read(engine: Engine, chain: list[str] | None = None, *, after: str | None = 
             decisions=[_decision(row) for row in rows(DECISIONS)],
             resolutions=[
                 Resolution(
-                    *row[:4], {"verdict": row[4], "output": json.loads(row[5])}, decision_id=row[6], position=row[7]
-                )
+                    *row[:4],
+                    {"verdict": row[4], "output": json.loads(row[5])},
+                    decision_id=row[6],
+                    position=row[7],
+                    queue=row[8],
+                )  # fmt: skip
                 for row in rows(RESOLUTIONS)
             ],
             events=[
@@ -177,7 +182,7 @@ DECISIONS = (
     " decided_at, withdrawn_at, releases_at, late FROM decision WHERE item_id > :after AND correct IS NULL"
 )
 RESOLUTIONS = (
-    'SELECT id, item_id, revision, "by", verdict, output, decision_id, position FROM resolution'
+    'SELECT id, item_id, revision, "by", verdict, output, decision_id, position, queue_id FROM resolution'
     " WHERE item_id > :after ORDER BY revision"
 )
 EVENTS = "SELECT action, actor, item_id, subject, facts, at, id FROM audit_event"
