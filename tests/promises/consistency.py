@@ -152,9 +152,13 @@ def nothing_is_left_to_do(stored: Stored) -> Iterator[str]:
         yield f"{len(stored.in_grace)} decisions wait for the end of their grace time"
     for item_id in {task.item_id for task in stored.tasks if task.kind != "gold"} - stored.looked_at:
         yield f"no job ever looked at item {item_id}, which came with a task"
-    places = sorted(one.position or 0 for one in stored.resolutions)
-    if places and places != list(range(places[0] or 1, (places[0] or 1) + len(places))):
-        yield f"the feed has the places {places}"
+    feeds: dict[str, list[int]] = defaultdict(list)
+    for one in stored.resolutions:
+        feeds[one.queue].append(one.position or 0)
+    for places in map(sorted, feeds.values()):
+        first = places[0] or 1
+        if places != list(range(first, first + len(places))):
+            yield f"a feed has the places {places}"
 
 
 QUIET = (everybody_is_told_once, nothing_is_left_to_do)

@@ -64,7 +64,8 @@ class Resolution:
     """Verdict and output."""
     decision_id: str | None = None
     position: int | None = None
-    """In the feed."""
+    """In the feed of its queue."""
+    queue: str = ""
 
 
 @dataclass(frozen=True)
@@ -143,12 +144,7 @@ def read(engine: Engine, chain: list[str] | None = None, *, after: str | None = 
                 for row in rows(f"SELECT id, item_id, kind, state, holder, fence, {over} FROM task WHERE {OF}")
             ],
             decisions=[_decision(row) for row in rows(DECISIONS)],
-            resolutions=[
-                Resolution(
-                    *row[:4], {"verdict": row[4], "output": json.loads(row[5])}, decision_id=row[6], position=row[7]
-                )
-                for row in rows(RESOLUTIONS)
-            ],
+            resolutions=[_resolution(row) for row in rows(RESOLUTIONS)],
             events=[
                 Event(*row[:4], facts=json.loads(row[4]), at=moment(row[5]), id=row[6])
                 for row in rows(f"{EVENTS} {f'WHERE {OF}' if after else ''} ORDER BY {order}")
@@ -177,7 +173,7 @@ DECISIONS = (
     " decided_at, withdrawn_at, releases_at, late FROM decision WHERE item_id > :after AND correct IS NULL"
 )
 RESOLUTIONS = (
-    'SELECT id, item_id, revision, "by", verdict, output, decision_id, position FROM resolution'
+    'SELECT id, item_id, revision, "by", verdict, output, decision_id, position, queue_id FROM resolution'
     " WHERE item_id > :after ORDER BY revision"
 )
 EVENTS = "SELECT action, actor, item_id, subject, facts, at, id FROM audit_event"
@@ -201,6 +197,11 @@ def _decision(row: tuple[Any, ...]) -> Decision:
         withdrawn_late=withdrawn is not None and moment(withdrawn) > moment(releases),
         late=bool(late),
     )  # fmt: skip
+
+
+def _resolution(row: tuple[Any, ...]) -> Resolution:
+    said = {"verdict": row[4], "output": json.loads(row[5])}
+    return Resolution(*row[:4], said, decision_id=row[6], position=row[7], queue=row[8])
 
 
 def _listening(rows: list[tuple[Any, ...]]) -> dict[str, list[str]]:
