@@ -70,18 +70,7 @@ def test_a_clean_run_raises_no_alarm(played: Played):
     assert history.refused["undo 409 grace_over"]
 
 
-# Whether the relay looks between a claim and its decision is chance: not for every run.
-BY_CHANCE = {"a_lease_ends_too_early"}
-
-
-@pytest.mark.parametrize(
-    ("database", "bug"),
-    [
-        pytest.param(*case.values, id=case.id, marks=pytest.mark.soak) if case.values[1].name in BY_CHANCE else case
-        for case in in_turns((bug.name, (bug,)) for bug in BUGS)
-    ],
-    indirect=["database"],
-)
+@pytest.mark.parametrize(("database", "bug"), list(in_turns((bug.name, (bug,)) for bug in BUGS)), indirect=["database"])
 def test_the_checker_catches(bug: Bug, played: Played, app: Flask, receiver: Receiver, monkeypatch: pytest.MonkeyPatch):
     with app.app_context(), db.engine.begin() as connection:
         for index in bug.unguarded:
