@@ -237,7 +237,7 @@ LONG = {"promises", "examples", "cookbook", "browser"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    # What takes long comes first: at the end of the run every worker has something to do until the last moment.
+    # What takes long comes first. A worker that has done its half takes over of another's last tests, which are short.
     items.sort(key=lambda item: item.path.parent.name not in LONG)
     why = browser.why_not()
     for item in items:

@@ -102,7 +102,7 @@ def workpiece(*, session: Session, actor: Actor, claim_id: str, drawn: bool = Tr
 
     Not to be `drawn`, as when a form is read that was sent: what stands around the item (how much waits, what is
     similar, comments, skips) is left out.
-    Raises `NotFound` for a claim whose task the actor may not review or never held.
+    Raises what `require_shown` does.
     """
     task_id, fence = leases.parse_claim_id(claim_id)
     task = _task_of(session, actor, task_id)
