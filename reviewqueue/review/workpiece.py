@@ -21,7 +21,7 @@ from reviewqueue.errors import Forbidden, NotFound
 from reviewqueue.media.reading import Picture, pictures_of
 from reviewqueue.models import Decision, Draft, Item, ItemLikeness, Person, Queue, Skip, Task
 from reviewqueue.models.base import table
-from reviewqueue.models.states import Audience, StandingState, TaskKind, TaskState
+from reviewqueue.models.states import ActorKind, Audience, StandingState, TaskKind, TaskState
 from reviewqueue.queues import reveals, routing
 from reviewqueue.queues.catalog import QueueHead, configuration, queue_by_id
 from reviewqueue.queues.configuration import QueueConfig
@@ -163,7 +163,9 @@ def reveal(*, session: Session, actor: Actor, claim_id: str, why: str) -> tuple[
 
 
 def _task_of(session: Session, actor: Actor, task_id: str) -> Any:
-    return session.execute(_TASK, {"task_id": task_id, "person_id": actor.id}).one_or_none()
+    # Programs have no drafts, and ids of another kind.
+    person_id = actor.id if actor.kind is ActorKind.PERSON else None
+    return session.execute(_TASK, {"task_id": task_id, "person_id": person_id}).one_or_none()
 
 
 def _calibration(session: Session, actor: Actor, task: Any, head: QueueHead) -> standings.Stands | None:
