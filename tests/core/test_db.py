@@ -204,7 +204,7 @@ def test_what_a_results_columns_are_is_looked_up_when_somebody_asks(
     with app.app_context(), db.engine.connect() as connection:
         connection.execute(query).all()
         asked.clear()
-        assert connection.execute(query).keys() == {"id", "name"}
+        assert list(connection.execute(query).keys()) == ["id", "name"]
         assert not asked
         cursor = connection.connection.cursor()
         cursor.execute("SELECT 1 AS one, 'b' AS two")
