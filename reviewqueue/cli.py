@@ -7,6 +7,8 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -127,7 +129,7 @@ def main(ctx: click.Context, data_dir: Path) -> None:
     """
     ctx.obj = data_dir
     if ctx.invoked_subcommand not in NEEDS_NO_APP and not {"--help", "-h"} & set(sys.argv):
-        ctx.with_resource(_application(data_dir).app_context())
+        ctx.with_resource(_application(data_dir))
 
 
 def with_data_dir_first(words: list[str]) -> list[str]:
@@ -147,14 +149,15 @@ def with_data_dir(command: Any) -> Any:
     )(command)  # fmt: skip
 
 
-def _application(data_dir: Path) -> Any:
+@contextmanager
+def _application(data_dir: Path) -> Iterator[None]:
     from reviewqueue.app import create_app
+    from reviewqueue.core.db import opened
     from reviewqueue.core.migrations import require_current
 
-    app = create_app(config.load(data_dir=data_dir, may_create=False))
-    with app.app_context():
+    with opened(create_app(config.load(data_dir=data_dir, may_create=False))):
         require_current()
-    return app
+        yield
 
 
 @main.command()
@@ -177,7 +180,7 @@ def run_all(data_dir: Path, host: str, port: int, web_workers: int, *, banner: A
     """Migrate, let `banner` prepare and say what there is to say, then supervise until stopped."""
     from reviewqueue.app import create_app
     from reviewqueue.core import supervisor
-    from reviewqueue.core.db import db
+    from reviewqueue.core.db import opened
     from reviewqueue.core.embedded import wait_until_ready
     from reviewqueue.core.migrations import migrate_to_newest
 
@@ -185,12 +188,9 @@ def run_all(data_dir: Path, host: str, port: int, web_workers: int, *, banner: A
     logs.to_stderr(settings.log_format)
     lock = supervisor.lock(settings.data_dir)
     supervisor.check_port(host, port)
-    app = create_app(settings)
-    with app.app_context():
+    with opened(create_app(settings)):
         migrate_to_newest()
         lines = banner(host, port)
-        for engine in db.engines.values():
-            engine.dispose()
     environment = {**os.environ, "REVIEWQUEUE_DATA_DIR": str(settings.data_dir), "REVIEWQUEUE_PARENT": str(os.getpid())}
     tree = supervisor.Supervisor(environment)
     environment["REDIS_URL"] = url = supervisor.start_redis(tree, settings.data_dir, settings.redis_url)
@@ -275,6 +275,7 @@ def web(data_dir: Path, host: str, port: int, web_workers: int) -> None:
 def relay(data_dir: Path) -> None:
     """Run the relay alone: it hands work to RQ and does what is due by time. Any number may run; one leads."""
     from reviewqueue.app import create_app
+    from reviewqueue.core.db import opened
     from reviewqueue.core.relay import Relay
 
     settings = _part_settings(data_dir)
@@ -282,7 +283,7 @@ def relay(data_dir: Path) -> None:
     process = Relay(topics=TOPICS, duties=duties(), url=settings.redis_url)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: process.stop())
-    with create_app(settings).app_context():
+    with opened(create_app(settings)):
         process.run()
 
 
@@ -390,6 +391,7 @@ def _site_work(text: str) -> list[str]:
 def doctor(data_dir: Path, as_json: bool) -> None:
     """Look whether everything is there that the product needs; exits with 1 on a fault and says how to mend it."""
     from reviewqueue.app import create_app
+    from reviewqueue.core.db import opened
     from reviewqueue.core.doctor import Check, examine
 
     try:
@@ -401,7 +403,7 @@ def doctor(data_dir: Path, as_json: bool) -> None:
     except config.BadSetting as error:
         checks = [Check("configuration", False, error.message, "Correct that environment variable.")]
     else:
-        with create_app(settings).app_context():
+        with opened(create_app(settings)):
             checks = examine(settings)
             checks += _provider_check()
     if as_json:
@@ -439,9 +441,10 @@ def database() -> None:
 def upgrade(data_dir: Path) -> None:
     """Bring the schema to this version. Safe to run at any time, from any machine."""
     from reviewqueue.app import create_app
+    from reviewqueue.core.db import opened
     from reviewqueue.core.migrations import migrate_to_newest
 
-    with create_app(config.load(data_dir=data_dir)).app_context():
+    with opened(create_app(config.load(data_dir=data_dir))):
         migrate_to_newest()
     click.echo("The database is up to date.")
 

@@ -25,7 +25,7 @@ from reviewqueue.backup.manifest import Manifest
 from reviewqueue.backup.taking import Progress
 from reviewqueue.core import supervisor
 from reviewqueue.core.access import Actor
-from reviewqueue.core.db import db, init_app, write_session
+from reviewqueue.core.db import init_app, opened, write_session
 from reviewqueue.core.migrations import is_known, migrate_to_newest
 from reviewqueue.errors import Conflict, Invalid
 from reviewqueue.media.files import remember_names
@@ -164,21 +164,17 @@ def _made_current(
     app = Flask("restore")
     app.config["SETTINGS"] = settings
     init_app(app, settings)
-    with app.app_context():
-        try:
-            _require_sound(place / manifest.DATABASE, found)
-            migrate_to_newest()
-            checker, _ = verifying.verify(actor=actor)
-            if checker.faults and not despite_faults:
-                raise Invalid(
-                    f"The backup's audit log has faults: {checker.faults[0].detail} Take an earlier backup, or restore "
-                    "it as it is with --despite-faults."
-                )
-            with write_session() as session:
-                done = audit_restoring.record(session=session, actor=actor, reason=reason, backup=found.id)
-        finally:
-            for engine in db.engines.values():
-                engine.dispose()
+    with opened(app):
+        _require_sound(place / manifest.DATABASE, found)
+        migrate_to_newest()
+        checker, _ = verifying.verify(actor=actor)
+        if checker.faults and not despite_faults:
+            raise Invalid(
+                f"The backup's audit log has faults: {checker.faults[0].detail} Take an earlier backup, or restore "
+                "it as it is with --despite-faults."
+            )
+        with write_session() as session:
+            done = audit_restoring.record(session=session, actor=actor, reason=reason, backup=found.id)
     with closing(sqlite3.connect(place / manifest.DATABASE)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return checker, done.at.strftime("%Y%m%dT%H%M%S")

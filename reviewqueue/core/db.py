@@ -75,6 +75,17 @@ def init_app(app: Flask, settings: Settings) -> None:
             _prepare_postgresql(db.engine)
 
 
+@contextmanager
+def opened(app: Flask) -> Iterator[None]:
+    """The context of an application that lives no longer than it: its connections are closed at the end."""
+    with app.app_context():
+        try:
+            yield
+        finally:
+            for engine in db.engines.values():
+                engine.dispose()
+
+
 def _engine_options(settings: Settings) -> dict[str, Any]:
     if settings.is_sqlite:
         return {
