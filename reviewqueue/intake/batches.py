@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
@@ -83,7 +83,9 @@ def _told(session: Session, batch: Batch) -> list[dict[str, Any]]:
     there = [result.item_id for result in batch.results if isinstance(result, Stored) and result.fresh is None]
     found = select(Item, Queue.slug).join(Queue, Queue.id == Item.queue_id).where(Item.id.in_(there))
     stored = {row.Item.id: item_json(session, row.Item, row.slug) for row in session.execute(found)} if there else {}
-    expected: dict[str, datetime | None] = {}
+    fresh = [result.fresh for result in batch.results if isinstance(result, Stored) and result.fresh is not None]
+    waiting = {item.head.id for item in fresh if item.state is ItemState.QUEUED}
+    expected = {queue_id: expected_at(session, queue_id, batch.stored_at) for queue_id in waiting}
     told: list[dict[str, Any]] = []
     for result in batch.results:
         if isinstance(result, Error):
@@ -91,18 +93,15 @@ def _told(session: Session, batch: Batch) -> list[dict[str, Any]]:
         elif result.fresh is None:
             told.append({"status": 200, "item": stored[result.item_id]})
         else:
-            told.append({"status": 201, "item": Raw(_answer(session, result.fresh, batch.stored_at, expected))})
+            told.append({"status": 201, "item": Raw(_answer(result.fresh, batch.stored_at, expected))})
     return told
 
 
-def _answer(session: Session, item: Prepared, now: datetime, expected: dict[str, datetime | None]) -> str:
-    """`expected` is kept from item to item, by queue."""
-    queue_id, queued = item.head.id, item.state is ItemState.QUEUED
-    if queued and queue_id not in expected:
-        expected[queue_id] = expected_at(session, queue_id, now)
+def _answer(item: Prepared, now: datetime, expected: Mapping[str, datetime | None]) -> str:
+    """`expected`: when an answer is, by queue."""
     resolution = None if item.answer is None else SimpleNamespace(**item.resolution(), created_at=now)
     due = now + timedelta(seconds=item.due_seconds)
-    return answer_of(item, due, expected[queue_id] if queued else None, resolution)
+    return answer_of(item, due, expected[item.head.id] if item.state is ItemState.QUEUED else None, resolution)
 
 
 def submit_many(*, session: Session, actor: Actor, bodies: Sequence[Body[ItemShape] | Error]) -> Batch:

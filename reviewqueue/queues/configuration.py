@@ -321,8 +321,13 @@ class QueueConfig(Shape):
     @cached_property
     def label_names(self) -> dict[str, str]:
         """The labels as JSON text, with what they are called. The desk shows them with every item."""
-        texts = map(strictjson.dumps, self.labels)
-        return {text: label if isinstance(label, str) else text for text, label in zip(texts, self.labels, strict=True)}
+        return {text: label_name(text) for text in map(strictjson.dumps, self.labels)}
+
+
+def label_name(text: str) -> str:
+    """What a label is called, of which `text` is the JSON: a string is its own name."""
+    label = json.loads(text)
+    return label if isinstance(label, str) else text
 
 
 BUILT_IN_REASONS = (

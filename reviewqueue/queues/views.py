@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from reviewqueue.core.http import Shape
@@ -164,21 +164,22 @@ def faults_in_input(view: View, value: Any, pointer: str) -> list[Fault]:
     return messages.faults_in(value, view.input, pointer) if view.type == "chat" else []
 
 
-_LOOKED_AT = frozenset({"spans", "image_boxes", "compare"})
-"""Types of which a schema cannot say all that an output must be."""
+_CHECKS: dict[str, Callable[[View, Any, Any, str], list[Fault]]] = {
+    "spans": lambda view, value, given, at: spans.faults_of(value, given, view.input, at, overlap=view.overlap),
+    "image_boxes": lambda view, value, _, at: boxes.faults_of(value, at, percent=view.unit == "percent"),
+    "compare": lambda view, value, given, at: candidates.faults_of_choice(value, given, view.candidates, at),
+}
+"""Of types of which a schema cannot say all that an output must be."""
 
 
 def faults_in_output(view: View, value: Any, given: Any, pointer: str) -> list[Fault]:
     """Where an output does not go with the input `given`, beyond its schema."""
-    if view.type not in _LOOKED_AT:
+    check = _CHECKS.get(view.type)
+    if check is None:
         return []
     place = pointer if view.output is None else f"{pointer}/{escape_pointer(view.output)}"
     if view.output is not None:
         if not isinstance(value, Mapping) or view.output not in value:
             return []
         value = value[view.output]
-    if view.type == "spans":
-        return spans.faults_of(value, given, view.input, place, overlap=view.overlap)
-    if view.type == "image_boxes":
-        return boxes.faults_of(value, place, percent=view.unit == "percent")
-    return candidates.faults_of_choice(value, given, view.candidates, place) if view.type == "compare" else []
+    return check(view, value, given, place)

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from reviewqueue.core import trail
 from reviewqueue.core.access import SYSTEM, Actor
-from reviewqueue.core.db import beside, change, clock, on_postgresql
+from reviewqueue.core.db import change, clock, on_postgresql
 from reviewqueue.errors import ItemEnded
 from reviewqueue.models import Decision, Item, PendingRelease, Task
 from reviewqueue.models.base import table
@@ -138,7 +138,7 @@ def _count(session: Session, actor: Actor, decision: Any) -> Any:
         resolution = _resolve(session, actor, given[found.place])
         _tell_all_who_handed_on(session, given[found.place], item.round)
         return resolution
-    mark_in_review(session, item.id)
+    mark_in_review(session, item.id, item.state)
     if found.step is not Step.WAIT and not rounds.has_open(session, item.id):
         kind = TaskKind.REVIEW if found.step is Step.TIE_BREAK else TaskKind.ADJUDICATION
         by_leads = kind is TaskKind.ADJUDICATION and rules.adjudicator == "lead"
@@ -146,17 +146,10 @@ def _count(session: Session, actor: Actor, decision: Any) -> Any:
     return None
 
 
-def mark_in_review(session: Session, item_id: str, state: ItemState | None = None) -> None:
-    """A decision exists, and no answer yet. `state`: the item's, where the caller has read it under its lock."""
-    if state is not None:
-        if state is ItemState.QUEUED:
-            change(session, Item, item_id, {"state": ItemState.IN_REVIEW})
-        return
-    item = table(Item).c
-    moves = (
-        update(table(Item)).where(item.id == item_id, item.state == ItemState.QUEUED).values(state=ItemState.IN_REVIEW)
-    )
-    beside(session, moves)
+def mark_in_review(session: Session, item_id: str, state: ItemState) -> None:
+    """A decision exists, and no answer yet. `state`: the item's, which the caller has read under its lock."""
+    if state is ItemState.QUEUED:
+        change(session, Item, item_id, {"state": ItemState.IN_REVIEW})
 
 
 def _end_grace(session: Session, item_id: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from typing import Any
 
 import pytest
 from flask import Flask
@@ -13,6 +12,7 @@ from reviewqueue.core import idempotency
 from reviewqueue.core.access import SYSTEM
 from reviewqueue.core.db import db, write_session
 from reviewqueue.errors import InFlight, Invalid
+from tests.fixtures.processes import until
 
 
 def _key(body: bytes = b"{}") -> idempotency.Key:
@@ -59,14 +59,9 @@ def test_what_a_twin_saves_after_the_statement_has_begun_is_seen(app: Flask) -> 
         gate.execute(text(f"SELECT pg_advisory_lock({GATE})"))
         twin = threading.Thread(target=look)
         twin.start()
-        _until_one_waits(watching)
+        until(lambda: watching.execute(WAITS).scalar_one(), what="the twin's waiting at the gate")
         with write_session() as session:
             idempotency.save(session, key, 201, "{}")
         gate.execute(text(f"SELECT pg_advisory_unlock({GATE})"))
         twin.join()
     assert found == ["{}"]
-
-
-def _until_one_waits(connection: Any) -> None:
-    while not connection.execute(WAITS).scalar_one():
-        pass

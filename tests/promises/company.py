@@ -26,6 +26,7 @@ from reviewqueue.core.http import API_PREFIX
 from reviewqueue.models.states import ActorKind, QueueRole, SiteRole, Via
 from reviewqueue.queues.applying import apply
 from tests.fixtures.people import INTENTS, OPERATOR, PASSWORD, Cast, Member
+from tests.fixtures.processes import until
 from tests.fixtures.receivers import Receiver
 from tests.promises.clients import Clients, Desk, judgement
 from tests.promises.history import Receipt
@@ -60,9 +61,8 @@ class Pace:
 
     def look(self) -> None:
         """Wait until the relay has done everything that is due every moment at least once."""
-        end, enough = time.monotonic() + 30, self.rounds + 3
-        while self.rounds < enough and time.monotonic() < end:
-            time.sleep(0.02)
+        enough = self.rounds + 3
+        until(lambda: self.rounds >= enough, seconds=30, what="three rounds of the relay")
 
 
 @dataclass(frozen=True)

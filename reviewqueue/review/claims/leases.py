@@ -76,11 +76,14 @@ _QUEUE_OF = (
 
 
 def still_theirs(task: Any) -> tuple[ColumnElement[bool], ...]:
-    """SQL, of a claimed task: that the claim is still that person's. Its parameters are among `claim_parameters`."""
-    return task.holder == bindparam("by_person"), task.fence == bindparam("with_fence"), task.lease_until > clock()
+    """SQL: that the claim of the task is still that person's. Its parameters are among `claim_parameters`."""
+    return (
+        task.state == literal_column("'claimed'"), task.holder == bindparam("by_person"),
+        task.fence == bindparam("with_fence"), task.lease_until > clock(),
+    )  # fmt: skip
 
 
-LIVE_CLAIM: tuple[Any, ...] = (_task.id == bindparam("task_id"), CLAIMED, *still_theirs(_task))
+LIVE_CLAIM: tuple[Any, ...] = (_task.id == bindparam("task_id"), *still_theirs(_task))
 """The conditions under which a claim is still somebody's; its parameters are `claim_parameters`."""
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, bindparam, exists, literal_column, select, text
+from sqlalchemy import ColumnElement, and_, bindparam, exists, select, text
 from sqlalchemy.orm import Session
 
 from reviewqueue.core.access import Action, Actor, require
@@ -60,7 +60,7 @@ def _locked_statement(*, locks: bool) -> Any:
 
 
 def _is_live(task: Any) -> ColumnElement[bool]:
-    return and_(task.state == literal_column("'claimed'"), *leases.still_theirs(task))
+    return and_(*leases.still_theirs(task))
 
 
 # Built once, for PostgreSQL and for SQLite.

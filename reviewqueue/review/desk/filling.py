@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -12,7 +11,7 @@ from reviewqueue.core import strictjson
 from reviewqueue.core.strictjson import escape_pointer
 from reviewqueue.errors import Invalid
 from reviewqueue.queues import candidates, messages, pages, spans
-from reviewqueue.queues.configuration import offered_reasons
+from reviewqueue.queues.configuration import label_name, offered_reasons
 from reviewqueue.queues.references import without
 from reviewqueue.queues.schemas import property_schema
 from reviewqueue.resolution.verdicts import MISSING
@@ -146,8 +145,7 @@ def _confidences(desk: Desk) -> dict[str, float | None]:
 def _choice(desk: Desk, value: str, rated: dict[str, float | None], key: str) -> Choice:
     name = desk.work.config.label_names.get(value)
     if name is None:
-        label = json.loads(value)
-        name = label if isinstance(label, str) else value
+        name = label_name(value)
     proposed = desk.ai is not MISSING and value == desk.ai_text
     return Choice(value, name, rated.get(value), key, proposed)
 
