@@ -49,10 +49,14 @@ class Goal:
     faults: int
     acknowledged: int
     seconds: float
+    programs: int
+    """Who submit, at the same time."""
 
 
-SHORT = Goal(faults=30, acknowledged=100, seconds=400)
-LONG = Goal(faults=1_000, acknowledged=50_000, seconds=float(os.environ.get("REVIEWQUEUE_SOAK_SECONDS") or 7200))
+SHORT = Goal(faults=30, acknowledged=100, seconds=400, programs=2)
+LONG = Goal(
+    faults=1_000, acknowledged=50_000, seconds=float(os.environ.get("REVIEWQUEUE_SOAK_SECONDS") or 7200), programs=6
+)
 
 
 @pytest.fixture
@@ -134,7 +138,7 @@ def test_promises_are_kept_under_fire(
         clients = Clients(product.url, cast.submitter, [])
         try:
             product.start()
-            _work(clients, firm, seed)
+            _work(clients, firm, seed, goal.programs)
             _wreak(chaos, clients, goal)
             clock.set(0)
             product.wait(90)
@@ -154,8 +158,9 @@ def test_promises_are_kept_under_fire(
     assert clients.history.unanswered > 0, "no client noticed anything: this proved nothing"
 
 
-def _work(clients: Clients, firm: company.Company, seed: int) -> None:
-    clients.begin(*(lambda who=who: _submit(clients, who, random.Random(f"{seed}{who}")) for who in ("a", "b")))
+def _work(clients: Clients, firm: company.Company, seed: int, programs: int) -> None:
+    names = [f"program-{number}" for number in range(programs)]
+    clients.begin(*(lambda who=who: _submit(clients, who, random.Random(f"{seed}{who}")) for who in names))
     for name in ("Alice", "Carol", "Bob"):
         for queue in QUEUES:
             draw = random.Random(f"{seed}{name}{queue}")
