@@ -17,7 +17,8 @@ from sqlalchemy.orm import Session
 
 from reviewqueue.audit import chain, keys
 from reviewqueue.core import outbox
-from reviewqueue.core.db import database_now
+from reviewqueue.core.bulk import insert_rows
+from reviewqueue.core.db import among, database_now
 from reviewqueue.core.ids import new_id
 from reviewqueue.core.strictjson import dumps
 from reviewqueue.models import AuditCheckpoint, AuditEvent, AuditSeal, AuditWaiting
@@ -38,6 +39,9 @@ EVENTS: Select[Any] = select(
     _event.id, _event.at, _event.action, _event.actor_kind, _event.actor, _event.via, _event.queue_id, _event.item_id,
     _event.subject, _event.facts, _event.content_sha256,
 )  # fmt: skip
+
+
+_TO_SEAL = EVENTS.where(among(_event.id, "ids")).order_by(_event.id)
 
 
 def exact(moment: datetime) -> str:
@@ -72,11 +76,11 @@ def seal(*, session: Session) -> int:
     # Only now: the rows above may have been another relay's until a moment ago.
     sequence, last = head(session)
     seals = []
-    for row in session.execute(EVENTS.where(_event.id.in_(ids)).order_by(_event.id)).all():
+    for row in session.execute(_TO_SEAL, {"ids": ids}).all():
         sequence += 1
         last = chain.link(last, sequence, chain.digest(as_hashed(row)))
         seals.append({"sequence": sequence, "event_id": row.id, "hash": last})
-    session.execute(insert(table(AuditSeal)), seals)
+    insert_rows(session, table(AuditSeal), seals)
     return len(seals)
 
 

@@ -51,6 +51,10 @@ class Topic:
     long: bool = False
 
 
+MANY = 10
+"""Rows of several ids that a job works off, each in a transaction of its own: to begin a job takes as long as a row."""
+
+
 class LeaseGone(Exception):
     """Another job has taken over: stop."""
 
@@ -111,14 +115,9 @@ def _run(handler_name: str, lease: str, rows: Mapping[int, list[str]], *, long: 
     handler = _imported(handler_name)
     if long:
         return sum(_run_long(handler, lease, row_id, ref) for row_id, [ref] in rows.items())
-    if not rows:
-        return 0
-    try:
-        _run_batch(handler, lease, rows)
-    except Exception:
-        log.exception("batch of %d for %s failed; trying one by one", len(rows), handler_name)
-        return sum(_run_alone(handler, lease, row_id, refs) for row_id, refs in rows.items())
-    return len(rows)
+    single = {row_id: refs for row_id, refs in rows.items() if len(refs) == 1}
+    several = sum(_run_several(handler, lease, row_id, refs) for row_id, refs in rows.items() if row_id not in single)
+    return several + _run_together(handler, lease, single)
 
 
 def _take(lease: str, ids: Sequence[int]) -> tuple[dict[int, list[str]], list[str | None]]:
@@ -160,15 +159,35 @@ def _run_batch(handler: Callable[..., Any], lease: str, rows: Mapping[int, Seque
         _finish(session, lease, list(rows))
 
 
+def _run_together(handler: Callable[..., Any], lease: str, rows: Mapping[int, Sequence[str]]) -> int:
+    """In one transaction; when that fails, each in its own."""
+    if not rows:
+        return 0
+    try:
+        _run_batch(handler, lease, rows)
+    except Exception:
+        log.exception("batch of %d for %s failed; trying one by one", len(rows), handler.__name__)
+        return sum(_run_alone(handler, lease, row_id, refs) for row_id, refs in rows.items())
+    return len(rows)
+
+
 def _run_alone(handler: Callable[..., Any], lease: str, row_id: int, refs: Sequence[str]) -> bool:
-    if len(refs) > 1:
-        _split(lease, row_id, refs)
-        return False
     try:
         _run_batch(handler, lease, {row_id: refs})
     except Exception as error:
         log.exception("outbox row %d failed", row_id)
         _fail(lease, row_id, error)
+        return False
+    return True
+
+
+def _run_several(handler: Callable[..., Any], lease: str, row_id: int, refs: Sequence[str]) -> bool:
+    """A row of many ids, in one transaction; when that fails, each gets a row of its own."""
+    try:
+        _run_batch(handler, lease, {row_id: refs})
+    except Exception:
+        log.exception("%s failed for %d ids; trying one by one", handler.__name__, len(refs))
+        _split(lease, row_id, refs)
         return False
     return True
 

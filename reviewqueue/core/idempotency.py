@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import BigInteger, Text, bindparam, delete, func, select, tuple_
+from sqlalchemy import BigInteger, Select, Text, bindparam, delete, func, select, true, tuple_
 from sqlalchemy.orm import Session
 
 from reviewqueue.core.access import Actor
@@ -61,7 +62,24 @@ def begin(session: Session, key: Key) -> Saved | None:
     Raises `InFlight` while a twin is being answered (PostgreSQL; on SQLite it simply waits for the twin), `Invalid`
     when the key came with another body before.
     """
-    row = _looked_up(session, key)
+    return _saved(_looked_up(session, key), key)
+
+
+def begin_with(session: Session, key: Key, query: Select[Any], parameters: dict[str, Any]) -> tuple[Saved | None, Any]:
+    """As `begin`, and the row of `query`, which has one at most, in the same round trip: None where there is none."""
+    if not on_postgresql(session):
+        return begin(session, key), session.execute(query, parameters).one_or_none()
+    row = _locked(session, key, _together_with(query), parameters)
+    return _saved(row, key), row if row.found else None
+
+
+@lru_cache(maxsize=8)
+def _together_with(query: Select[Any]) -> Select[Any]:
+    found = query.add_columns(true().label("found")).subquery()
+    return select(_LOCKED, found).select_from(_LOCKED.outerjoin(found, true()))
+
+
+def _saved(row: Any, key: Key) -> Saved | None:
     if row is None or row.status is None:
         return None
     # Empty where an item of that body was erased: of a short text its digest would tell.
@@ -74,15 +92,22 @@ def begin(session: Session, key: Key) -> Saved | None:
 
 
 def _looked_up(session: Session, key: Key) -> Any:
-    named = {"token_id": key.token_id, "route": key.route, "key": key.key}
     if not on_postgresql(session):
-        return session.execute(_SAVED, named).one_or_none()
+        return session.execute(_SAVED, _named(key)).one_or_none()
+    return _locked(session, key, _LOCKED_AND_SAVED, {})
+
+
+def _locked(session: Session, key: Key, query: Select[Any], parameters: dict[str, Any]) -> Any:
     scope = f"{key.token_id}\x1f{key.route}\x1f{key.key}"
     number = int.from_bytes(hashlib.blake2b(scope.encode(), digest_size=8).digest(), "big", signed=True)
-    row = session.execute(_LOCKED_AND_SAVED, {**named, "number": number}).one()
+    row = session.execute(query, {**parameters, **_named(key), "number": number}).one()
     if not row.locked:
         raise InFlight("A request with this Idempotency-Key is being answered. Try again in a moment.")
     return row
+
+
+def _named(key: Key) -> dict[str, Any]:
+    return {"token_id": key.token_id, "route": key.route, "key": key.key}
 
 
 def save(session: Session, key: Key, status: int, answer: str) -> None:

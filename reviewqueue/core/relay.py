@@ -20,7 +20,7 @@ from redis.exceptions import RedisError
 from sqlalchemy import Executable, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from reviewqueue.core.background import Topic, connect, enqueue, rq_queue
+from reviewqueue.core.background import MANY, Topic, connect, enqueue, rq_queue
 from reviewqueue.core.db import clock, on_postgresql, read_connection, read_session, upsert, write_session
 from reviewqueue.core.ids import new_id
 from reviewqueue.models import OutboxRow, RelayLease
@@ -170,7 +170,7 @@ class Relay:
             if topic is None:
                 log.error("no handler for topic %s", topic_name)
                 continue
-            size = 1 if topic.long or many else topic.batch
+            size = 1 if topic.long else MANY if many else topic.batch
             for start in range(0, len(ids), size):
                 enqueue(redis, name, topic, sorted(ids)[start : start + size])
         return len(rows) == BATCH

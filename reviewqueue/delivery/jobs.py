@@ -8,11 +8,18 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from reviewqueue.core.db import among
 from reviewqueue.delivery.webhooks import deliveries
 from reviewqueue.delivery.webhooks.sender import Sender
 from reviewqueue.intake.jobs import find_similar, order_by_value
 from reviewqueue.models import Item
+from reviewqueue.models.base import table
 from reviewqueue.models.states import ItemState
+
+_item = table(Item).c
+_WAITING = select(_item.id, _item.queue_id).where(
+    among(_item.id, "ids"), _item.state.in_((ItemState.QUEUED, ItemState.IN_REVIEW))
+)
 
 
 def on_queued(*, session: Session, refs: list[str]) -> None:
@@ -21,8 +28,7 @@ def on_queued(*, session: Session, refs: list[str]) -> None:
     order_by_value(session=session, refs=refs)
     find_similar(session=session, refs=refs)
     # Not those that passed and are audited beside: their programs wait for nobody.
-    waiting = Item.id.in_(refs), Item.state.in_((ItemState.QUEUED, ItemState.IN_REVIEW))
-    rows = session.execute(select(Item.id, Item.queue_id).where(*waiting)).all()
+    rows = session.execute(_WAITING, {"ids": refs}).all()
     deliveries.announce_queued(session, [(row.id, row.queue_id) for row in rows])
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import distinct, exists, func, select, update
 from sqlalchemy.orm import Session
 
 from reviewqueue.core.bulk import insert_rows
-from reviewqueue.core.db import write_session
+from reviewqueue.core.db import among, write_session
 from reviewqueue.intake import imports
 from reviewqueue.intake.ordering import doubt_of, group_of, priority_of
 from reviewqueue.intake.similar import similar_key
@@ -29,10 +29,16 @@ GAP = 0.15
 """Seconds between two chunks on SQLite, longer than a waiting writer there sleeps."""
 
 
+_item = table(Item).c
+_VERSIONS = select(_item.queue_id, _item.config_version).where(among(_item.id, "ids")).distinct()
+_UNNOTED = select(_item.id, _item.queue_id, _item.input).where(
+    among(_item.id, "ids"), ~exists().where(table(ItemLikeness).c.item_id == _item.id)
+)
+
+
 def find_similar(*, session: Session, refs: list[str]) -> None:
     """Note by what the desk counts others that say nearly the same. Safe to run twice."""
-    noted = exists().where(ItemLikeness.item_id == Item.id)
-    rows = session.execute(select(Item.id, Item.queue_id, Item.input).where(Item.id.in_(refs), ~noted)).all()
+    rows = session.execute(_UNNOTED, {"ids": refs}).all()
     keys = {row.id: similar_key(row.input) for row in rows}
     insert_rows(
         session, table(ItemLikeness),
@@ -45,6 +51,13 @@ def order_by_value(*, session: Session, refs: list[str]) -> None:
 
     Not audits: these are a random sample, and come first, so that they stay one whatever is left undone.
     """
+    views = {
+        (row.queue_id, row.config_version): config.view.type
+        for row in session.execute(_VERSIONS, {"ids": refs})
+        if (config := configuration(session, row.queue_id, row.config_version).config).order == "value"
+    }
+    if not views:
+        return
     ordered = exists().where(ItemDoubt.item_id == Item.id)
     rows = session.execute(
         select(
@@ -56,9 +69,9 @@ def order_by_value(*, session: Session, refs: list[str]) -> None:
     ).all()  # fmt: skip
     by_queue: dict[str, list[Any]] = defaultdict(list)
     for row in rows:
-        config = configuration(session, row.queue_id, row.config_version).config
-        if config.order == "value":
-            group = group_of(config.view.type, row.model, row.model_version, row.output)
+        view = views.get((row.queue_id, row.config_version))
+        if view is not None:
+            group = group_of(view, row.model, row.model_version, row.output)
             by_queue[row.queue_id].append((row, group, doubt_of(row.confidence, row.alternatives)))
     for queue_id, found in by_queue.items():
         _place(session, queue_id, found)

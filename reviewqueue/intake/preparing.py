@@ -35,7 +35,7 @@ from reviewqueue.models.states import (
     Verdict,
 )
 from reviewqueue.queues import routing
-from reviewqueue.queues.catalog import Compiled, QueueHead, configuration, find_queue
+from reviewqueue.queues.catalog import BY_SLUG, Compiled, QueueHead, configuration, permitted_head
 from reviewqueue.queues.references import Reference
 from reviewqueue.resolution.endings import resolution_columns
 
@@ -166,8 +166,13 @@ def digest_of(body: Body[ItemShape]) -> str:
 
 def queue_for(session: Session, actor: Actor, slug: str) -> QueueHead:
     """The queue that an item names. Raises `Invalid`, and `Conflict` for a closed intake."""
+    return open_queue(session.execute(BY_SLUG, {"slug": slug}).one_or_none(), actor, slug)
+
+
+def open_queue(row: Any, actor: Actor, slug: str) -> QueueHead:
+    """As `queue_for`, of the row that `BY_SLUG` gave, or None."""
     try:
-        head = find_queue(session=session, actor=actor, slug=slug, action=Action.SUBMIT_ITEMS)
+        head = permitted_head(row, actor=actor, action=Action.SUBMIT_ITEMS)
     except NotFound:
         raise Invalid(
             "The queue is not known.",

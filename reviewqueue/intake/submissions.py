@@ -19,12 +19,12 @@ from reviewqueue.core.strictjson import spliced
 from reviewqueue.errors import Conflict, Error, Invalid
 from reviewqueue.intake.expectation import expected_at
 from reviewqueue.intake.items import answer_of, item_json
-from reviewqueue.intake.preparing import Prepared, digest_of, prepare, queue_for
+from reviewqueue.intake.preparing import Prepared, digest_of, open_queue, prepare
 from reviewqueue.intake.shapes import ItemShape
 from reviewqueue.models import Item, Queue, Task
 from reviewqueue.models.base import table
 from reviewqueue.models.states import ItemState
-from reviewqueue.queues.catalog import HEAD, head_of, overflow_of
+from reviewqueue.queues.catalog import BY_SLUG, head_of, overflow_of
 from reviewqueue.resolution.endings import append_resolution
 
 ITEM_QUEUED = "item.queued"
@@ -51,21 +51,23 @@ def submit(
     works on an answer that cannot be fetched. Raises `Forbidden`, `Invalid` with pointers,
     `Conflict` (`external_id` taken by another body, intake closed), `InFlight`, `TooLarge`.
     """
-    key = None
-    if idempotency_key is not None:
-        key = idempotency.key_for(actor, route=ROUTE, key=idempotency_key, body=body.text)
-        saved = idempotency.begin(session, key)
-        if saved is not None:
-            return Answer(saved.status, saved.answer, json.loads(saved.answer)["id"])
-    answer = _submit(session, actor, body, waits)
-    if key is not None and answer.refused is None:
+    slug = {"slug": body.shape.queue}
+    if idempotency_key is None:
+        return _submit(session, actor, body, waits, session.execute(BY_SLUG, slug).one_or_none())
+    key = idempotency.key_for(actor, route=ROUTE, key=idempotency_key, body=body.text)
+    saved, row = idempotency.begin_with(session, key, BY_SLUG, slug)
+    if saved is not None:
+        return Answer(saved.status, saved.answer, json.loads(saved.answer)["id"])
+    answer = _submit(session, actor, body, waits, row)
+    if answer.refused is None:
         idempotency.save(session, key, answer.status, answer.text)
     return answer
 
 
-def _submit(session: Session, actor: Actor, body: Body[ItemShape], waits: bool) -> Answer:
+def _submit(session: Session, actor: Actor, body: Body[ItemShape], waits: bool, row: Any) -> Answer:
+    """`row`: what `BY_SLUG` has found of the queue."""
     try:
-        head = queue_for(session, actor, body.shape.queue)
+        head = open_queue(row, actor, body.shape.queue)
         if waits:
             require(actor, Action.READ_ITEMS, head.id)
         item = prepare(session, actor, head, body, item_id=new_id())
@@ -134,7 +136,7 @@ def stored_before(session: Session, actor: Actor, body: Body[ItemShape]) -> Any:
 
 def _places(session: Session, slug: str) -> list[str]:
     """The queue, and the one that takes what is too much for it."""
-    row = session.execute(select(*HEAD).where(Queue.slug == slug)).one_or_none()
+    row = session.execute(BY_SLUG, {"slug": slug}).one_or_none()
     other = overflow_of(session, head_of(row)) if row else None
     return [slug] if other is None else [slug, other.slug]
 

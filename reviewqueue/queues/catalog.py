@@ -92,7 +92,7 @@ HEAD = (
     _table.id, _table.slug, _table.title, _table.version, _table.intake, _table.archived_at,
     brakes.stopped(_table.id).label("stopped"), brakes.holding(_table.id).label("held"),
 )  # fmt: skip
-_BY_SLUG = select(*HEAD).where(_table.slug == bindparam("slug"))
+BY_SLUG = select(*HEAD).where(_table.slug == bindparam("slug"))
 _BY_ID = select(*HEAD).where(_table.id == bindparam("id"))
 
 
@@ -109,7 +109,11 @@ def find_queue(*, session: Session, actor: Actor, slug: str, action: Action = Ac
 
     Raises `NotFound` when there is none or the actor may not know of it, `Forbidden` when they may not do `action`.
     """
-    row = session.execute(_BY_SLUG, {"slug": slug}).one_or_none()
+    return permitted_head(session.execute(BY_SLUG, {"slug": slug}).one_or_none(), actor=actor, action=action)
+
+
+def permitted_head(row: Any, *, actor: Actor, action: Action) -> QueueHead:
+    """As `find_queue`, of the row that `BY_SLUG` gave, or None."""
     if row is None:
         raise no_queue()
     require(actor, action, row.id, by_name=True)
@@ -167,7 +171,7 @@ def overflow_of(session: Session, head: QueueHead) -> QueueHead | None:
     limit = configuration(session, head.id, head.version).config.max_waiting
     if limit is None or limit.to is None:
         return None
-    row = session.execute(_BY_SLUG, {"slug": limit.to}).one_or_none()
+    row = session.execute(BY_SLUG, {"slug": limit.to}).one_or_none()
     return None if row is None else head_of(row)
 
 

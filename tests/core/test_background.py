@@ -151,6 +151,14 @@ def test_of_many_in_a_row_the_poisoned_one_does_not_hold_up_the_others():
     assert set(stored()) == {POISON}
 
 
+def test_a_row_about_many_that_does_not_work_does_not_hold_up_others_of_its_job():
+    many(A, POISON)
+    ids = many(B, new_id())
+    assert background.run(f"{HERE}.note", ids, long=False) == 1
+    assert len(DONE) == 2
+    assert set(stored()) == {A, POISON}
+
+
 def test_the_tenth_failure_gives_up_and_a_retry_starts_anew(cast):
     ids = rows_for(POISON, attempts=9)
     background.run(f"{HERE}.note", ids, long=False)

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import func, insert, select, update
 
 from reviewqueue.core import outbox
-from reviewqueue.core.background import Topic, connect, rq_queue
+from reviewqueue.core.background import MANY, Topic, connect, rq_queue
 from reviewqueue.core.db import clock, read_session, write_session
 from reviewqueue.core.ids import new_id
 from reviewqueue.core.relay import MOST_JOBS_WAITING, Duty, Relay
@@ -74,16 +74,14 @@ def test_rows_go_to_rq_in_batches_that_carry_ids_alone(app, redis_url):
     assert len({row for ids in jobs(redis_url) for row in ids}) == 120
 
 
-def test_a_row_that_is_about_many_is_a_job_of_its_own(app, redis_url):
+def test_rows_that_are_about_many_are_fewer_a_job(app, redis_url):
     rows(2)
     with write_session() as session:
-        for _ in range(2):
-            outbox.append_many(
-                session, "item.queued", rq_queue="review.intents", refs=[new_id() for _ in range(outbox.TOGETHER)]
-            )
+        for _ in range(MANY + 1):
+            outbox.append_many(session, "item.queued", rq_queue="review.intents", refs=[new_id(), new_id()])
     with running(app, redis_url):
-        until(lambda: sum(map(len, jobs(redis_url))) == 4)
-    assert sorted(map(len, jobs(redis_url))) == [1, 1, 2]
+        until(lambda: sum(map(len, jobs(redis_url))) == MANY + 3)
+    assert sorted(map(len, jobs(redis_url))) == [1, 2, MANY]
 
 
 def test_long_work_goes_one_row_a_job(app, redis_url):

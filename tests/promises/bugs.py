@@ -85,13 +85,13 @@ def no_idempotency_row_is_written(patch: pytest.MonkeyPatch, _: str) -> None:
 
 
 def a_repetition_gets_another_id(patch: pytest.MonkeyPatch, _: str) -> None:
-    begin = idempotency.begin
+    looked_up = idempotency._saved
 
-    def other(session: Any, key: Any) -> Any:
-        saved = begin(session, key)
+    def other(row: Any, key: Any) -> Any:
+        saved = looked_up(row, key)
         return saved and replace(saved, answer=json.dumps({**json.loads(saved.answer), "id": new_id()}))
 
-    patch.setattr(submissions.idempotency, "begin", other)
+    patch.setattr(idempotency, "_saved", other)
 
 
 def no_outbox_row_is_written(patch: pytest.MonkeyPatch, _: str) -> None:
