@@ -1,7 +1,7 @@
 """Everything around the clients goes wrong while they work, drawn from a printed seed; then the history is checked.
 
-Short in the ordinary run. `make soak` goes on for a thousand faults and fifty thousand acknowledged calls, or for
-REVIEWQUEUE_SOAK_SECONDS. REVIEWQUEUE_TEST_SEED repeats the order of the faults.
+Short in the ordinary run. `make soak` goes on for half an hour, a thousand faults and fifty thousand acknowledged calls,
+or for REVIEWQUEUE_SOAK_SECONDS. REVIEWQUEUE_TEST_SEED repeats the order of the faults.
 """
 
 from __future__ import annotations
@@ -44,18 +44,23 @@ QUEUES: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class Goal:
-    """How long it goes on: until both are reached, or the time is over."""
+    """How long it goes on: until both are reached and `least` seconds have passed, or the time is over."""
 
     faults: int
     acknowledged: int
+    least: float
     seconds: float
     programs: int
     """Who submit, at the same time."""
 
 
-SHORT = Goal(faults=30, acknowledged=100, seconds=400, programs=2)
+SHORT = Goal(faults=30, acknowledged=100, least=0, seconds=400, programs=2)
 LONG = Goal(
-    faults=1_000, acknowledged=50_000, seconds=float(os.environ.get("REVIEWQUEUE_SOAK_SECONDS") or 7200), programs=6
+    faults=1_000,
+    acknowledged=50_000,
+    least=1800,
+    programs=6,
+    seconds=float(os.environ.get("REVIEWQUEUE_SOAK_SECONDS") or 7200),
 )
 
 
@@ -207,9 +212,9 @@ def _wreak(chaos: Chaos, clients: Clients, goal: Goal) -> None:
     began = time.monotonic()
     told = began
     restarts = [signal.SIGTERM, signal.SIGKILL]
-    while time.monotonic() - began < goal.seconds:
+    while (passed := time.monotonic() - began) < goal.seconds:
         acknowledged = sum(count for (_, ended), count in clients.history.counts.items() if ended == "ok")
-        if sum(chaos.done.values()) >= goal.faults and acknowledged >= goal.acknowledged:
+        if sum(chaos.done.values()) >= goal.faults and acknowledged >= goal.acknowledged and passed >= goal.least:
             return
         if restarts and sum(chaos.done.values()) >= goal.faults * (3 - len(restarts)) // 3:
             chaos.restart(restarts.pop())
