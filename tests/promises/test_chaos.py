@@ -1,7 +1,7 @@
 """Everything around the clients goes wrong while they work, drawn from a printed seed; then the history is checked.
 
-Short in the ordinary run. `make soak` goes on for half an hour, a thousand faults and fifty thousand acknowledged calls,
-or for REVIEWQUEUE_SOAK_SECONDS. REVIEWQUEUE_TEST_SEED repeats the order of the faults.
+Short in the ordinary run. `make soak` goes on for half an hour, a thousand faults and fifty thousand acknowledged
+calls, or for REVIEWQUEUE_SOAK_SECONDS. REVIEWQUEUE_TEST_SEED repeats the order of the faults.
 """
 
 from __future__ import annotations
@@ -56,12 +56,9 @@ class Goal:
 
 SHORT = Goal(faults=30, acknowledged=100, least=0, seconds=400, programs=2)
 LONG = Goal(
-    faults=1_000,
-    acknowledged=50_000,
-    least=1800,
-    programs=6,
+    faults=1_000, acknowledged=50_000, least=1800, programs=6,
     seconds=float(os.environ.get("REVIEWQUEUE_SOAK_SECONDS") or 7200),
-)
+)  # fmt: skip
 
 
 @pytest.fixture
