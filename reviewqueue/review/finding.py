@@ -7,14 +7,15 @@ goes on from there. So filters on anything need no index each, and no request re
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 from urllib.parse import urlencode
 
-from sqlalchemy import Text, and_, case, exists, func, literal, or_, select, union_all
+from sqlalchemy import Row, Text, and_, case, exists, func, literal, or_, select, union_all
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -25,11 +26,13 @@ from reviewqueue.core.access import Action, Actor
 from reviewqueue.core.db import clock, database_now
 from reviewqueue.core.http import cursor_of, parse_cursor
 from reviewqueue.core.ids import first_id_at, known_id
+from reviewqueue.core.strictjson import spliced
 from reviewqueue.errors import Invalid, NotFound
 from reviewqueue.models import Item, Person, Resolution, Task
 from reviewqueue.models.base import table
-from reviewqueue.models.states import UNFINISHED, Audience, ItemState, TaskKind, TaskState, Verdict
+from reviewqueue.models.states import UNFINISHED, ActorKind, Audience, ItemState, TaskKind, TaskState, Verdict
 from reviewqueue.queues.catalog import QueueHead, configuration, find_queue
+from reviewqueue.queues.reveals import may_reveal, text_shown, value_shown
 from reviewqueue.review import telling
 from reviewqueue.review.board import SKEW_SECONDS
 
@@ -98,6 +101,11 @@ class Filters:
     @property
     def about_tasks_alone(self) -> bool:
         return self.about_tasks and not (self.words or self.verdict or self.label or self.meta)
+
+    @property
+    def about_content(self) -> bool:
+        """Whether any looks into what may be sensitive."""
+        return bool(self.words or self.meta)
 
     @property
     def further(self) -> bool:
@@ -188,7 +196,7 @@ def items_of(*, session: Session, actor: Actor, slug: str, filters: Filters, cur
     exact = _exactly(session, head.id, filters.q) if filters.q and before is None else []
     if exact:
         return _found(session, head, exact, None, None)
-    look = _Look(session, head, filters)
+    look = _Look(session, head, filters, hides=actor.kind is ActorKind.PERSON and not may_reveal(actor, head.id))
     rows = look.rows(before, PAGE + 1)
     more, back_to = (cursor_of(rows[PAGE - 1].id) if len(rows) > PAGE else None), None
     if more is None and (end := look.end(before)) is not None:
@@ -232,7 +240,8 @@ class Step:
 
 
 def step(*, session: Session, head: QueueHead, filters: Filters, before: str | None = None) -> Step:
-    """One step on the way through all items that match, from the newest on. Asks no permission."""
+    """One step on the way through all items that match, from the newest on, for who may be shown all of them. Asks no
+    permission."""
     exact = _exactly(session, head.id, filters.q) if filters.q and before is None else []
     if exact:
         return Step([row.id for row in exact], None)
@@ -244,12 +253,14 @@ def step(*, session: Session, head: QueueHead, filters: Filters, before: str | N
 class _Look:
     """Looks at a queue's items in steps, from the newest to the oldest."""
 
-    def __init__(self, session: Session, head: QueueHead, filters: Filters) -> None:
+    def __init__(self, session: Session, head: QueueHead, filters: Filters, *, hides: bool = False) -> None:
+        """`hides`: what is sensitive is not searched, for whoever searches may not be shown it."""
         self._session, self._queue_id = session, head.id
         self._states = [filters.state] if filters.state else list(WAITING) if filters.about_tasks else []
         self._bounds = _bounds(filters.age, database_now(session))
-        view = configuration(session, head.id, head.version).config.view
-        self._filters, self._labelled = filters, view.output
+        config = configuration(session, head.id, head.version).config
+        self._filters, self._labelled = filters, config.view.output
+        self._hidden = config.sensitive.parts if hides and filters.about_content else ()
 
     def _next(self, before: str | None, *columns: Any) -> Any:
         """The next `LOOKED_AT`: indexes ix_item_queue_id_id and ix_item_queue_id_state_id. Its LIMIT keeps conditions
@@ -273,7 +284,28 @@ class _Look:
         query = select(*(seen[column.key] for column in _COLUMNS)).where(
             *_conditions(self._filters, self._labelled, seen)
         )
-        return list(self._session.execute(query.order_by(seen.id.desc()).limit(limit)))
+        newest = query.order_by(seen.id.desc())
+        if self._hidden:
+            return list(islice(self._open(self._session.execute(newest).all()), limit))
+        return list(self._session.execute(newest.limit(limit)))
+
+    def _open(self, rows: Sequence[Row[Any]]) -> Iterator[Row[Any]]:
+        """Those that match also without what is hidden."""
+        for start in range(0, len(rows), PAGE):
+            some = rows[start : start + PAGE]
+            columns = _item.id, _item.input, _item.output, _item.metadata
+            read = self._session.execute(select(*columns).where(_item.id.in_([row.id for row in some])))
+            content = {row.id: row for row in read}
+            yield from (row for row in some if self._matches_openly(row.external_id, content[row.id]))
+
+    def _matches_openly(self, external_id: str | None, content: Any) -> bool:
+        shown = spliced(text_shown(content.input, "input", self._hidden))
+        searched = f"{shown}\n{content.output}\n{external_id or ''}".casefold()
+        if not all(any(one.casefold() in searched for one in _written(word)) for word in self._filters.words):
+            return False
+        keys = [pair.partition("=")[0] for pair in self._filters.meta]
+        given, open_ = (value_shown(content.metadata, "metadata", parts) for parts in ((), self._hidden))
+        return all(given.get(key) == open_.get(key) for key in keys)
 
     def end(self, before: str | None) -> Any:
         """The last that a step looks at, with `id` and `created_at`; None where there are no more after the step."""
@@ -320,9 +352,13 @@ UNFINISHED_WORK = (Task.state.in_(UNFINISHED), Task.kind != TaskKind.GOLD)
 
 
 def _patterns(word: str) -> set[str]:
-    """For LIKE: the word as it stands in JSON text, whether its sender wrote letters beyond ASCII out or not."""
-    written = json.dumps(word, ensure_ascii=False)[1:-1], json.dumps(word)[1:-1]
-    return {f"%{one.replace('!', '!!').replace('%', '!%').replace('_', '!_')}%" for one in written}
+    """For LIKE: the word, whether its sender wrote letters beyond ASCII out or not."""
+    return {f"%{one.replace('!', '!!').replace('%', '!%').replace('_', '!_')}%" for one in _written(word)}
+
+
+def _written(word: str) -> tuple[str, str]:
+    """As it may stand in JSON text."""
+    return json.dumps(word, ensure_ascii=False)[1:-1], json.dumps(word)[1:-1]
 
 
 def _task_conditions(filters: Filters) -> Iterator[Any]:

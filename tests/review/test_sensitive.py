@@ -158,6 +158,24 @@ def test_pages_of_the_item_cover_it_for_each_person_on_their_own(app, cast, mark
     assert analyst.post(f"/items/{item_id}/reveals").status_code == 403
 
 
+def test_a_search_finds_nothing_for_who_may_not_be_shown_it(app, client, cast, marked):
+    found = marked()
+    body = item(2, input={"text": "DE021 is a word here", "iban": ""}, metadata={"phone": "", "shop": "north"})
+    other = client.post("/api/v1/items", json=body, headers=cast.submitter.bearer).json["id"]
+    bob, analyst = (signed_in(app, who) for who in (cast.bob, cast.analyst))
+    for query, seen_by_bob, seen_by_analyst in (
+        ("q=de021", {found, other}, {other}),
+        (f"q={IBAN}", {found}, set()),
+        ("q=12345678901234567890", {found}, set()),
+        (f"meta=phone={PHONE.replace('+', '%2B')}", {found}, set()),
+        ("meta=shop=north&q=1.5", {found}, {found}),
+        ("q=Where it", {found}, {found}),
+    ):
+        for browser, seen in ((bob, seen_by_bob), (analyst, seen_by_analyst)):
+            page = browser.get(f"/queues/intents/items?{query}").text
+            assert {each for each in (found, other) if f"/items/{each}" in page} == seen, query
+
+
 def test_people_read_it_covered_over_the_api_and_programs_as_it_was_sent(app, client, cast, marked):
     item_id = marked()
     mine = client.get(f"/api/v1/items/{item_id}", headers=cast.bob.bearer)
