@@ -52,8 +52,8 @@ class Topic:
 
 
 MANY = 4
-"""Rows of several ids that a job works off, each in a transaction of its own: to begin a job takes as long as a row. Few
-enough to be done within an execution lease."""
+"""Rows of several ids that a job works off, each in a transaction of its own: to begin a job takes as long as a row.
+Few enough to be done within an execution lease."""
 
 
 class LeaseGone(Exception):
