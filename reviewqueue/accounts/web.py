@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -372,27 +373,30 @@ def change_role(person_id: str) -> Any:
     return redirect(url_for("accounts.person", person_id=person_id), 303)
 
 
-@blueprint.post("/admin/people/<person_id>/disabling")
-@signed_in
-def disable(person_id: str) -> Response:
+def _done_to(person_id: str, act: Callable[..., object], told: str) -> Response:
+    """Have the operation done, and say on the person's page that it was, or what stands against it."""
     require(_me(), Action.MANAGE_PEOPLE)
     try:
         with write_session() as writer:
-            people.disable(session=writer, actor=_me(), person_id=known_id(person_id))
-        flash(_("Disabled. Sessions and tokens ended, claims went back, drafts went to the lead."), "good")
+            act(session=writer, actor=_me(), person_id=known_id(person_id))
+        flash(told, "good")
     except Conflict as error:
         flash(error.message, "bad")
     return redirect(url_for("accounts.person", person_id=person_id), 303)
 
 
+@blueprint.post("/admin/people/<person_id>/disabling")
+@signed_in
+def disable(person_id: str) -> Response:
+    return _done_to(
+        person_id, people.disable, _("Disabled. Sessions and tokens ended, claims went back, drafts went to the lead.")
+    )
+
+
 @blueprint.post("/admin/people/<person_id>/enabling")
 @signed_in
 def enable(person_id: str) -> Response:
-    require(_me(), Action.MANAGE_PEOPLE)
-    with write_session() as writer:
-        people.enable(session=writer, actor=_me(), person_id=known_id(person_id))
-    flash(_("Enabled. Tokens stay revoked; new ones can be made."), "good")
-    return redirect(url_for("accounts.person", person_id=person_id), 303)
+    return _done_to(person_id, people.enable, _("Enabled. Tokens stay revoked; new ones can be made."))
 
 
 @blueprint.post("/admin/people/<person_id>/password-reset")
@@ -411,27 +415,19 @@ def reset_password(person_id: str) -> Any:
 @blueprint.post("/admin/people/<person_id>/sso-unlinking")
 @signed_in
 def unlink(person_id: str) -> Response:
-    require(_me(), Action.MANAGE_PEOPLE)
-    try:
-        with write_session() as writer:
-            sso.unlink(session=writer, actor=_me(), person_id=known_id(person_id))
-        flash(_("Forgotten. With their next sign-in the provider's e-mail says again who they are."), "good")
-    except Conflict as error:
-        flash(error.message, "bad")
-    return redirect(url_for("accounts.person", person_id=person_id), 303)
+    return _done_to(
+        person_id, sso.unlink, _("Forgotten. With their next sign-in the provider's e-mail says again who they are.")
+    )
 
 
 @blueprint.post("/admin/people/<person_id>/second-factor-reset")
 @signed_in
 def reset_second_factor(person_id: str) -> Response:
-    require(_me(), Action.MANAGE_PEOPLE)
-    try:
-        with write_session() as writer:
-            second_factor.reset(session=writer, actor=_me(), person_id=known_id(person_id))
-        flash(_("Second factor reset. Their sessions were signed out, and their password alone signs them in."), "good")
-    except Conflict as error:
-        flash(error.message, "bad")
-    return redirect(url_for("accounts.person", person_id=person_id), 303)
+    return _done_to(
+        person_id,
+        second_factor.reset,
+        _("Second factor reset. Their sessions were signed out, and their password alone signs them in."),
+    )
 
 
 # -- tokens -----------------------------------------------------------------------------------------------------------
