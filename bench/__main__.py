@@ -41,7 +41,7 @@ BODY = {
     "model": "m", "model_version": "1",
 }  # fmt: skip
 UNREST = (
-    "SELECT count(*) FROM outbox", "SELECT count(*) FROM audit_waiting",
+    "SELECT count(*) FROM outbox WHERE failed_at IS NULL", "SELECT count(*) FROM audit_waiting",
     "SELECT count(*) FROM resolution WHERE position IS NULL",
 )  # fmt: skip
 """Rows that the relay and jobs have still to see to."""
@@ -432,7 +432,9 @@ class Bench:
             self.app.app_context(),
             db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection,
         ):
+            end = time.monotonic() + 600
             while any(connection.execute(text(left)).scalar_one() for left in UNREST):
+                assert time.monotonic() < end, "the relay and the jobs do not come to rest"
                 time.sleep(0.5)
 
     def _export(self, kind: str, parts: list[servers.Server]) -> dict[str, Any]:

@@ -44,6 +44,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--durable", action="store_true", help="run PostgreSQL with fsync, as in production")
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """One more than there are processors: about a third of the run's time is spent waiting for what others do."""
     return (os.cpu_count() or 1) + 1

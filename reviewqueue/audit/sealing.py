@@ -39,8 +39,6 @@ EVENTS: Select[Any] = select(
     _event.id, _event.at, _event.action, _event.actor_kind, _event.actor, _event.via, _event.queue_id, _event.item_id,
     _event.subject, _event.facts, _event.content_sha256,
 )  # fmt: skip
-
-
 _TO_SEAL = EVENTS.where(among(_event.id, "ids")).order_by(_event.id)
 
 

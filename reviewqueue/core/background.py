@@ -51,9 +51,8 @@ class Topic:
     long: bool = False
 
 
-MANY = 4
-"""Rows of several ids that a job works off, each in a transaction of its own: to begin a job takes as long as a row.
-Few enough to be done within an execution lease."""
+MANY = 10
+"""Rows of several ids that a job works off, one after the other: to begin a job takes as long as a row."""
 
 
 class LeaseGone(Exception):
@@ -82,10 +81,18 @@ def rq_queue(name: str, connection: Redis) -> Queue:
     return Queue(name, connection=connection, serializer=JSONSerializer)
 
 
-def enqueue(connection: Redis, name: str, topic: Topic, ids: Sequence[int]) -> None:
-    """Hand rows to RQ. Only the relay calls this, after its commit."""
+def enqueue(connection: Redis, name: str, topic: Topic, ids: Sequence[int], *, apart: bool = False) -> None:
+    """Hand rows to RQ, in one job: to be done together, or `apart`, each as if it had a job of its own. Only the relay
+    calls this, after its commit."""
     rq_queue(name, connection).enqueue(
-        JOB, topic.handler, topic.long, list(ids), job_timeout=JOB_TIMEOUT_SECONDS, result_ttl=0, failure_ttl=3600
+        JOB,
+        topic.handler,
+        topic.long,
+        list(ids),
+        apart,
+        job_timeout=JOB_TIMEOUT_SECONDS,
+        result_ttl=0,
+        failure_ttl=3600,
     )
 
 
@@ -97,10 +104,11 @@ def serve(app: Flask) -> None:
     _app_of_worker[:] = [app]
 
 
-def work(handler: str, long: bool, ids: list[int]) -> None:
-    """The job: take the lease, run the handler, delete what is done."""
+def work(handler: str, long: bool, ids: list[int], apart: bool = False) -> None:
+    """The job: take the lease, run the handler, delete what is done; where rows are `apart`, one after the other."""
     with _app_of_worker[0].app_context(), logs.about(job=handler, rows=ids):
-        run(handler, ids, long=long)
+        for some in [[row_id] for row_id in ids] if apart else [ids]:
+            run(handler, some, long=long)
     traces.flush()
 
 
@@ -116,9 +124,14 @@ def _run(handler_name: str, lease: str, rows: Mapping[int, list[str]], *, long: 
     handler = _imported(handler_name)
     if long:
         return sum(_run_long(handler, lease, row_id, ref) for row_id, [ref] in rows.items())
-    single = {row_id: refs for row_id, refs in rows.items() if len(refs) == 1}
-    several = sum(_run_several(handler, lease, row_id, refs) for row_id, refs in rows.items() if row_id not in single)
-    return several + _run_together(handler, lease, single)
+    if not rows:
+        return 0
+    try:
+        _run_batch(handler, lease, rows)
+    except Exception:
+        log.exception("batch of %d for %s failed; trying one by one", len(rows), handler_name)
+        return sum(_run_alone(handler, lease, row_id, refs) for row_id, refs in rows.items())
+    return len(rows)
 
 
 def _take(lease: str, ids: Sequence[int]) -> tuple[dict[int, list[str]], list[str | None]]:
@@ -160,35 +173,15 @@ def _run_batch(handler: Callable[..., Any], lease: str, rows: Mapping[int, Seque
         _finish(session, lease, list(rows))
 
 
-def _run_together(handler: Callable[..., Any], lease: str, rows: Mapping[int, Sequence[str]]) -> int:
-    """In one transaction; when that fails, each in its own."""
-    if not rows:
-        return 0
-    try:
-        _run_batch(handler, lease, rows)
-    except Exception:
-        log.exception("batch of %d for %s failed; trying one by one", len(rows), handler.__name__)
-        return sum(_run_alone(handler, lease, row_id, refs) for row_id, refs in rows.items())
-    return len(rows)
-
-
 def _run_alone(handler: Callable[..., Any], lease: str, row_id: int, refs: Sequence[str]) -> bool:
+    if len(refs) > 1:
+        _split(lease, row_id, refs)
+        return False
     try:
         _run_batch(handler, lease, {row_id: refs})
     except Exception as error:
         log.exception("outbox row %d failed", row_id)
         _fail(lease, row_id, error)
-        return False
-    return True
-
-
-def _run_several(handler: Callable[..., Any], lease: str, row_id: int, refs: Sequence[str]) -> bool:
-    """A row of many ids, in one transaction; when that fails, each gets a row of its own."""
-    try:
-        _run_batch(handler, lease, {row_id: refs})
-    except Exception:
-        log.exception("%s failed for %d ids; trying one by one", handler.__name__, len(refs))
-        _split(lease, row_id, refs)
         return False
     return True
 

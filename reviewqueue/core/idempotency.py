@@ -66,7 +66,8 @@ def begin(session: Session, key: Key) -> Saved | None:
 
 
 def begin_with(session: Session, key: Key, query: Select[Any], parameters: dict[str, Any]) -> tuple[Saved | None, Any]:
-    """As `begin`, and the row of `query`, which has one at most, in the same round trip: None where there is none."""
+    """As `begin`, and the row of `query`, which has one at most, in the same round trip: None where there is none. No
+    column of it is called `locked`, `body_sha256`, `status` or `answer`."""
     if not on_postgresql(session):
         return begin(session, key), session.execute(query, parameters).one_or_none()
     row = _locked(session, key, _together_with(query), parameters)

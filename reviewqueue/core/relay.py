@@ -172,7 +172,7 @@ class Relay:
                 continue
             size = 1 if topic.long else MANY if many else topic.batch
             for start in range(0, len(ids), size):
-                enqueue(redis, name, topic, sorted(ids)[start : start + size])
+                enqueue(redis, name, topic, sorted(ids)[start : start + size], apart=many)
         return len(rows) == BATCH
 
 

@@ -57,6 +57,10 @@ class Batch:
     results: list[Result]
     stored_at: datetime
 
+    @property
+    def fresh(self) -> list[Prepared]:
+        return [found.fresh for found in self.results if isinstance(found, Stored) and found.fresh is not None]
+
 
 def answer_batch(
     *, session: Session, actor: Actor, bodies: Sequence[Body[ItemShape] | Error], body: bytes,
@@ -83,8 +87,7 @@ def _told(session: Session, batch: Batch) -> list[dict[str, Any]]:
     there = [result.item_id for result in batch.results if isinstance(result, Stored) and result.fresh is None]
     found = select(Item, Queue.slug).join(Queue, Queue.id == Item.queue_id).where(Item.id.in_(there))
     stored = {row.Item.id: item_json(session, row.Item, row.slug) for row in session.execute(found)} if there else {}
-    fresh = [result.fresh for result in batch.results if isinstance(result, Stored) and result.fresh is not None]
-    waiting = {item.head.id for item in fresh if item.state is ItemState.QUEUED}
+    waiting = {item.head.id for item in batch.fresh if item.state is ItemState.QUEUED}
     expected = {queue_id: expected_at(session, queue_id, batch.stored_at) for queue_id in waiting}
     told: list[dict[str, Any]] = []
     for result in batch.results:

@@ -64,8 +64,9 @@ def order_by_value(*, session: Session, refs: list[str]) -> None:
             Item.id, Item.queue_id, Item.config_version, Item.confidence, Item.alternatives, Item.model,
             Item.model_version, Item.output, Item.input,
         )
-        .where(Item.id.in_(refs), Item.action == RoutingAction.REVIEW, Item.priority == 0, ~ordered)
-        .order_by(Item.id)
+        .where(among(_item.id, "ids"), Item.action == RoutingAction.REVIEW, Item.priority == 0, ~ordered)
+        .order_by(Item.id),
+        {"ids": refs},
     ).all()  # fmt: skip
     by_queue: dict[str, list[Any]] = defaultdict(list)
     for row in rows:

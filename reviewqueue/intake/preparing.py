@@ -188,7 +188,7 @@ def prepare(
     session: Session, actor: Actor, head: QueueHead, body: Body[ItemShape], *, item_id: str,
     waiting: Waiting | None = None,
 ) -> Prepared:  # fmt: skip
-    """Check and route, for the queue that `queue_for` gave. `waiting` is that of the operation, if it has many items.
+    """Check and route, for a queue that `open_queue` gave. `waiting` is that of the operation, if it has many items.
 
     Raises `Invalid` with pointers, `TooLarge`, `QueueFull`.
     """

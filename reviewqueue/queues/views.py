@@ -169,7 +169,7 @@ _CHECKS: dict[str, Callable[[View, Any, Any, str], list[Fault]]] = {
     "image_boxes": lambda view, value, _, at: boxes.faults_of(value, at, percent=view.unit == "percent"),
     "compare": lambda view, value, given, at: candidates.faults_of_choice(value, given, view.candidates, at),
 }
-"""Of types of which a schema cannot say all that an output must be."""
+"""What is looked at beyond the schema, by type."""
 
 
 def faults_in_output(view: View, value: Any, given: Any, pointer: str) -> list[Fault]:

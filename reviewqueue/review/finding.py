@@ -30,9 +30,9 @@ from reviewqueue.core.strictjson import spliced
 from reviewqueue.errors import Invalid, NotFound
 from reviewqueue.models import Item, Person, Resolution, Task
 from reviewqueue.models.base import table
-from reviewqueue.models.states import UNFINISHED, ActorKind, Audience, ItemState, TaskKind, TaskState, Verdict
+from reviewqueue.models.states import UNFINISHED, Audience, ItemState, TaskKind, TaskState, Verdict
 from reviewqueue.queues.catalog import QueueHead, configuration, find_queue
-from reviewqueue.queues.reveals import may_reveal, text_shown, value_shown
+from reviewqueue.queues.reveals import kept_from, text_shown, value_shown
 from reviewqueue.review import telling
 from reviewqueue.review.board import SKEW_SECONDS
 
@@ -196,7 +196,7 @@ def items_of(*, session: Session, actor: Actor, slug: str, filters: Filters, cur
     exact = _exactly(session, head.id, filters.q) if filters.q and before is None else []
     if exact:
         return _found(session, head, exact, None, None)
-    look = _Look(session, head, filters, hides=actor.kind is ActorKind.PERSON and not may_reveal(actor, head.id))
+    look = _Look(session, actor, head, filters)
     rows = look.rows(before, PAGE + 1)
     more, back_to = (cursor_of(rows[PAGE - 1].id) if len(rows) > PAGE else None), None
     if more is None and (end := look.end(before)) is not None:
@@ -239,13 +239,12 @@ class Step:
     """Where the next step begins; None at the end."""
 
 
-def step(*, session: Session, head: QueueHead, filters: Filters, before: str | None = None) -> Step:
-    """One step on the way through all items that match, from the newest on, for who may be shown all of them. Asks no
-    permission."""
+def step(*, session: Session, actor: Actor, head: QueueHead, filters: Filters, before: str | None = None) -> Step:
+    """One step on the way through all items that match, from the newest on. Asks no permission."""
     exact = _exactly(session, head.id, filters.q) if filters.q and before is None else []
     if exact:
         return Step([row.id for row in exact], None)
-    look = _Look(session, head, filters)
+    look = _Look(session, actor, head, filters)
     rows, end = look.rows(before, LOOKED_AT), look.end(before)
     return Step([row.id for row in rows], None if end is None else end.id)
 
@@ -253,14 +252,13 @@ def step(*, session: Session, head: QueueHead, filters: Filters, before: str | N
 class _Look:
     """Looks at a queue's items in steps, from the newest to the oldest."""
 
-    def __init__(self, session: Session, head: QueueHead, filters: Filters, *, hides: bool = False) -> None:
-        """`hides`: what is sensitive is not searched, for whoever searches may not be shown it."""
+    def __init__(self, session: Session, actor: Actor, head: QueueHead, filters: Filters) -> None:
         self._session, self._queue_id = session, head.id
         self._states = [filters.state] if filters.state else list(WAITING) if filters.about_tasks else []
         self._bounds = _bounds(filters.age, database_now(session))
-        config = configuration(session, head.id, head.version).config
-        self._filters, self._labelled = filters, config.view.output
-        self._hidden = config.sensitive.parts if hides and filters.about_content else ()
+        view = configuration(session, head.id, head.version).config.view
+        self._filters, self._labelled = filters, view.output
+        self._hidden = kept_from(session, actor, head.id) if filters.about_content else ()
 
     def _next(self, before: str | None, *columns: Any) -> Any:
         """The next `LOOKED_AT`: indexes ix_item_queue_id_id and ix_item_queue_id_state_id. Its LIMIT keeps conditions
@@ -305,7 +303,8 @@ class _Look:
             return False
         keys = [pair.partition("=")[0] for pair in self._filters.meta]
         given, open_ = (value_shown(content.metadata, "metadata", parts) for parts in ((), self._hidden))
-        return all(given.get(key) == open_.get(key) for key in keys)
+        # A key that the database understands and we do not is none.
+        return all(key in given and given[key] == open_[key] for key in keys)
 
     def end(self, before: str | None) -> Any:
         """The last that a step looks at, with `id` and `created_at`; None where there are no more after the step."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import insert, select, text, update
+from sqlalchemy import func, insert, select, text, update
 
 from reviewqueue.core import background, outbox
 from reviewqueue.core.db import clock, read_session, write_session
@@ -22,6 +22,12 @@ def note(*, session, refs) -> None:
     if POISON in refs:
         raise RuntimeError("this one never works")
     DONE.extend(refs)
+
+
+def note_what_has_begun(*, session, refs) -> None:
+    if POISON in refs:
+        raise RuntimeError("this one never works")
+    DONE.append(str(session.scalar(select(func.count()).where(OutboxRow.lease.is_not(None)))))
 
 
 def note_long(*, ref, renew) -> None:
@@ -151,11 +157,12 @@ def test_of_many_in_a_row_the_poisoned_one_does_not_hold_up_the_others():
     assert set(stored()) == {POISON}
 
 
-def test_a_row_about_many_that_does_not_work_does_not_hold_up_others_of_its_job():
+def test_rows_of_a_job_that_are_apart_begin_when_it_is_their_turn(app, monkeypatch):
+    monkeypatch.setattr(background, "_app_of_worker", [app])
     many(A, POISON)
     ids = many(B, new_id())
-    assert background.run(f"{HERE}.note", ids, long=False) == 1
-    assert len(DONE) == 2
+    background.work(f"{HERE}.note_what_has_begun", False, ids, True)
+    assert DONE == ["1"], "what is broken took nothing else with it, and nothing else had begun"
     assert set(stored()) == {A, POISON}
 
 

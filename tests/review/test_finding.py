@@ -109,7 +109,9 @@ def test_a_page_looks_at_so_many_and_goes_on_where_it_came_to(app, cast, names, 
         head = finding.find_queue(session=session, actor=cast.bob.actor, slug="intents")
         everything, before = [], None
         while not everything or before:
-            step = finding.step(session=session, head=head, filters=finding.Filters(), before=before)
+            step = finding.step(
+                session=session, actor=cast.bob.actor, head=head, filters=finding.Filters(), before=before
+            )
             everything, before = everything + step.ids, step.before
         assert sorted(everything) == sorted(names.values())
 

@@ -174,6 +174,10 @@ def test_a_search_finds_nothing_for_who_may_not_be_shown_it(app, client, cast, m
         for browser, seen in ((bob, seen_by_bob), (analyst, seen_by_analyst)):
             page = browser.get(f"/queues/intents/items?{query}").text
             assert {each for each in (found, other) if f"/items/{each}" in page} == seen, query
+    for query, chosen in (("q=de021", 1), (f"q={IBAN}", 0)):
+        form = {"which": "all", "action": "reopen", "reason": "Look again", "query": query}
+        page = analyst.post("/queues/intents/bulk", data=form, follow_redirects=True).text
+        assert ("No item is chosen" in page) is (chosen == 0), query
 
 
 def test_people_read_it_covered_over_the_api_and_programs_as_it_was_sent(app, client, cast, marked):

@@ -58,7 +58,9 @@ class Look:
     def go_on(self, session: Session) -> bool:
         """Look at the next; whether there are more to look at."""
         if self.filters is not None and not self._found:
-            step = finding.step(session=session, head=self.head, filters=self.filters, before=self._before)
+            step = finding.step(
+                session=session, actor=self._actor, head=self.head, filters=self.filters, before=self._before
+            )
             self._ids += step.ids
             self._before, self._found = step.before, step.before is None or len(self._ids) > MOST
             return True
