@@ -111,6 +111,8 @@ class Supervisor:
             while any(child.running for child in group) and time.monotonic() < end:
                 time.sleep(0.05)
             for child in group:
+                if child.running:
+                    log.warning("%s does not stop; killing it", child.name)
                 child.stop(signal.SIGKILL)
                 if child.process is not None:
                     child.process.wait()

@@ -216,13 +216,11 @@ def test_it_stops_all_of_it_when_asked_and_goes_on_at_the_next_start(
 ):
     clients.submit("s-1")
     family = product.family()
-    began = time.monotonic()
     product.stop(number)
-    seconds = time.monotonic() - began
     assert product.process is not None
     assert product.process.returncode == 0
     assert [process.cmdline() for process in family if process.is_running()] == []
-    assert seconds < 10
+    assert "does not stop" not in product.log
     assert "Traceback" not in product.log
     product.start()
     clients.submit("s-2")
