@@ -214,28 +214,32 @@ def _run_long(handler: Callable[..., Any], lease: str, row_id: int, ref: str) ->
     return True
 
 
-def _renewer(lease: str, row_id: int) -> Callable[[], None]:
-    """What long work calls as often as it likes. It renews the lease when called first, and later once a twentieth of
-    its time has passed: each time is a transaction, and an export calls after every page."""
+def _renewer(lease: str, row_id: int) -> Callable[..., None]:
+    """What long work calls as often as it likes: `renew(progress=True)` when something is done that stays done. It
+    renews the lease when called first, and later once a twentieth of its time has passed: each time is a transaction,
+    and an export calls after every page."""
     every, due = current_app.config["SETTINGS"].execution_lease_seconds / 20, 0.0
+    progressed = False
 
-    def renew() -> None:
-        nonlocal due
-        now = time.monotonic()
+    def renew(*, progress: bool = False) -> None:
+        nonlocal due, progressed
+        now, progressed = time.monotonic(), progressed or progress
         if now >= due:
-            _renew(lease, row_id)
+            _renew(lease, row_id, progressed)
             due = now + every
 
     return renew
 
 
-def _renew(lease: str, row_id: int) -> None:
+def _renew(lease: str, row_id: int, progressed: bool) -> None:
     seconds = current_app.config["SETTINGS"].execution_lease_seconds
+    # Work that gets on is not what kills its workers.
+    anew = {"attempts": 1} if progressed else {}
     with write_session() as session:
         kept = session.execute(
             update(OutboxRow)
             .where(OutboxRow.id == row_id, OutboxRow.lease == lease)
-            .values(leased_until=clock(seconds))
+            .values(leased_until=clock(seconds), **anew)
             .returning(OutboxRow.id)
             .execution_options(synchronize_session=False)
         ).one_or_none()

@@ -32,6 +32,6 @@ def on_queued(*, session: Session, refs: list[str]) -> None:
     deliveries.announce_queued(session, [(row.id, row.queue_id) for row in rows])
 
 
-def send_due(*, ref: str, renew: Callable[[], Any]) -> None:  # noqa: ARG001 - there is one sender for all
+def send_due(*, ref: str, renew: Callable[..., Any]) -> None:  # noqa: ARG001 - there is one sender for all
     """Send every webhook that is due, until nothing is for a moment, or its time is over."""
     Sender(renew).run()

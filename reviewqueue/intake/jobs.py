@@ -112,7 +112,7 @@ def _place(session: Session, queue_id: str, found: list[Any]) -> None:
         known.add(said[row.id])
 
 
-def store_import(*, ref: str, renew: Callable[[], Any]) -> None:
+def store_import(*, ref: str, renew: Callable[..., Any]) -> None:
     """Store what waits of an import, for at most 20 seconds; another job goes on. Safe to run twice, also at once."""
     ends = time.monotonic() + RUNS_FOR
     while time.monotonic() < ends:
@@ -122,7 +122,7 @@ def store_import(*, ref: str, renew: Callable[[], Any]) -> None:
                 imports.call(session, ref, delay_seconds=FULL_FOR)
         if step is not imports.Step.STORED:
             return
-        renew()
+        renew(progress=True)
         if current_app.config["SETTINGS"].is_sqlite:
             # Its writers take no turns: without a gap, those of the web would not get one.
             time.sleep(GAP)

@@ -31,13 +31,13 @@ GAP = 0.05
 """Seconds between two transactions on SQLite, whose writers take no turns."""
 
 
-def run_bulk(*, ref: str, renew: Callable[[], Any]) -> None:
+def run_bulk(*, ref: str, renew: Callable[..., Any]) -> None:
     """Work off a bulk action, for at most 20 seconds; another job goes on. Safe to run twice, also at once."""
     ends = time.monotonic() + RUNS_FOR
     while time.monotonic() < ends:
         if not _next_items(ref):
             return
-        renew()
+        renew(progress=True)
         if current_app.config["SETTINGS"].is_sqlite:
             time.sleep(GAP)
     with write_session() as session:

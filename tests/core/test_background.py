@@ -15,6 +15,7 @@ from reviewqueue.models import AuditEvent, OutboxRow
 
 HERE = "tests.core.test_background"
 DONE: list[str] = []
+ATTEMPTS: list[int] = []
 A, B, POISON = new_id(), new_id(), new_id()
 
 
@@ -40,6 +41,13 @@ def renew_twice(*, ref, renew) -> None:
         renew()
         with read_session() as session:
             DONE.append(session.scalars(select(OutboxRow.leased_until)).one())
+            ATTEMPTS[:] = session.scalars(select(OutboxRow.attempts)).all()
+
+
+def get_on(*, ref, renew) -> None:
+    renew(progress=True)
+    with read_session() as session:
+        ATTEMPTS[:] = session.scalars(select(OutboxRow.attempts)).all()
 
 
 def lose_the_lease(*, ref, renew) -> None:
@@ -112,6 +120,15 @@ def test_long_work_stops_when_its_lease_is_gone_and_removes_nothing():
     assert background.run(f"{HERE}.lose_the_lease", ids, long=True) == 0
     assert DONE == []
     assert set(stored()) == {A}
+
+
+@pytest.mark.parametrize(("handler", "attempts"), [("renew_twice", 8), ("get_on", 1)])
+def test_work_that_gets_on_is_not_what_kills_its_workers(handler, attempts):
+    """Ten workers in a row may be killed for reasons of their own, as when a machine is short of memory."""
+    ids = rows_for(A, attempts=7)
+    ATTEMPTS.clear()
+    background.run(f"{HERE}.{handler}", ids, long=True)
+    assert [attempts] == ATTEMPTS
 
 
 @pytest.mark.parametrize(("seconds", "times"), [(3600, 1), (0, 2)])

@@ -86,7 +86,7 @@ def test_it_is_cut_into_chunks_and_each_is_stored_once_however_often_its_job_run
         with read_session() as session:
             assert session.scalar(select(func.count()).select_from(ImportChunk)) == 4
         for _ in range(2):
-            store_import(ref=answer.json["id"], renew=lambda: None)
+            store_import(ref=answer.json["id"], renew=lambda **_: None)
         with read_session() as session:
             assert set(session.scalars(select(ImportChunk.payload))) == {None}
     assert shown(client, cast, answer)["stored"] == count(app) == 10
@@ -209,7 +209,7 @@ def test_jobs_at_the_same_time_store_each_chunk_once(client, cast, app, monkeypa
 
     def job() -> None:
         with app.app_context():
-            store_import(ref=answer.json["id"], renew=lambda: None)
+            store_import(ref=answer.json["id"], renew=lambda **_: None)
 
     threads = [threading.Thread(target=job) for _ in range(4)]
     for thread in threads:
@@ -238,7 +238,7 @@ def test_a_job_that_dies_amid_a_chunk_leaves_it_whole(client, cast, app, monkeyp
         with WriteSession(db.engine) as session:
             assert imports.store_next(session=session, import_id=answer.json["id"])
         assert count(app) == 0, "it was not committed"
-        store_import(ref=answer.json["id"], renew=lambda: None)
+        store_import(ref=answer.json["id"], renew=lambda **_: None)
     assert shown(client, cast, answer)["stored"] == count(app) == 4
 
 

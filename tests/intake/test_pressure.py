@@ -147,7 +147,7 @@ def test_an_import_waits_for_room_and_loses_nothing(client, cast, configure, tra
 
     def work() -> dict[str, Any]:
         with client.application.app_context():
-            jobs.store_import(ref=run["id"], renew=lambda: None)
+            jobs.store_import(ref=run["id"], renew=lambda **_: None)
         return dict(client.get(f"/api/v1/imports/{run['id']}", headers=cast.submitter.bearer).json)
 
     first = work()

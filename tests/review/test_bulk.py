@@ -167,7 +167,7 @@ def test_many_are_done_by_jobs_that_may_run_twice_and_what_changed_meanwhile_is_
     with many.app.app_context():
         for _ in range(2):
             background.run("reviewqueue.review.jobs.run_bulk", [rows[0][0]], long=True)
-            run_bulk(ref=many.id, renew=lambda: None)
+            run_bulk(ref=many.id, renew=lambda **_: None)
     assert many.outcomes() == {"done": 4, "failed": 1}
     page = many.bob.get(f"/bulk/{many.id}").text
     assert "Nothing of it waits that they may take." in page
