@@ -76,8 +76,8 @@ def test_a_slow_receiver_does_not_delay_another(client, cast, hooks):
 
 
 def test_the_job_ends_though_a_request_does_not_and_tells_what_it_left(client, cast, hooks, monkeypatch):
-    monkeypatch.setattr(sender, "LEFT_AFTER", 0.3)
-    monkeypatch.setattr(sender, "RUNS_FOR", 0.1)
+    monkeypatch.setattr(sender, "LEFT_AFTER", 2.0)
+    monkeypatch.setattr(sender, "RUNS_FOR", 1.5)
     with keeping_waiting() as (slow, _), receiving() as quick:
         endpoint = hooks.listen(slow.url)
         submit(client, cast, number=1, **PASSED)
