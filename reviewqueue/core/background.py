@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 
 JOB = "reviewqueue.core.background.work"
 MOST_ATTEMPTS = 10
+MANY = 10
+"""Rows of several ids that a job works off, one after the other: to begin a job takes as long as a row."""
 KILLED = "The worker ended before the work did, ten times: it was killed, or ran out of memory or time."
 LARGEST_ID = 2**63 - 1
 SECONDS = 2
@@ -49,10 +51,6 @@ class Topic:
     """Short work: `handler(*, session, refs)`, all in one transaction. Long: `handler(*, ref, renew)`."""
     batch: int = 50
     long: bool = False
-
-
-MANY = 10
-"""Rows of several ids that a job works off, one after the other: to begin a job takes as long as a row."""
 
 
 class LeaseGone(Exception):

@@ -319,9 +319,15 @@ class QueueConfig(Shape):
         return views.labels(self.view, self.output_schema)
 
     @cached_property
-    def label_texts(self) -> list[str]:
-        """The labels as JSON text. The desk shows them with every item."""
-        return [*map(strictjson.dumps, self.labels)]
+    def label_names(self) -> dict[str, str]:
+        """The labels as JSON text, with what they are called. The desk shows them with every item."""
+        return {text: label_name(text) for text in map(strictjson.dumps, self.labels)}
+
+
+def label_name(text: str) -> str:
+    """What a label is called, of which `text` is the JSON: a string is its own name."""
+    label = json.loads(text)
+    return label if isinstance(label, str) else text
 
 
 BUILT_IN_REASONS = (

@@ -44,7 +44,6 @@ class Sender:
 
     def __init__(self, renew: Callable[..., Any]) -> None:
         self._renew = renew
-        self._recorded = 0
         self._lets: Allowed = endpoints.lets()
         self._sent: dict[Future[Outcome], _Sent] = {}
         self._left: set[Future[Outcome]] = set()
@@ -68,7 +67,7 @@ class Sender:
         ends = busy_at + RUNS_FOR
         while True:
             now = time.monotonic()
-            self._renew(progress=self._recorded > 0)
+            self._renew()
             if now < ends and self._send_more(pool, ends - now):
                 busy_at = now
             if self._sent:
@@ -117,7 +116,7 @@ class Sender:
             with write_session() as session:
                 for parcel, outcome in ended:
                     deliveries.record(session, parcel, outcome)
-            self._recorded += len(ended)
+            self._renew(progress=True)
         for future in done | left:
             del self._sent[future]
         for parcel, outcome in ended:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -12,7 +11,7 @@ from reviewqueue.core import strictjson
 from reviewqueue.core.strictjson import escape_pointer
 from reviewqueue.errors import Invalid
 from reviewqueue.queues import candidates, messages, pages, spans
-from reviewqueue.queues.configuration import offered_reasons
+from reviewqueue.queues.configuration import label_name, offered_reasons
 from reviewqueue.queues.references import without
 from reviewqueue.queues.schemas import property_schema
 from reviewqueue.resolution.verdicts import MISSING
@@ -113,7 +112,7 @@ def _fill_choice(desk: Desk) -> None:
     desk.data = desk.data if desk.data is not None else _drafted(desk)
     work = desk.work
     rated = _confidences(desk)
-    labels = work.config.label_texts
+    labels = list(work.config.label_names)
     if desk.fixed_digits:
         desk.choices = [_choice(desk, value, rated, str(index)) for index, value in enumerate(labels, 1)]
         if desk.ai is not MISSING and desk.ai_text not in labels:
@@ -145,13 +144,8 @@ def _confidences(desk: Desk) -> dict[str, float | None]:
 
 def _choice(desk: Desk, value: str, rated: dict[str, float | None], key: str) -> Choice:
     proposed = desk.ai is not MISSING and value == desk.ai_text
-    return Choice(value, _label_name(value), rated.get(value), key, proposed)
-
-
-def _label_name(text: str) -> str:
-    """What a label is called, of which `text` is the JSON: a string is its own name."""
-    label = json.loads(text)
-    return label if isinstance(label, str) else text
+    name = desk.work.config.label_names.get(value) or label_name(value)
+    return Choice(value, name, rated.get(value), key, proposed)
 
 
 def _fill_text(desk: Desk) -> None:
