@@ -19,6 +19,7 @@ from reviewqueue.models.base import table
 from reviewqueue.models.states import BrakeKind, Intake
 from reviewqueue.queues import brakes, routing, schemas, views
 from reviewqueue.queues.configuration import QueueConfig, restored
+from reviewqueue.queues.expressions import compile_rule
 
 
 @dataclass(frozen=True)
@@ -48,9 +49,7 @@ class Compiled:
         self._output = schemas.compiled(config.output_schema)
         self.rules = routing.Ruleset(
             rules=tuple(
-                routing.CompiledRule(
-                    *routing.compile_rule(rule.when), rule.when, rule.action, rule.priority, rule.title
-                )
+                routing.CompiledRule(*compile_rule(rule.when), rule.when, rule.action, rule.priority, rule.title)
                 for rule in config.routing.rules
             ),
             otherwise=config.routing.otherwise,

@@ -16,6 +16,7 @@ from typing import Any
 
 from reviewqueue.errors import Faults
 from reviewqueue.models.states import BrakeKind, Risk, RoutingAction
+from reviewqueue.queues.expressions import compile_rule
 
 VARIABLES = frozenset({"input", "output", "confidence", "risk", "model", "model_version", "metadata", "lowest_part"})
 
@@ -53,14 +54,6 @@ class Route:
     audit_sample: bool = False
     probability: float = 1.0
     """With which a person was to see the item."""
-
-
-def compile_rule(when: str) -> tuple[Any, frozenset[str]]:
-    """The program and the variables it reads. Raises `ValueError` for what is not CEL."""
-    import cel  # with it come a terminal's tools: half a tenth of what a command takes to start
-
-    program = cel.compile(when)
-    return program, frozenset(program.variables())
 
 
 _BOUND = re.compile(r"\.\s*(?:all|exists|exists_one|filter|map)\(\s*([A-Za-z_]\w*)\s*,")

@@ -25,6 +25,7 @@ from reviewqueue.models.states import ActorKind, Audience, StandingState, TaskKi
 from reviewqueue.queues import reveals, routing
 from reviewqueue.queues.catalog import QueueHead, configuration, queue_by_id
 from reviewqueue.queues.configuration import QueueConfig
+from reviewqueue.queues.expressions import compile_rule
 from reviewqueue.review import golden, standings
 from reviewqueue.review.claims import leases, reach
 from reviewqueue.review.comments import said_about, said_during
@@ -287,7 +288,7 @@ def _first_reason(item: Any, kind: TaskKind, config: QueueConfig) -> str:
     if item.rule is None or item.rule > len(config.routing.rules):
         return title
     rule = config.routing.rules[item.rule - 1]
-    _, variables = routing.compile_rule(rule.when)
+    _, variables = compile_rule(rule.when)
     parts = json.loads(item.parts or "[]")
     values = {"confidence": item.confidence, "lowest_part": routing.lowest_part(parts), "risk": item.risk,
               "model": item.model, "model_version": item.model_version}  # fmt: skip

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from reviewqueue.models.states import RoutingAction
 from reviewqueue.queues import routing
 from reviewqueue.queues.configuration import QueueConfig
+from reviewqueue.queues.expressions import compile_rule
 from reviewqueue.queues.lowering import NEVER_LOWERS, lowers
 from tests.fixtures.people import INTENTS
 
@@ -171,7 +172,7 @@ def _changes_of(old):
 
 def _decided(config_, item):
     compiled = tuple(
-        routing.CompiledRule(*routing.compile_rule(one.when), one.when, one.action, one.priority, one.title)
+        routing.CompiledRule(*compile_rule(one.when), one.when, one.action, one.priority, one.title)
         for one in config_.routing.rules
     )
     ruleset = routing.Ruleset(compiled, config_.routing.otherwise, 0.0, False, None)

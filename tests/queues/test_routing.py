@@ -7,6 +7,7 @@ import pytest
 from reviewqueue.errors import Faults
 from reviewqueue.models.states import RoutingAction
 from reviewqueue.queues import routing
+from reviewqueue.queues.expressions import compile_rule
 
 FACTS = {
     "input": {}, "output": {}, "confidence": 0.9, "risk": "low", "model": "m", "model_version": "1", "metadata": {},
@@ -16,8 +17,7 @@ FACTS = {
 
 def _rules(*rules, otherwise="auto_approve", rate=0.0, models=None):
     compiled = tuple(
-        routing.CompiledRule(*routing.compile_rule(when), when, RoutingAction(action), 0, when)
-        for when, action in rules
+        routing.CompiledRule(*compile_rule(when), when, RoutingAction(action), 0, when) for when, action in rules
     )
     return routing.Ruleset(compiled, RoutingAction(otherwise), rate, False, models)
 
