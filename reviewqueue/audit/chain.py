@@ -16,6 +16,7 @@ import json
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from json.encoder import encode_basestring_ascii
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +44,19 @@ def canonical(value: Any) -> bytes:
 
 
 def digest(event: Mapping[str, Any]) -> str:
-    """SHA-256 of an event."""
-    return hashlib.sha256(canonical({name: event[name] for name in FIELDS})).hexdigest()
+    """SHA-256 of an event: of the canonical JSON of its fields. They are texts or null; put together here, since that
+    takes a third of the time."""
+    members = ",".join([f'"{name}":{_member(event[name])}' for name in _SORTED])
+    return hashlib.sha256(f"{{{members}}}".encode()).hexdigest()
+
+
+_SORTED = sorted(FIELDS)
+
+
+def _member(value: Any) -> str:
+    if value is None:
+        return "null"
+    return encode_basestring_ascii(value) if isinstance(value, str) else canonical(value).decode()
 
 
 def link(before: str, sequence: int, event_digest: str) -> str:

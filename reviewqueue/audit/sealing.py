@@ -35,10 +35,7 @@ UNSIGNED = (
     .where(_seal.sequence > func.coalesce(select(func.max(_checkpoint.size)).scalar_subquery(), 0))
     .limit(1)
 )
-EVENTS: Select[Any] = select(
-    _event.id, _event.at, _event.action, _event.actor_kind, _event.actor, _event.via, _event.queue_id, _event.item_id,
-    _event.subject, _event.facts, _event.content_sha256,
-)  # fmt: skip
+EVENTS: Select[Any] = select(*(_event[name] for name in chain.FIELDS))
 _TO_SEAL = EVENTS.where(among(_event.id, "ids")).order_by(_event.id)
 
 
@@ -48,9 +45,10 @@ def exact(moment: datetime) -> str:
 
 
 def as_hashed(row: Any) -> dict[str, Any]:
-    """An event of `EVENTS` as the chain hashes it."""
-    found = {name: getattr(row, name) for name in chain.FIELDS}
-    return {**found, "at": exact(row.at), "actor_kind": row.actor_kind.value, "via": row.via.value}
+    """An event as the chain hashes it, of a row that begins with the columns of `EVENTS`."""
+    found = dict(zip(chain.FIELDS, row, strict=False))
+    found["at"] = exact(row.at)
+    return found
 
 
 def head(session: Session) -> tuple[int, str]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, ForeignKey, Index, Integer, String, Text, text
+from sqlalchemy import BigInteger, Index, Integer, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from reviewqueue.models.base import Base, Id, Json, Moment, Ref, enumerated
+from reviewqueue.models.base import Base, Id, Json, Moment, Ref, certain_reference, enumerated
 from reviewqueue.models.states import ActorKind, Via
 
 VIEWS = "action IN ('item.viewed', 'item.revealed', 'task.claimed')"
@@ -60,9 +60,11 @@ class AuditContent(Base):
 
     __tablename__ = "audit_content"
 
-    event_id: Mapped[Ref] = mapped_column(ForeignKey("audit_event.id"), primary_key=True)
+    event_id: Mapped[Ref] = mapped_column(primary_key=True)
     salt: Mapped[str] = mapped_column(String(32))
     payload: Mapped[Json]
+
+    __table_args__ = (certain_reference("event_id", "audit_event.id"),)
 
 
 class AuditSeal(Base):
@@ -71,8 +73,10 @@ class AuditSeal(Base):
     __tablename__ = "audit_seal"
 
     sequence: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
-    event_id: Mapped[Ref] = mapped_column(ForeignKey("audit_event.id"), unique=True)
+    event_id: Mapped[Ref] = mapped_column(unique=True)
     hash: Mapped[str] = mapped_column(Text)
+
+    __table_args__ = (certain_reference("event_id", "audit_event.id"),)
 
 
 class AuditWaiting(Base):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from reviewqueue.models.base import Base, Id, Json, Moment, Ref, enumerated
+from reviewqueue.models.base import Base, Id, Json, Moment, Ref, certain_reference, enumerated
 from reviewqueue.models.states import ItemState, Risk, RoutingAction
 
 
@@ -13,7 +13,7 @@ class Item(Base):
     __tablename__ = "item"
 
     id: Mapped[Id]
-    queue_id: Mapped[Ref] = mapped_column(ForeignKey("queue.id"))
+    queue_id: Mapped[Ref]
     config_version: Mapped[int]
     """The version that routed it."""
     state: Mapped[ItemState] = mapped_column(enumerated(ItemState, "item_state"))
@@ -72,6 +72,7 @@ class Item(Base):
     """Since then nothing is left of what it said; in no export made later."""
 
     __table_args__ = (
+        certain_reference("queue_id", "queue.id"),
         UniqueConstraint("queue_id", "external_id"),
         CheckConstraint("confidence >= 0 AND confidence <= 1", name="confidence"),
         # Keyset pages of exports and lists.
@@ -108,12 +109,15 @@ class ItemLikeness(Base):
 
     __tablename__ = "item_likeness"
 
-    item_id: Mapped[Ref] = mapped_column(ForeignKey("item.id"), primary_key=True)
+    item_id: Mapped[Ref] = mapped_column(primary_key=True)
     queue_id: Mapped[Ref]
     key: Mapped[str] = mapped_column(String(64))
     """Of the input's words: equal keys say nearly the same."""
 
-    __table_args__ = (Index("ix_item_likeness_queue_id_key", "queue_id", "key"),)
+    __table_args__ = (
+        certain_reference("item_id", "item.id"),
+        Index("ix_item_likeness_queue_id_key", "queue_id", "key"),
+    )
 
 
 class ItemDoubt(Base):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import CheckConstraint, ForeignKey, Index, PrimaryKeyConstraint, String, Text, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from reviewqueue.models.base import Base, Id, Json, Moment, Ref, enumerated
+from reviewqueue.models.base import Base, Id, Json, Moment, Ref, certain_reference, enumerated
 from reviewqueue.models.states import Audience, TaskKind, TaskState, Verdict, Via
 
 
@@ -16,7 +16,7 @@ class Task(Base):
 
     id: Mapped[Id]
     item_id: Mapped[Ref] = mapped_column(ForeignKey("item.id"), index=True)
-    queue_id: Mapped[Ref] = mapped_column(ForeignKey("queue.id"))
+    queue_id: Mapped[Ref]
     config_version: Mapped[int]
     """At claim: the newest version that the item satisfies."""
     round: Mapped[int]
@@ -54,6 +54,7 @@ class Task(Base):
     created_at: Mapped[Moment]
 
     __table_args__ = (
+        certain_reference("queue_id", "queue.id"),
         CheckConstraint(
             "(state = 'claimed') = (holder IS NOT NULL) AND (state = 'claimed') = (lease_until IS NOT NULL)",
             name="claimed_has_holder",

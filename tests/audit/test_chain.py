@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import random
 from collections.abc import Callable
@@ -11,6 +12,8 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from hypothesis import given
+from hypothesis import strategies as st
 
 from reviewqueue.audit import chain
 
@@ -166,6 +169,12 @@ def test_no_clean_log_raises_an_alarm(count: int) -> None:
         log = Log(random.Random(seed), 1 + seed % 12)
         log.erase()
         assert log.faults() == set(), f"seed {seed}"
+
+
+@given(fields=st.lists(st.one_of(st.none(), st.text(), st.integers()), min_size=11, max_size=11))
+def test_an_event_is_hashed_by_its_canonical_json_whatever_its_fields_are(fields: list[Any]) -> None:
+    event = dict(zip(chain.FIELDS, fields, strict=True))
+    assert chain.digest({**event, "more": 1}) == hashlib.sha256(chain.canonical(event)).hexdigest()
 
 
 def test_content_that_goes_without_a_word_is_a_fault() -> None:
