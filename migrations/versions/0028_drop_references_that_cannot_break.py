@@ -11,6 +11,7 @@ depends_on = None
 
 REFERENCES = (
     ("item", "queue_id", "queue"),
+    ("task", "item_id", "item"),
     ("task", "queue_id", "queue"),
     ("audit_content", "event_id", "audit_event"),
     ("audit_seal", "event_id", "audit_event"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from flask import current_app
@@ -30,31 +30,36 @@ GAP = 0.15
 
 
 _item = table(Item).c
-_VERSIONS = select(_item.queue_id, _item.config_version).where(among(_item.id, "ids")).distinct()
-_UNNOTED = select(_item.id, _item.queue_id, _item.input).where(
-    among(_item.id, "ids"), ~exists().where(table(ItemLikeness).c.item_id == _item.id)
-)
+_QUEUED = select(
+    _item.id, _item.queue_id, _item.config_version, _item.state, _item.input,
+    exists().where(table(ItemLikeness).c.item_id == _item.id).label("noted"),
+).where(among(_item.id, "ids"))  # fmt: skip
 
 
-def find_similar(*, session: Session, refs: list[str]) -> None:
-    """Note by what the desk counts others that say nearly the same. Safe to run twice."""
-    rows = session.execute(_UNNOTED, {"ids": refs}).all()
-    keys = {row.id: similar_key(row.input) for row in rows}
+def queued(session: Session, refs: Sequence[str]) -> Sequence[Any]:
+    """What the work that follows on items with a task looks at, read once for all of it."""
+    return session.execute(_QUEUED, {"ids": refs}).all()
+
+
+def find_similar(*, session: Session, items: Sequence[Any]) -> None:
+    """Note by what the desk counts others that say nearly the same; `items` are from `queued`. Safe to run twice."""
+    keys = [(item, similar_key(item.input)) for item in items if not item.noted]
     insert_rows(
         session, table(ItemLikeness),
-        [{"item_id": row.id, "queue_id": row.queue_id, "key": keys[row.id]} for row in rows if keys[row.id]],
+        [{"item_id": item.id, "queue_id": item.queue_id, "key": key} for item, key in keys if key],
     )  # fmt: skip
 
 
-def order_by_value(*, session: Session, refs: list[str]) -> None:
-    """Give tasks of queues that are ordered by value their place: see `ordering`. Safe to run twice.
+def order_by_value(*, session: Session, items: Sequence[Any]) -> None:
+    """Give tasks of queues that are ordered by value their place, see `ordering`; `items` are from `queued`.
 
-    Not audits: these are a random sample, and come first, so that they stay one whatever is left undone.
+    Safe to run twice. Not audits: these are a random sample, and come first, so that they stay one whatever is left
+    undone.
     """
     views = {
-        (row.queue_id, row.config_version): config.view.type
-        for row in session.execute(_VERSIONS, {"ids": refs})
-        if (config := configuration(session, row.queue_id, row.config_version).config).order == "value"
+        version: config.view.type
+        for version in {(item.queue_id, item.config_version) for item in items}
+        if (config := configuration(session, *version).config).order == "value"
     }
     if not views:
         return
@@ -66,7 +71,7 @@ def order_by_value(*, session: Session, refs: list[str]) -> None:
         )
         .where(among(_item.id, "ids"), Item.action == RoutingAction.REVIEW, Item.priority == 0, ~ordered)
         .order_by(Item.id),
-        {"ids": refs},
+        {"ids": [item.id for item in items]},
     ).all()  # fmt: skip
     by_queue: dict[str, list[Any]] = defaultdict(list)
     for row in rows:

@@ -15,7 +15,7 @@ class Task(Base):
     __tablename__ = "task"
 
     id: Mapped[Id]
-    item_id: Mapped[Ref] = mapped_column(ForeignKey("item.id"), index=True)
+    item_id: Mapped[Ref] = mapped_column(index=True)
     queue_id: Mapped[Ref]
     config_version: Mapped[int]
     """At claim: the newest version that the item satisfies."""
@@ -54,6 +54,7 @@ class Task(Base):
     created_at: Mapped[Moment]
 
     __table_args__ = (
+        certain_reference("item_id", "item.id"),
         certain_reference("queue_id", "queue.id"),
         CheckConstraint(
             "(state = 'claimed') = (holder IS NOT NULL) AND (state = 'claimed') = (lease_until IS NOT NULL)",

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from reviewqueue.core.db import write_session
-from reviewqueue.intake.jobs import find_similar, order_by_value
+from reviewqueue.intake.jobs import find_similar, order_by_value, queued
 from reviewqueue.intake.ordering import doubt_of, group_of, priority_of
 from reviewqueue.models import Task
 from reviewqueue.queues.applying import apply
@@ -54,8 +54,9 @@ def test_what_teaches_most_is_claimed_first(app, client, cast):
     }
     earlier = client.post("/api/v1/items", json=item(0, confidence=0.5, **alike), headers=cast.submitter.bearer).json
     with app.app_context(), write_session() as session:
-        order_by_value(session=session, refs=[earlier["id"]])
-        find_similar(session=session, refs=[earlier["id"]])
+        items = queued(session, [earlier["id"]])
+        order_by_value(session=session, items=items)
+        find_similar(session=session, items=items)
     ids = {
         name: client.post("/api/v1/items", json=body, headers=cast.submitter.bearer).json["id"]
         for name, body in sent.items()
@@ -63,7 +64,7 @@ def test_what_teaches_most_is_claimed_first(app, client, cast):
     with app.app_context():
         for _ in range(2):
             with write_session() as session:
-                order_by_value(session=session, refs=list(ids.values()))
+                order_by_value(session=session, items=queued(session, list(ids.values())))
         with write_session() as session:
             given = dict(session.execute(select(Task.item_id, Task.priority)).all())
     assert (given[ids["urgent"]], given[ids["audit"]], given[ids["known"]]) == (10, 0, -1000)
@@ -77,5 +78,5 @@ def test_what_teaches_most_is_claimed_first(app, client, cast):
 def test_other_queues_keep_the_order_in_which_items_came(app, client, cast):
     sent = client.post("/api/v1/items", json=item(1), headers=cast.submitter.bearer).json["id"]
     with app.app_context(), write_session() as session:
-        order_by_value(session=session, refs=[sent])
+        order_by_value(session=session, items=queued(session, [sent]))
         assert session.scalars(select(Task.priority)).all() == [0]

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import func, select
 
 from reviewqueue.core.db import read_session, write_session
-from reviewqueue.intake.jobs import find_similar
+from reviewqueue.intake.jobs import find_similar, queued
 from reviewqueue.intake.similar import similar_key
 from reviewqueue.models import ItemLikeness
 from tests.fixtures.people import item
@@ -54,7 +54,7 @@ def test_the_desk_counts_the_others_of_the_queue(app, client, cast):
         refs = [submit(number, text) for number, text in enumerate(texts)]
         for _ in range(2):
             with write_session() as session:
-                find_similar(session=session, refs=refs)
+                find_similar(session=session, items=queued(session, refs))
         with read_session() as session:
             assert session.scalar(select(func.count()).select_from(ItemLikeness)) == 3
     client.post("/login", data={"email": cast.bob.email, "password": cast.bob.password})
