@@ -6,9 +6,8 @@ import base64
 import binascii
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import chain
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
 import pydantic
@@ -49,8 +48,7 @@ class Shape(pydantic.BaseModel):
     )
 
 
-@dataclass(frozen=True)
-class Body(Generic[Model]):
+class Body(NamedTuple, Generic[Model]):
     """A request body: checked, and as the text it was sent as."""
 
     shape: Model

@@ -10,9 +10,8 @@ from __future__ import annotations
 import json
 import math
 import re
-from dataclasses import dataclass
 from json.decoder import JSONDecodeError, scanstring  # type: ignore[attr-defined]
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import orjson
 
@@ -25,8 +24,7 @@ _BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
 _ESCAPED_TROUBLE = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
 
 
-@dataclass(frozen=True)
-class Document:
+class Document(NamedTuple):
     """A parsed object: `value` as Python, `raw` the text of each top-level member, with every digit that was sent."""
 
     value: dict[str, Any]

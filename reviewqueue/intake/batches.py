@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Text, bindparam, func, select, true
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -39,8 +39,7 @@ ATTEMPTS = 5
 """How often a batch is stored anew when another request takes an `external_id` of it at the same moment."""
 
 
-@dataclass(frozen=True)
-class Stored:
+class Stored(NamedTuple):
     """An item that is in the database; `fresh` is what was stored now, None for one that was there before."""
 
     item_id: str

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from flask import current_app
 from sqlalchemy import select
@@ -50,8 +50,7 @@ class Answer:
     reason: str | None = None
 
 
-@dataclass(frozen=True)
-class Prepared:
+class Prepared(NamedTuple):
     """An item as it is to be stored, times excepted: those are the database's."""
 
     head: QueueHead
@@ -208,7 +207,7 @@ def prepare(
     if earlier is not None:
         state = ItemState.RESOLVED
         answer = Answer(ResolvedBy.DUPLICATE, earlier.verdict, earlier.output, earlier.reason)
-        placed = replace(placed, route=replace(route, probability=0.0))
+        placed = placed._replace(route=route._replace(probability=0.0))
     else:
         state = _first_state(placed.route, placed.compiled)
         if state is ItemState.AUTO_APPROVED:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
@@ -21,8 +20,7 @@ RETRY_AFTER = 60
 """Seconds that a program is asked to wait when the queue is full."""
 
 
-@dataclass(frozen=True)
-class Placed:
+class Placed(NamedTuple):
     """Where an item goes, and what routing said."""
 
     head: QueueHead
@@ -67,7 +65,7 @@ def relieved(
     limit = placed.compiled.config.max_waiting
     if limit is None:
         return placed
-    placed = replace(placed, limited=True)
+    placed = placed._replace(limited=True)
     if not waiting.is_full(placed.head.id, limit.tasks):
         waiting.add(placed.head.id, placed.compiled.config.reviews.required)
         return placed
@@ -76,7 +74,7 @@ def relieved(
         route = placed.compiled.guarded(
             wanted, facts, item_id=item_id, failed=failed, stopped=placed.head.stopped
         )  # fmt: skip
-        return replace(placed, route=route) if route.action is RoutingAction.AUTO_APPROVE else placed
+        return placed._replace(route=route) if route.action is RoutingAction.AUTO_APPROVE else placed
     other = _other(session, actor, placed.head, facts, waiting, failed=failed)
     if other is None:
         and_so = f", and {limit.to} cannot take this one" if limit.to else ""

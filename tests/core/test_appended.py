@@ -116,8 +116,8 @@ def _append_and_fail(session: Session, place: str) -> None:
 
 
 def _append_what_is_refused(session: Session) -> None:
-    trail.record(session, SYSTEM, "test.appended")
-    append(session, AuditContent, {"event_id": "0" * 32, "salt": "s", "payload": "{}"})
+    event_id = trail.record(session, SYSTEM, "test.appended", content={"what": "this"})
+    append(session, AuditContent, {"event_id": event_id, "salt": "s", "payload": "{}"})
 
 
 def _outbox_row() -> dict[str, object]:
