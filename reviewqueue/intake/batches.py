@@ -246,11 +246,10 @@ def _store(session: Session, actor: Actor, items: list[Prepared], now: datetime)
 
 
 def _item_row(item: Prepared, now: datetime) -> dict[str, Any]:
-    seconds = item.expiry_seconds
-    return {
-        **item.columns, "created_at": now, "due_at": now + timedelta(seconds=item.due_seconds),
-        "expires_at": None if seconds is None else now + timedelta(seconds=seconds),
-    }  # fmt: skip
+    row, seconds = item.columns, item.expiry_seconds
+    row["created_at"], row["due_at"] = now, now + timedelta(seconds=item.due_seconds)
+    row["expires_at"] = None if seconds is None else now + timedelta(seconds=seconds)
+    return row
 
 
 def _task_rows(item: Prepared, task_ids: Iterator[str], now: datetime) -> list[dict[str, Any]]:

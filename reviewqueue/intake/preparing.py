@@ -93,13 +93,16 @@ class Prepared(NamedTuple):
     def task_columns(self, task_ids: Iterable[str], *, due: Any, now: Any) -> list[dict[str, Any]]:
         """Of the tasks that people are to do on it, all open at once. `task_ids` are as many as `tasks` says; times are
         such as the rows are stored with."""
-        task = {
-            "item_id": self.item_id, "queue_id": self.head.id, "config_version": self.head.version,
-            "round": 1, "kind": TaskKind.AUDIT if self.route.audit_sample else TaskKind.REVIEW,
-            "state": TaskState.OPEN, "audience": Audience.REVIEWER, "priority": self.route.priority, "excluded": "[]",
-            "lane": "", "fence": 0, "due": due, "available_at": now, "created_at": now,
-        }  # fmt: skip
-        return [{"id": task_id, **task} for task_id in task_ids]
+        head, route = self.head, self.route
+        return [
+            {
+                "id": task_id, "item_id": self.item_id, "queue_id": head.id, "config_version": head.version,
+                "round": 1, "kind": TaskKind.AUDIT if route.audit_sample else TaskKind.REVIEW,
+                "state": TaskState.OPEN, "audience": Audience.REVIEWER, "priority": route.priority, "excluded": "[]",
+                "lane": "", "fence": 0, "due": due, "available_at": now, "created_at": now,
+            }
+            for task_id in task_ids
+        ]  # fmt: skip
 
     def facts(self) -> dict[str, Any]:
         """Of the audit event."""

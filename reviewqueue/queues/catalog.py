@@ -16,7 +16,7 @@ from reviewqueue.core.access import Action, Actor, may, no_queue, require
 from reviewqueue.errors import Fault, NotFound
 from reviewqueue.models import Queue, QueueVersion
 from reviewqueue.models.base import table
-from reviewqueue.models.states import BrakeKind, Intake
+from reviewqueue.models.states import BrakeKind, Intake, RoutingAction
 from reviewqueue.queues import brakes, routing, schemas, views
 from reviewqueue.queues.configuration import QueueConfig, restored
 from reviewqueue.queues.expressions import compile_rule
@@ -78,7 +78,9 @@ class Compiled:
     def guarded(
         self, route: routing.Route, facts: Mapping[str, Any], *, item_id: str, failed: bool, stopped: BrakeKind | None
     ) -> routing.Route:
-        """`route` after the safeguards and the audit draw."""
+        """`route` after the safeguards and the audit draw, which look at what would pass."""
+        if route.action is not RoutingAction.AUTO_APPROVE:
+            return route
         settings = current_app.config["SETTINGS"]
         route = routing.safeguarded(
             route, facts, self.rules, failed=failed, final_say=settings.final_say, stopped=stopped

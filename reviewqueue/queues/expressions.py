@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
@@ -18,8 +17,3 @@ def compile_rule(when: str) -> tuple[Any, frozenset[str]]:
     """The program and the variables it reads. Raises `ValueError` for what is not CEL."""
     program = cel.compile(when)
     return program, frozenset(program.variables())
-
-
-def context(values: Mapping[str, Any]) -> Any:
-    """Values for programs to read. To make one takes several times as long as to run a program with it."""
-    return cel.Context(variables=dict(values))

@@ -16,11 +16,9 @@ from typing import Any, NamedTuple
 
 from reviewqueue.errors import Faults
 from reviewqueue.models.states import BrakeKind, Risk, RoutingAction
-from reviewqueue.queues.expressions import compile_rule, context
+from reviewqueue.queues.expressions import compile_rule
 
 VARIABLES = frozenset({"input", "output", "confidence", "risk", "model", "model_version", "metadata", "lowest_part"})
-_PLAIN = VARIABLES - {"input", "output", "metadata"}
-"""Which cannot be too large, or too odd, to be read by a rule: one context serves all rules that read no others."""
 
 
 @dataclass(frozen=True)
@@ -82,14 +80,13 @@ def passes_high_risk(when: str) -> bool:
     program, variables = compile_rule(when)
     if "risk" not in variables:
         return False
-    return _holds(program, {"risk": Risk.HIGH.value}) is True
+    return _holds(program, frozenset({"risk"}), {"risk": Risk.HIGH.value}) is True
 
 
 def decide(rules: Ruleset, facts: Mapping[str, Any]) -> Route:
     """The first rule that holds, or `otherwise`; before the built-in safeguards and the audit draw."""
-    plain = context(_some(facts, _PLAIN)) if rules.rules else None
     for number, rule in enumerate(rules.rules, start=1):
-        holds = _holds(rule.program, plain if rule.variables <= _PLAIN else _some(facts, rule.variables))
+        holds = _holds(rule.program, rule.variables, facts)
         if holds is None:
             return Route(
                 RoutingAction.REVIEW,
@@ -189,14 +186,9 @@ def lowest_part(parts: Sequence[Mapping[str, Any]] | None) -> float | None:
     return min((part["confidence"] for part in parts or () if part.get("confidence") is not None), default=None)
 
 
-def _some(facts: Mapping[str, Any], names: frozenset[str]) -> dict[str, Any]:
-    return {name: facts[name] for name in names if name in facts}
-
-
-def _holds(program: Any, given: Any) -> bool | None:
-    """`given`: a context, or the values by name."""
+def _holds(program: Any, variables: frozenset[str], facts: Mapping[str, Any]) -> bool | None:
     try:
-        result = program.execute(given)
+        result = program.execute({name: facts[name] for name in variables if name in facts})
     except Exception:  # noqa: BLE001 - whatever CEL says of hostile content means: ask a person
         return None
     return result if isinstance(result, bool) else None
