@@ -22,6 +22,11 @@ def plain_type(kind: str, value: Any, _context: Any) -> str | bool:
     return False
 
 
+def is_compared(thing: Any, _name: str | None, kind: str, _reflected: bool, _other: Any) -> bool:
+    """Whether a new migration may be about it: not a reference that this kind of database does without."""
+    return kind != "foreign_key_constraint" or thing.info.get("only", db.engine.dialect.name) == db.engine.dialect.name
+
+
 def upgrade(connection: Connection) -> None:
     """All pending migrations in one transaction: a failure leaves the schema as it was."""
     if connection.dialect.name == "postgresql":
@@ -32,6 +37,7 @@ def upgrade(connection: Connection) -> None:
         target_metadata=models.Base.metadata,
         transactional_ddl=True,
         render_item=plain_type,
+        include_object=is_compared,
         **current_app.extensions["migrate"].configure_args,
     )
     with context.begin_transaction():

@@ -22,6 +22,8 @@ REFERENCES = (
 def upgrade() -> None:
     if op.get_context().dialect.name == "sqlite":
         return
+    # Referenced tables first, as whoever submits reads its queue before it writes: else each would wait for the other.
+    op.execute("LOCK TABLE queue, audit_event, item, task, audit_content, audit_seal, item_likeness")
     for table, column, _ in REFERENCES:
         op.drop_constraint(f"fk_{table}_{column}", table, type_="foreignkey")
 

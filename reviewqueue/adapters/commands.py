@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO
@@ -53,14 +53,16 @@ def submit(path: Path, queue: str, kind: str, faults: Path | None, as_json: bool
 
     A table's columns are members of an item (external_id, confidence, model …), input.NAME, output.NAME or
     metadata.NAME; any other belongs to the input. Refused lines hinder no others. Items with an external_id are stored
-    once, however often they are sent. Exits with 1 when a line was refused.
+    once, however often they are sent. Exits with 1 when a line was refused, with 130 when it was broken off.
     """
     actor = operator()
     with read_session() as session:
         head = find_queue(session=session, actor=actor, slug=queue, action=Action.SUBMIT_ITEMS)
         config = configuration(session, head.id, head.version).config
     stored = repeated = refused = nameless = 0
-    with ExitStack() as stack:
+    broken_off = False
+    with ExitStack() as stack, suppress(KeyboardInterrupt):
+        broken_off = True
         out = stack.enter_context(faults.open("w", encoding="utf-8")) if faults else None
         progress = stack.enter_context(_progress())
         bar = progress.add_task(path.name, total=None)
@@ -77,6 +79,7 @@ def submit(path: Path, queue: str, kind: str, faults: Path | None, as_json: bool
                     refused += 1
                     _tell(number, result, out, quiet=refused > TOLD)
             progress.update(bar, completed=chunk[-1][0])
+        broken_off = False
     counts = {"stored": stored, "repeated": repeated, "refused": refused}
     if as_json:
         click.echo(json.dumps(counts))
@@ -86,7 +89,9 @@ def submit(path: Path, queue: str, kind: str, faults: Path | None, as_json: bool
         click.echo(f"{nameless:,} without external_id: sent again, they are stored again.", err=True)
     if refused > TOLD and faults is None:
         click.echo("Name a file with --faults to have all refused lines.", err=True)
-    sys.exit(1 if refused else 0)
+    if broken_off:
+        click.echo("Broken off. Send the file again: items with an external_id are stored once.", err=True)
+    sys.exit(130 if broken_off else 1 if refused else 0)
 
 
 def _items(path: Path, kind: str, config: QueueConfig) -> Iterator[tuple[int, Line]]:

@@ -65,7 +65,9 @@ def _cases(session: Session, path: Path, compiled: Compiled) -> Iterator[simulat
     """The file's items as routing would see them, and the lines that submission would refuse."""
     queue = compiled.config.name
     for number, line in files.lines_of(path, compiled.config):
-        if line.strip():
+        if isinstance(line, Invalid):
+            yield simulation.Refused(number, line)
+        elif line.strip():
             yield case_of(session, operator(), compiled, queue, number, line)
 
 

@@ -14,10 +14,11 @@ from sqlalchemy.orm import Session, aliased
 from reviewqueue.audit import chain
 from reviewqueue.core import trail
 from reviewqueue.core.access import SYSTEM, Action, Actor, require
-from reviewqueue.core.db import clock, database_now, on_postgresql, write_session
+from reviewqueue.core.db import clock, database_now, hold, on_postgresql, write_session
 from reviewqueue.core.ids import first_id_at, known_id, new_id
 from reviewqueue.core.strictjson import dumps
 from reviewqueue.errors import Invalid, NotFound
+from reviewqueue.intake.jobs import COPYING
 from reviewqueue.media.uploads import UNUSED_SECONDS
 from reviewqueue.models import (
     AuditContent,
@@ -85,6 +86,8 @@ def erase(
     require(actor, Action.ERASE)
     if not reason.strip() or len(reason) > LONGEST_REASON:
         raise Invalid(f"Say why, in 1 to {LONGEST_REASON} characters: it stays in the log.")
+    # Before any row: those who share it want rows, too.
+    hold(session, COPYING, shared=False)
     # Indexes: the primary key, ix_item_subject_id.
     query = select(_item.id, _item.queue_id, _item.state, _item.created_at).where(_which(item_id, subject))
     query = query.order_by(_item.id).limit(BATCH)
@@ -158,6 +161,7 @@ def _old(queue_id: str, upto: str | None, end: str) -> Select[Any]:
 def _retain(queue_id: str, end: str, days: int) -> int:
     """A round of the relay is not to take long: the next duty goes on."""
     with write_session() as session:
+        hold(session, COPYING, shared=False)
         upto = session.scalar(select(Queue.erased_upto).where(Queue.id == queue_id))
         query = _old(queue_id, upto, end).limit(BATCH)
         rows = session.execute(query.with_for_update() if on_postgresql(session) else query).all()

@@ -39,6 +39,7 @@ from sqlalchemy import (
     Update,
     bindparam,
     event,
+    func,
     insert,
     literal,
     null,
@@ -135,6 +136,14 @@ def _prepare_postgresql(engine: Engine) -> None:
     def _connect(connection: Any, _record: object) -> None:
         # Ids are text here: an object for each, made only to be written out again, is a twentieth of an export.
         connection.adapters.register_loader("uuid", TextLoader)
+
+
+def hold(session: Session, number: int, *, shared: bool) -> None:
+    """Hold one of PostgreSQL's advisory locks until the transaction ends: any number `shared`, or one alone. Writers of
+    SQLite take turns anyway."""
+    if on_postgresql(session):
+        take = func.pg_advisory_xact_lock_shared if shared else func.pg_advisory_xact_lock
+        session.execute(select(take(number)))
 
 
 class clock(FunctionElement[datetime]):  # noqa: N801 - reads as SQL

@@ -314,15 +314,15 @@ def page_number(name: str) -> int:
     return int(given)
 
 
-def parse_cursor(text: str | None, parts: int) -> list[str] | None:
-    """What `cursor_of` was given; None for none. Raises `Invalid` for one that we did not make."""
+def parse_cursor(text: str | None, *parts: int) -> list[str] | None:
+    """What `cursor_of` was given, so many parts; None for none. Raises `Invalid` for one that we did not make."""
     if not text:
         return None
     try:
         found = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode().split("\x1f")
     except (binascii.Error, UnicodeDecodeError, ValueError):
         found = []
-    if len(found) != parts:
+    if len(found) not in parts:
         raise bad_cursor()
     return found
 

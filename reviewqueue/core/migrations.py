@@ -14,11 +14,26 @@ from reviewqueue.errors import Conflict, Unavailable
 
 
 def migrate_to_newest() -> None:
-    """Run what is missing, in one transaction. Raises `Unavailable` when the database cannot be reached."""
-    try:
-        upgrade(directory=str(migrations_dir()))
-    except OperationalError as error:
-        raise Unavailable(f"The database cannot be reached: {_short(error)}") from None
+    """Run what is missing, in one transaction. Raises `Unavailable` when the database cannot be reached, or processes
+    that run beside have the tables locked in another order, each time again."""
+    for _ in range(ATTEMPTS):
+        try:
+            upgrade(directory=str(migrations_dir()))
+        except OperationalError as error:
+            if not _is_deadlock(error):
+                raise Unavailable(f"The database cannot be reached: {_short(error)}") from None
+        else:
+            return
+    raise Unavailable(
+        "Other processes use the tables that are to change. Stop them, or try again; nothing was changed."
+    )
+
+
+ATTEMPTS = 5
+
+
+def _is_deadlock(error: OperationalError) -> bool:
+    return getattr(error.orig, "sqlstate", None) == "40P01"
 
 
 def is_current() -> bool:

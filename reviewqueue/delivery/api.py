@@ -150,23 +150,25 @@ def _filter(session: Session, who: Actor) -> tuple[dict[str, str], list[Any]]:
 def feed(slug: str) -> Response:
     """What the queue's items ended with, in order: `?cursor=&limit=`. There is always a cursor, and it never ends."""
     limit = page_size()
-    position = _position()
+    position = _position(slug)
     with read_session() as session:
         head = find_queue(session=session, actor=actor(), slug=slug, action=Action.READ_ITEMS)
         rows = resolutions.after(session, queue_id=head.id, position=position, limit=limit + 1)
-    entries = [{**resolutions.entry_json(row), "cursor": _cursor(row.position)} for row in rows[:limit]]
-    cursor = entries[-1]["cursor"] if entries else _cursor(position)
+    entries = [{**resolutions.entry_json(row), "cursor": _cursor(slug, row.position)} for row in rows[:limit]]
+    cursor = entries[-1]["cursor"] if entries else _cursor(slug, position)
     return list_answer("resolutions", entries, cursor, more=len(rows) > limit)
 
 
-def _cursor(position: int) -> str:
-    return cursor_of(FEED, str(position))
+def _cursor(slug: str, position: int) -> str:
+    return cursor_of(FEED, slug, str(position))
 
 
-def _position() -> int:
-    found = parse_cursor(request.args.get("cursor"), 2)
+def _position(slug: str) -> int:
+    # Two parts: from before cursors named their queue. A cursor of the feed is good for ever.
+    found = parse_cursor(request.args.get("cursor"), 2, 3)
     if found is None:
         return 0
-    if found[0] != FEED or not found[1].isascii() or not found[1].isdigit() or len(found[1]) > 18:
+    kind, *queue, place = found
+    if kind != FEED or queue not in ([], [slug]) or not place.isascii() or not place.isdigit() or len(place) > 18:
         raise bad_cursor()
-    return int(found[1])
+    return int(place)

@@ -12,7 +12,7 @@ from sqlalchemy import distinct, exists, func, select, update
 from sqlalchemy.orm import Session
 
 from reviewqueue.core.bulk import insert_rows
-from reviewqueue.core.db import among, write_session
+from reviewqueue.core.db import among, hold, write_session
 from reviewqueue.intake import imports
 from reviewqueue.intake.ordering import doubt_of, group_of, priority_of
 from reviewqueue.intake.similar import similar_key
@@ -36,8 +36,15 @@ _QUEUED = select(
 ).where(among(_item.id, "ids"))  # fmt: skip
 
 
+COPYING = 7_351_260_022
+"""The lock that work shares while it makes something out of what items say. Whoever erases has it alone: else a digest
+of what an item said could be stored just after all that it said was erased."""
+
+
 def queued(session: Session, refs: Sequence[str]) -> Sequence[Any]:
-    """What the work that follows on items with a task looks at, read once for all of it."""
+    """What the work that follows on items with a task looks at, read once for all of it. Nothing of it is erased before
+    the transaction ends."""
+    hold(session, COPYING, shared=True)
     return session.execute(_QUEUED, {"ids": refs}).all()
 
 

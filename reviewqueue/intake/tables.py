@@ -6,13 +6,16 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from reviewqueue.core.vocabulary import word
 from reviewqueue.errors import Fault, Invalid
 
+LONGEST_CELL = 1_048_576
+"""Characters: as long as an item may be."""
+csv.field_size_limit(LONGEST_CELL)
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 MOST_LABELS = 60
 LONGEST_LABEL = 80
@@ -73,22 +76,15 @@ def read_table(data: bytes) -> Table:
     text = _decoded(data)
     if not text.strip():
         raise Invalid("The file is empty.", code="bad_table")
-    delimiter = _delimiter(text)
-    rows = _rows(text, delimiter)
+    delimiter = delimiter_of(text)
+    rows = [(line, tuple(cells)) for line, cells in rows_of(io.StringIO(text, newline=""), delimiter)]
     _, names = rows[0]
-    _check_names(names)
-    faults = [
-        Fault(
-            f"line {line}, column {min(len(cells), len(names)) + 1}",
-            f"has {len(cells)} cells, and the first line {len(names)}",
-        )
-        for line, cells in rows[1:]
-        if len(cells) != len(names)
-    ]  # fmt: skip
+    check_names(names)
+    faults = [ragged(line, cells, names) for line, cells in rows[1:] if len(cells) != len(names)]
     if faults:
         raise Invalid(
-            f"{len(faults):,} of {len(rows) - 1:,} lines have more or fewer cells than the first: a text with "
-            f"{DELIMITERS[delimiter]} in it belongs between double quotes.", faults[:MOST_FAULTS], code="bad_table",
+            f"{len(faults):,} of {len(rows) - 1:,} lines have more or fewer cells than the first: {quoting(delimiter)}",
+            faults[:MOST_FAULTS], code="bad_table",
         )  # fmt: skip
     if len(rows) == 1:
         raise Invalid("There is a line of names, and no line beneath it.", code="bad_table")
@@ -101,19 +97,35 @@ def _decoded(data: bytes) -> str:
     except UnicodeDecodeError as error:
         before = data[: error.start]
         line = before.count(b"\n") + 1
-        column = len(before.rpartition(b"\n")[2].decode("utf-8", "replace")) + 1
-        raise Invalid(
-            f"Line {line}, column {column} is not UTF-8. Save it as “CSV UTF-8”.",
-            [Fault(f"line {line}, column {column}", f"the byte {data[error.start]:#04x} is not UTF-8")],
-            code="bad_table",
-        ) from None  # fmt: skip
+        raise not_utf8(line, before.rpartition(b"\n")[2], data[error.start]) from None
     if "\0" in text:
         line = text[: text.index("\0")].count("\n") + 1
         raise Invalid(f"Line {line} has a NUL in it: this is no text file.", code="bad_table")
     return text
 
 
-def _delimiter(text: str) -> str:
+def not_utf8(line: int, before: bytes, byte: int) -> Invalid:
+    """`before`: what stands in the line before that byte."""
+    column = len(before.decode("utf-8", "replace")) + 1
+    return Invalid(
+        f"Line {line}, column {column} is not UTF-8. Save it as “CSV UTF-8”.",
+        [Fault(f"line {line}, column {column}", f"the byte {byte:#04x} is not UTF-8")],
+        code="bad_table",
+    )
+
+
+def ragged(line: int, cells: Sequence[str], names: Sequence[str]) -> Fault:
+    """Of a row that ends in that line and has more or fewer cells than there are names."""
+    place = f"line {line}, column {min(len(cells), len(names)) + 1}"
+    return Fault(place, f"has {len(cells)} cells, and the first line {len(names)}")
+
+
+def quoting(delimiter: str) -> str:
+    """What to do about it."""
+    return f"a text with {DELIMITERS[delimiter]} in it belongs between double quotes."
+
+
+def delimiter_of(text: str) -> str:
     """The one that cuts the first line into most cells."""
     number, first = next((number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip())
     cut, fault = {}, None
@@ -128,18 +140,17 @@ def _delimiter(text: str) -> str:
     return max(cut, key=lambda mark: cut[mark])
 
 
-def _rows(text: str, delimiter: str) -> list[tuple[int, tuple[str, ...]]]:
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    found = []
+def rows_of(lines: Iterable[str], delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """Each row that is not empty, with the line that it ends in. Raises `Invalid` for what cannot be read."""
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
     begins = 1
     try:
         for cells in reader:
             if cells:
-                found.append((reader.line_num, tuple(cells)))
+                yield reader.line_num, cells
             begins = reader.line_num + 1
     except csv.Error as error:
         raise _unreadable(begins, error) from None
-    return found
 
 
 def _unreadable(line: int, error: csv.Error) -> Invalid:
@@ -152,7 +163,8 @@ def _unreadable(line: int, error: csv.Error) -> Invalid:
     return Invalid(message, [Fault(f"line {line}, column 1", words)], code="bad_table")
 
 
-def _check_names(names: Sequence[str]) -> None:
+def check_names(names: Sequence[str]) -> None:
+    """Raises `Invalid` where a column has no name, or that of another."""
     faults = []
     known: set[str] = set()
     for place, name in enumerate(names, 1):

@@ -52,7 +52,7 @@ def table(model: type[Base]) -> Table:
 def certain_reference(column: str, target: str) -> ForeignKeyConstraint:
     """To a row that nothing ever deletes, from a table that imports fill. PostgreSQL, where to check it takes as long
     as to write a small row, does without; SQLite checks it."""
-    return ForeignKeyConstraint([column], [target]).ddl_if(dialect="sqlite")
+    return ForeignKeyConstraint([column], [target], info={"only": "sqlite"}).ddl_if(dialect="sqlite")
 
 
 def enumerated(kind: type[StrEnum], name: str) -> Enum:

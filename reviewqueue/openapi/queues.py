@@ -258,7 +258,7 @@ ENTRY = {
     "position": 1, "event": "item.resolved", "item": ITEM, "external_id": "chat-1", "state": "resolved", "test": False,
     "model": "intents", "model_version": "7", "resolution": RESOLUTION,
 }  # fmt: skip
-FEED = {"resolutions": [{**ENTRY, "cursor": "ZmVlZB8x"}], "cursor": "ZmVlZB8x"}
+FEED = {"resolutions": [{**ENTRY, "cursor": "ZmVlZB9pbnRlbnRzHzE"}], "cursor": "ZmVlZB9pbnRlbnRzHzE"}
 
 SIMULATED = {
     "queue": QUEUE, "version": 7, "last": "30d", "items": 8412, "complete": True,

@@ -95,14 +95,60 @@ def test_faults_of_a_table_name_the_line_of_the_file_and_what_has_no_name_is_cou
     assert "1 without external_id: sent again, they are stored again." in answer.output
 
 
-@pytest.mark.parametrize("columns", ["id,text,label,score", "id;text;output.label"])
-def test_a_table_without_an_output_is_refused_once(ran, app, tmp_path, columns):
+def test_a_table_without_an_output_is_refused_once(ran, app, tmp_path):
     path = tmp_path / "items.csv"
-    path.write_text(f"{columns}\n1,Tea,x,2\n2,Milk,y,3\n")
+    path.write_text("id,text,label,score\n1,Tea,x,2\n2,Milk,y,3\n")
     answer = ran(str(path), "--queue", "shop")
     assert isinstance(answer.exception, Invalid)
     assert "There is no column output or output.NAME" in str(answer.exception)
     assert stored(app) == []
+
+
+def test_a_table_may_be_separated_as_spreadsheets_do(ran, app, tmp_path):
+    path = tmp_path / "items.csv"
+    path.write_text('external_id;text;output.total\na;"Tea; two cups";2\n')
+    assert ran(str(path), "--queue", "shop").exit_code == 0
+    assert stored(app) == [("a", {"text": "Tea; two cups"}, {"total": 2}, None)]
+
+
+ROWS = "".join(f"{number},Tea,1\n" for number in range(2_500))
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        (f"external_id,text,output.total\n{ROWS}x,caf\xe9,2\n", "Line 2502, column 6 is not UTF-8"),
+        (f'external_id,text,output.total\n{ROWS}x,"Tea,2\ny,Milk,3\n', "line 2502 cannot be read: a double quote"),
+        ("text,text,output.total\nTea,Milk,1\n", "must name each column, once"),
+        ("text,output,output.total\nTea,{},1\n", "output is the whole output, and output.total a part of it"),
+        ("input,text,output.total\n{},Tea,1\n", "input is the whole input, and text a part of it"),
+        (" \n\n", "The file is empty"),
+        ("", "The file is empty"),
+    ],
+)
+def test_a_table_that_cannot_be_read_to_its_end_is_refused_whole_and_says_where(ran, app, tmp_path, table, words):
+    path = tmp_path / "items.csv"
+    path.write_bytes(table.encode("latin-1"))
+    answer = ran(str(path), "--queue", "shop")
+    assert isinstance(answer.exception, Invalid)
+    assert words in str(answer.exception)
+    assert stored(app) == []
+
+
+def test_a_row_with_a_cell_too_many_is_refused_and_hinders_no_other(ran, app, tmp_path):
+    path = tmp_path / "items.csv"
+    path.write_text("external_id,text,output.total\na,Tea, with milk,1\nb,Milk,2\nc,Bread\n")
+    answer = ran(str(path), "--queue", "shop")
+    assert (answer.exit_code, [row[0] for row in stored(app)]) == (1, ["b"])
+    assert "line 2, column 4 has 4 cells, and the first line 3" in answer.output
+    assert "line 4, column 3 has 2 cells" in answer.output
+
+
+def test_a_cell_may_be_as_long_as_an_item(ran, app, tmp_path):
+    path = tmp_path / "items.csv"
+    path.write_text(f"external_id,text,output.total\na,{'x' * 300_000},1\n")
+    assert ran(str(path), "--queue", "shop").exit_code == 0
+    assert len(stored(app)[0][1]["text"]) == 300_000
 
 
 def test_parquet_keeps_its_types(ran, app, tmp_path):

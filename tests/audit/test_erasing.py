@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,10 @@ from sqlalchemy import func, insert, inspect, select, text
 from reviewqueue.audit import commands, erasing
 from reviewqueue.core.db import db, read_session, write_session
 from reviewqueue.core.ids import id_at
+from reviewqueue.delivery.jobs import on_queued
 from reviewqueue.errors import Forbidden, Invalid, NotFound
 from reviewqueue.feedback.commands import export
-from reviewqueue.models import IdempotencyKey, Item, Task
+from reviewqueue.models import IdempotencyKey, Item, ItemLikeness, Task
 from reviewqueue.models.base import table
 from reviewqueue.models.states import ItemState, TaskState
 from reviewqueue.queues.applying import apply
@@ -174,3 +177,42 @@ def test_no_export_made_later_holds_an_erased_item(client: Any, cast: Cast, keep
     records = "".join(path.read_text() for path in (tmp_path / "out").glob("*.jsonl"))
     assert kept in records
     assert gone not in records
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("first", ["job", "erasure"])
+def test_a_job_that_reads_what_is_being_erased_leaves_nothing_of_it(
+    app: Any, client: Any, cast: Cast, first: str
+) -> None:
+    item_id = submit(client, cast)["id"]
+
+    def erase(session: Any) -> None:
+        erasing.erase(session=session, actor=OPERATOR, reason="asked for", item_id=item_id)
+
+    def note(session: Any) -> None:
+        on_queued(session=session, refs=[item_id])
+
+    one, other = (note, erase) if first == "job" else (erase, note)
+
+    def beside() -> None:
+        with app.app_context(), write_session() as session:
+            started.append(session.scalar(select(func.pg_backend_pid())))
+            other(session)
+
+    started: list[int] = []
+    with ThreadPoolExecutor(1) as pool, app.app_context():
+        with write_session() as session:
+            one(session)
+            done = pool.submit(beside)
+            while not done.done() and not (started and _waits(started[0])):
+                time.sleep(0.01)
+            assert not done.done(), "the second waits for the first"
+        done.result()
+        with read_session() as reading:
+            assert reading.scalars(select(ItemLikeness.key)).all() == []
+
+
+def _waits(process: int) -> bool:
+    asked = text("SELECT wait_event_type = 'Lock' FROM pg_stat_activity WHERE pid = :process")
+    with db.engine.connect() as connection:
+        return bool(connection.execute(asked, {"process": process}).scalar_one())

@@ -194,6 +194,18 @@ def _waits_for_a_lock(process: int) -> bool:
 
 
 def test_a_cursor_beyond_all_positions_is_no_error(client, cast):
-    cursor = cursor_of("feed", "9" * 18)
+    cursor = cursor_of("feed", "intents", "9" * 18)
     answer = client.get(f"/api/v1/queues/intents/resolutions?cursor={cursor}", headers=cast.submitter.bearer)
     assert (answer.status_code, answer.json["resolutions"]) == (200, [])
+
+
+def test_a_cursor_from_before_they_named_their_queue_is_good(client, cast):
+    cursor = cursor_of("feed", "7")
+    answer = client.get(f"/api/v1/queues/intents/resolutions?cursor={cursor}", headers=cast.submitter.bearer)
+    assert answer.json["cursor"] == cursor_of("feed", "intents", "7")
+
+
+@pytest.mark.parametrize("parts", [("feed", "other", "1"), ("feed", "intents", "-1"), ("x", "intents", "1")])
+def test_the_cursor_of_another_queue_is_refused(client, cast, parts):
+    answer = client.get(f"/api/v1/queues/intents/resolutions?cursor={cursor_of(*parts)}", headers=cast.submitter.bearer)
+    assert (answer.status_code, answer.json["code"]) == (422, "bad_cursor")
