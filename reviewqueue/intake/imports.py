@@ -35,7 +35,7 @@ from reviewqueue.models.states import ActorKind, ImportState
 from reviewqueue.queues.catalog import find_queue
 
 STORE = "import.store"
-BROKEN_OFF = "The stream broke off. The whole lines that came are stored; send it again."
+BROKEN_OFF = "The stream broke off. The whole lines that came are stored all the same. Send it again."
 CHUNKS_A_JOB = 8
 """A job is called for each so many chunks, so that several workers share a long stream."""
 CHUNK_LINES = 1_000
