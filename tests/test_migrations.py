@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +120,37 @@ def test_every_migration_runs_down_and_up_again_with_data_in_the_tables(empty: F
         assert set(inspect(db.engine).get_table_names()) <= {"alembic_version"}
         migrate_to_newest()
         assert is_current()
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_an_upgrade_lets_requests_end_that_have_begun(empty: Flask) -> None:
+    """A request reads its queue and then writes an item: an upgrade that came between must not make both fail."""
+    with empty.app_context():
+        migrate_to_newest()
+        downgrade(revision="0027")
+
+        def upgraded() -> None:
+            with empty.app_context():
+                migrate_to_newest()
+
+        with ThreadPoolExecutor(1) as pool, db.engine.connect() as request:
+            request.execute(text("SELECT 1 FROM queue"))
+            done = pool.submit(upgraded)
+            waiting = text(
+                "SELECT count(*) FROM pg_locks JOIN pg_database d ON d.oid = database "
+                "WHERE datname = current_database() AND NOT granted"
+            )
+            while not done.done() and not _asked(waiting):
+                time.sleep(0.01)
+            request.execute(text("LOCK TABLE item IN ROW EXCLUSIVE MODE"))
+            request.commit()
+            done.result()
+        assert is_current()
+
+
+def _asked(question: Any) -> Any:
+    with db.engine.connect() as connection:
+        return connection.execute(question).scalar_one()
 
 
 @pytest.fixture
