@@ -32,8 +32,8 @@ def simulate(paths: tuple[Path, ...], queue: str | None, last: str, most: int, a
 
     FILE is the configuration (.yaml, .yml or .json), by default the present one of --queue. It is tried on the items
     that the queue got in the time --last, against what became of them and how people judged them; or on the items of
-    another FILE (.jsonl, .ndjson, .csv or .parquet, as for `submit`), also before there is such a queue. Lines that
-    `submit` would refuse are told and left aside.
+    another FILE (.jsonl, .ndjson, .csv or .parquet, as for `submit`), against what the queue's present configuration
+    makes of them, also before there is such a queue. Lines that `submit` would refuse are told and left aside.
     """
     items = [path for path in paths if path.suffix.lower() in files.KINDS]
     documents = [path for path in paths if path not in items]
@@ -97,6 +97,8 @@ def _in_words(found: simulation.Simulation) -> str:
     lines.append(f"  would go to people: {_people(then['review'], found.audits)}")
     if found.last:
         lines.append(f"  went to people: {_people(before['review'], found.audited)}")
+    elif before:
+        lines.append(f"  go to people at present: {_people(before['review'], found.audited)}")
     lines.append(f"  would pass: {then['auto_approve']:,}")
     lines.append(f"  would be refused: {then['refuse']:,}, of which {found.unfit:,} do not fit the schemas")
     if found.last:
@@ -106,6 +108,9 @@ def _in_words(found: simulation.Simulation) -> str:
         lines.append(f"  went to people by rules, and would pass: {found.freed:,}; approved: {agreed}")
         lines.append(f"  passed, and would go to people: {found.added:,}")
         lines.append(f"  changed or rejected by people, and would pass: {overruled}")
+    elif before:
+        lines.append(f"  go to people by rules at present, and would pass: {found.freed:,}")
+        lines.append(f"  pass at present, and would go to people: {found.added:,}")
     lines.append(f"  {'rule':>4}  {'items':>8} {'sent':>8} {'passed':>8} {'approved':>8} {'changed':>8}  does")
     for group in found.rules:
         changed = sum(group.verdicts[verdict] for verdict in (Verdict.EDIT, Verdict.OVERRIDE, Verdict.REJECT))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from flask import current_app
@@ -41,7 +41,7 @@ class Case:
     """See `routing.VARIABLES`."""
     failed: bool = False
     before: RoutingAction | None = None
-    """What routing said of it when it came; None for an item that never did."""
+    """What routing said of it when it came, or says of it at present; None for an item of no queue."""
     verdict: Verdict | None = None
     """Of the person who judged it last."""
     audited: bool = False
@@ -121,7 +121,8 @@ def simulate(
     """What `document`, or the present configuration, would have made of the queue's items.
 
     Without `slug` it is the queue that the document names. `items` gives items that were never submitted, as that
-    configuration takes them, and needs no such queue; without it, the newest `most` items of the time `last` (`12h`,
+    configuration takes them, and needs no such queue; where there is one, its present configuration is tried on them,
+    too. Without `items`, the newest `most` items of the time `last` (`12h`,
     `30d`, `2w`), tests left out. Raises `Invalid` with pointers, `NotFound`, `Forbidden`.
     """
     candidate = None if document is None else _candidate(document, slug)
@@ -143,6 +144,9 @@ def simulate(
         cases = _stored(session, head.id, seconds, most + 1)
     else:
         cases = items(compiled)
+    present = None
+    if items is not None and candidate is not None and head is not None:
+        present = configuration(session, head.id, head.version)
     groups: dict[tuple[int | None, str, RoutingAction], RuleOutcome] = {}
     for case in cases:
         if items is None and found.items == most:
@@ -151,7 +155,7 @@ def simulate(
         if isinstance(case, Refused):
             _count_refused(found, groups, case)
         else:
-            _count(found, groups, compiled, case)
+            _count(found, groups, compiled, case if present is None else _at_present(present, case))
     found.rules = sorted(groups.values(), key=lambda group: (group.rule is None, group.rule or 0, -group.items))
     return found
 
@@ -191,14 +195,8 @@ def _count(
     found: Simulation, groups: dict[tuple[int | None, str, RoutingAction], RuleOutcome], compiled: Compiled, case: Case
 ) -> None:
     found.items += 1
-    fits = not compiled.validate_input(case.facts["input"])
-    failed = case.failed or bool(compiled.validate_output(case.facts["output"], given=case.facts["input"]))
-    if not fits or (failed and compiled.config.on_invalid_output == "refuse"):
-        found.unfit += 1
-        route = _UNFIT
-    else:
-        facts = {**case.facts, "output": None} if failed else case.facts
-        route = compiled.route(facts, item_id=case.id, failed=failed, stopped=None)
+    route = _routed(compiled, case)
+    found.unfit += route is _UNFIT
     group = _group(groups, route)
     group.items += 1
     found.then[route.action] += 1
@@ -219,6 +217,21 @@ def _count(
             found.changed += 1
             if len(found.examples) < EXAMPLES:
                 found.examples.append(case.id)
+
+
+def _routed(compiled: Compiled, case: Case) -> routing.Route:
+    fits = not compiled.validate_input(case.facts["input"])
+    failed = case.failed or bool(compiled.validate_output(case.facts["output"], given=case.facts["input"]))
+    if not fits or (failed and compiled.config.on_invalid_output == "refuse"):
+        return _UNFIT
+    facts = {**case.facts, "output": None} if failed else case.facts
+    return compiled.route(facts, item_id=case.id, failed=failed, stopped=None)
+
+
+def _at_present(present: Compiled, case: Case) -> Case:
+    """As if it had come while that configuration was the present one."""
+    route = _routed(present, case)
+    return replace(case, before=route.action, audited=route.audit_sample)
 
 
 def _count_refused(

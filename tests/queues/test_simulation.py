@@ -157,7 +157,12 @@ def test_the_command_takes_a_file_as_submit_does(run, cast, bold, tmp_path):
     assert [line.partition(":")[0] for line in told] == ["line 3", "line 4", "line 5", "line 6", "line 8"]
     assert "/output/label" in told[0]
     assert told[4].endswith("at column 2.")
-    assert "left aside: 4 lines" in run(bold, items).stdout
+    assert found["before"] == {"review": 2, "auto_approve": 0, "refuse": 0}, "by the present configuration"
+    assert (found["freed"], found["added"]) == (1, 0)
+    told = [line.strip() for line in run(bold, items).stdout.splitlines()]
+    assert "left aside: 4 lines that are no items" in told
+    assert "go to people at present: 2 (2 by rules, 0 audits of what passes)" in told
+    assert "go to people by rules at present, and would pass: 1" in told
 
 
 def test_a_table_is_taken_and_the_queue_need_not_be_there_yet(run, cast, tmp_path):
@@ -167,6 +172,7 @@ def test_a_table_is_taken_and_the_queue_need_not_be_there_yet(run, cast, tmp_pat
     found = json.loads(run(document, items, "--json").stdout)
     assert (found["queue"], found["version"], found["items"]) == ("brand-new", 0, 2)
     assert found["then"] == {"review": 1, "auto_approve": 1, "refuse": 0}
+    assert found["before"] == {"review": 0, "auto_approve": 0, "refuse": 0}
     missing = run(document).exception
     assert isinstance(missing, NotFound)
     assert "'brand-new'" in missing.message
