@@ -20,11 +20,26 @@ def insert_rows(session: Session, target: Table, rows: Sequence[Mapping[str, Any
     Raises `IntegrityError`, also for rows that another transaction inserts just now in another order; then the
     transaction, or its savepoint, must be rolled back.
     """
-    if not rows:
-        return
-    if not on_postgresql(session):
-        session.execute(insert(target), list(rows))
-        return
+    insert_tables(session, iter([(target, rows)]))
+
+
+def insert_tables(session: Session, parts: Iterator[tuple[Table, Sequence[Mapping[str, Any]]]]) -> None:
+    """As `insert_rows` for each table. The rows of the next are made while PostgreSQL stores those before, so that
+    whoever makes them must not ask the session anything."""
+    part = next(parts, None)
+    while part is not None:
+        target, rows = part
+        if not rows:
+            part = next(parts, None)
+        elif on_postgresql(session):
+            part = _copy(session, target, rows, parts)
+        else:
+            session.execute(insert(target), list(rows))
+            part = next(parts, None)
+
+
+def _copy(session: Session, target: Table, rows: Sequence[Mapping[str, Any]], parts: Iterator[Any]) -> Any:
+    """Gives the next part."""
     import psycopg
 
     names, lines = _written(rows)
@@ -34,6 +49,7 @@ def insert_rows(session: Session, target: Table, rows: Sequence[Mapping[str, Any
         with driver.cursor() as cursor, cursor.copy(statement) as copy:
             while some := "".join(islice(lines, LINES)):
                 copy.write(some)
+            return next(parts, None)
     except (psycopg.IntegrityError, psycopg.errors.DeadlockDetected) as error:
         raise IntegrityError(statement, None, error) from error
 

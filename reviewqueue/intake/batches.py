@@ -9,14 +9,14 @@ from itertools import islice
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
-from sqlalchemy import Text, bindparam, func, select, true
+from sqlalchemy import Table, Text, bindparam, func, select, true
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from reviewqueue.core import idempotency, outbox, trail
 from reviewqueue.core.access import Actor
-from reviewqueue.core.bulk import insert_rows
+from reviewqueue.core.bulk import insert_tables
 from reviewqueue.core.db import database_now, on_postgresql
 from reviewqueue.core.http import Body, problem_json, status_of
 from reviewqueue.core.ids import new_ids
@@ -227,22 +227,28 @@ _KNOWN = _known_statement()
 def _store(session: Session, actor: Actor, items: list[Prepared], now: datetime) -> None:
     # In one order, whatever that of the requests: two that store the same external_ids must not wait for each other.
     items = sorted(items, key=lambda item: (item.head.id, item.columns["external_id"] or "", item.item_id))
-    insert_rows(session, table(Item), [_item_row(item, now) for item in items])
-    answered = [item for item in items if item.answer is not None]
-    insert_rows(session, table(Resolution), [{**item.resolution(), "created_at": now} for item in answered])
+    insert_tables(session, _rows(actor, items, now))
     tasks = [item for item in items if item.needs_task]
-    task_ids = iter(new_ids(sum(item.tasks for item in tasks)))
-    insert_rows(session, table(Task), [row for item in tasks for row in _task_rows(item, task_ids, now)])
     for slug in dict.fromkeys(item.head.slug for item in tasks):
         refs = [item.item_id for item in tasks if item.head.slug == slug]
         outbox.append_many(session, ITEM_QUEUED, rq_queue=outbox.review_queue(slug), refs=refs)
     for item in items:
         item.attach_media(session, actor)
+
+
+def _rows(actor: Actor, items: list[Prepared], now: datetime) -> Iterator[tuple[Table, list[dict[str, Any]]]]:
+    """What is stored of them, a table at a time."""
+    yield table(Item), [_item_row(item, now) for item in items]
+    tasks = [item for item in items if item.needs_task]
+    task_ids = iter(new_ids(sum(item.tasks for item in tasks)))
+    yield table(Task), [row for item in tasks for row in _task_rows(item, task_ids, now)]
     event_ids = new_ids(len(items))
     events = [_event(actor, item, event_id, now) for item, event_id in zip(items, event_ids, strict=True)]
     contents = [trail.add_content(event, item.content()) for event, item in zip(events, items, strict=True)]
-    insert_rows(session, table(AuditEvent), events)
-    insert_rows(session, table(AuditContent), contents)
+    yield table(AuditEvent), events
+    yield table(AuditContent), contents
+    answered = [item for item in items if item.answer is not None]
+    yield table(Resolution), [{**item.resolution(), "created_at": now} for item in answered]
 
 
 def _item_row(item: Prepared, now: datetime) -> dict[str, Any]:
