@@ -13,43 +13,43 @@ from sqlalchemy.orm import Session
 
 from reviewqueue.core.db import on_postgresql
 
+Rows = Sequence[Mapping[str, Any]]
 
-def insert_rows(session: Session, target: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+
+def insert_rows(session: Session, target: Table, rows: Rows) -> None:
     """Insert `rows`, which all have the columns of the first; times are aware datetimes.
 
     Raises `IntegrityError`, also for rows that another transaction inserts just now in another order; then the
     transaction, or its savepoint, must be rolled back.
     """
-    insert_tables(session, iter([(target, rows)]))
+    insert_tables(session, [(target, rows)])
 
 
-def insert_tables(session: Session, parts: Iterator[tuple[Table, Sequence[Mapping[str, Any]]]]) -> None:
+def insert_tables(session: Session, parts: Iterable[tuple[Table, Rows]]) -> None:
     """As `insert_rows` for each table. The rows of the next are made while PostgreSQL stores those before, so that
     whoever makes them must not ask the session anything."""
-    part = next(parts, None)
-    while part is not None:
-        target, rows = part
-        if not rows:
-            part = next(parts, None)
-        elif on_postgresql(session):
-            part = _copy(session, target, rows, parts)
-        else:
-            session.execute(insert(target), list(rows))
-            part = next(parts, None)
+    parts = ((target, rows) for target, rows in parts if rows)
+    if on_postgresql(session):
+        texts = ((target, *_written(rows)) for target, rows in parts)
+        text = next(texts, None)
+        while text is not None:
+            text = _copy(session, *text, texts)
+        return
+    for target, rows in parts:
+        session.execute(insert(target), list(rows))
 
 
-def _copy(session: Session, target: Table, rows: Sequence[Mapping[str, Any]], parts: Iterator[Any]) -> Any:
-    """Gives the next part."""
+def _copy(session: Session, target: Table, names: str, lines: Iterator[str], others: Iterator[Any]) -> Any:
+    """Gives the next of `others`."""
     import psycopg
 
-    names, lines = _written(rows)
     driver: Any = session.connection().connection.driver_connection
     statement = f'COPY "{target.name}" ({names}) FROM STDIN'
     try:
         with driver.cursor() as cursor, cursor.copy(statement) as copy:
             while some := "".join(islice(lines, LINES)):
                 copy.write(some)
-            return next(parts, None)
+            return next(others, None)
     except (psycopg.IntegrityError, psycopg.errors.DeadlockDetected) as error:
         raise IntegrityError(statement, None, error) from error
 
@@ -61,7 +61,7 @@ _MARKS = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"}
 """What stands for something else in COPY's text format."""
 
 
-def _written(rows: Sequence[Mapping[str, Any]]) -> tuple[str, Iterator[str]]:
+def _written(rows: Rows) -> tuple[str, Iterator[str]]:
     """Names of columns, and the rows in COPY's text format: a column at a time, since most hold the same throughout.
 
     Columns that are NULL throughout are left out, since that is what they have then.
