@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,6 +20,7 @@ from reviewqueue.core.access import SYSTEM
 from reviewqueue.core.db import db, write_session
 from reviewqueue.core.migrations import is_current, migrate_to_newest
 from tests.fixtures import installation, postgres
+from tests.fixtures.processes import until
 
 
 @pytest.fixture
@@ -136,21 +136,11 @@ def test_an_upgrade_lets_requests_end_that_have_begun(empty: Flask) -> None:
         with ThreadPoolExecutor(1) as pool, db.engine.connect() as request:
             request.execute(text("SELECT 1 FROM queue"))
             done = pool.submit(upgraded)
-            waiting = text(
-                "SELECT count(*) FROM pg_locks JOIN pg_database d ON d.oid = database "
-                "WHERE datname = current_database() AND NOT granted"
-            )
-            while not done.done() and not _asked(waiting):
-                time.sleep(0.01)
+            until(lambda: done.done() or postgres.waiting_for_a_lock())
             request.execute(text("LOCK TABLE item IN ROW EXCLUSIVE MODE"))
             request.commit()
             done.result()
         assert is_current()
-
-
-def _asked(question: Any) -> Any:
-    with db.engine.connect() as connection:
-        return connection.execute(question).scalar_one()
 
 
 @pytest.fixture

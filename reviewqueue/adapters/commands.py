@@ -60,9 +60,8 @@ def submit(path: Path, queue: str, kind: str, faults: Path | None, as_json: bool
         head = find_queue(session=session, actor=actor, slug=queue, action=Action.SUBMIT_ITEMS)
         config = configuration(session, head.id, head.version).config
     stored = repeated = refused = nameless = 0
-    broken_off = False
+    broken_off = True
     with ExitStack() as stack, suppress(KeyboardInterrupt):
-        broken_off = True
         out = stack.enter_context(faults.open("w", encoding="utf-8")) if faults else None
         progress = stack.enter_context(_progress())
         bar = progress.add_task(path.name, total=None)

@@ -227,8 +227,8 @@ _KNOWN = _known_statement()
 def _store(session: Session, actor: Actor, items: list[Prepared], now: datetime) -> None:
     # In one order, whatever that of the requests: two that store the same external_ids must not wait for each other.
     items = sorted(items, key=lambda item: (item.head.id, item.columns["external_id"] or "", item.item_id))
-    insert_tables(session, _rows(actor, items, now))
     tasks = [item for item in items if item.needs_task]
+    insert_tables(session, _rows(actor, items, tasks, now))
     for slug in dict.fromkeys(item.head.slug for item in tasks):
         refs = [item.item_id for item in tasks if item.head.slug == slug]
         outbox.append_many(session, ITEM_QUEUED, rq_queue=outbox.review_queue(slug), refs=refs)
@@ -236,10 +236,11 @@ def _store(session: Session, actor: Actor, items: list[Prepared], now: datetime)
         item.attach_media(session, actor)
 
 
-def _rows(actor: Actor, items: list[Prepared], now: datetime) -> Iterator[tuple[Table, list[dict[str, Any]]]]:
-    """What is stored of them, a table at a time."""
+def _rows(
+    actor: Actor, items: list[Prepared], tasks: list[Prepared], now: datetime
+) -> Iterator[tuple[Table, list[dict[str, Any]]]]:
+    """What is stored of them, a table at a time; `tasks`: those that need some."""
     yield table(Item), [_item_row(item, now) for item in items]
-    tasks = [item for item in items if item.needs_task]
     task_ids = iter(new_ids(sum(item.tasks for item in tasks)))
     yield table(Task), [row for item in tasks for row in _task_rows(item, task_ids, now)]
     event_ids = new_ids(len(items))

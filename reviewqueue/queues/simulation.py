@@ -122,8 +122,8 @@ def simulate(
 
     Without `slug` it is the queue that the document names. `items` gives items that were never submitted, as that
     configuration takes them, and needs no such queue; where there is one, its present configuration is tried on them,
-    too. Without `items`, the newest `most` items of the time `last` (`12h`,
-    `30d`, `2w`), tests left out. Raises `Invalid` with pointers, `NotFound`, `Forbidden`.
+    too. Without `items`, the newest `most` items of the time `last` (`12h`, `30d`, `2w`), tests left out. Raises
+    `Invalid` with pointers, `NotFound`, `Forbidden`.
     """
     candidate = None if document is None else _candidate(document, slug)
     slug = slug or (candidate.config.name if candidate else "")

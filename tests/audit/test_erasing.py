@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,8 @@ from reviewqueue.models.states import ItemState, TaskState
 from reviewqueue.queues.applying import apply
 from tests.desk_steps import act, claim, decide, submit
 from tests.fixtures.people import INTENTS, OPERATOR, Cast, item
+from tests.fixtures.postgres import waiting_for_a_lock
+from tests.fixtures.processes import until
 
 SECRET = "Wilhelmine"
 """In everything that is said of the item."""
@@ -196,23 +197,14 @@ def test_a_job_that_reads_what_is_being_erased_leaves_nothing_of_it(
 
     def beside() -> None:
         with app.app_context(), write_session() as session:
-            started.append(session.scalar(select(func.pg_backend_pid())))
             other(session)
 
-    started: list[int] = []
     with ThreadPoolExecutor(1) as pool, app.app_context():
         with write_session() as session:
             one(session)
             done = pool.submit(beside)
-            while not done.done() and not (started and _waits(started[0])):
-                time.sleep(0.01)
+            until(lambda: done.done() or waiting_for_a_lock())
             assert not done.done(), "the second waits for the first"
         done.result()
         with read_session() as reading:
             assert reading.scalars(select(ItemLikeness.key)).all() == []
-
-
-def _waits(process: int) -> bool:
-    asked = text("SELECT wait_event_type = 'Lock' FROM pg_stat_activity WHERE pid = :process")
-    with db.engine.connect() as connection:
-        return bool(connection.execute(asked, {"process": process}).scalar_one())

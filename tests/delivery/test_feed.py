@@ -18,6 +18,7 @@ from reviewqueue.models.states import ResolvedBy, Verdict
 from reviewqueue.resolution import feed
 from reviewqueue.resolution.endings import resolution_columns
 from tests.desk_steps import decide, submit
+from tests.fixtures.postgres import waiting_for_a_lock
 from tests.fixtures.processes import until
 
 
@@ -168,10 +169,9 @@ def test_of_two_relays_that_lead_the_second_leaves_what_the_first_has_numbered(c
         # The plan that a large table has: the row to be changed is found by its id alone.
         for way in ("nestloop", "mergejoin"):
             other.execute(text(f"SET LOCAL enable_{way} = off"))
-        process = other.execute(text("SELECT pg_backend_pid()")).scalar_one()
         with ThreadPoolExecutor(1) as pool:
             second = pool.submit(_number_or_refuse, other)
-            until(lambda: _waits_for_a_lock(process), seconds=10, what="the second relay to wait for the first")
+            until(waiting_for_a_lock, seconds=10, what="the second relay to wait for the first")
             leader.commit()
             second.result()
         with read_session() as session:
@@ -185,12 +185,6 @@ def _number_or_refuse(session: Session) -> None:
         session.commit()
     except IntegrityError:
         session.rollback()
-
-
-def _waits_for_a_lock(process: int) -> bool:
-    asked = text("SELECT wait_event_type = 'Lock' FROM pg_stat_activity WHERE pid = :process")
-    with db.engine.connect() as connection:
-        return bool(connection.execute(asked, {"process": process}).scalar_one())
 
 
 def test_a_cursor_beyond_all_positions_is_no_error(client, cast):

@@ -9,7 +9,7 @@ import time
 from typing import Any
 
 import pytest
-from sqlalchemy import select, text, update
+from sqlalchemy import select, update
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from reviewqueue.core.db import clock, read_session, write_session
@@ -21,6 +21,7 @@ from reviewqueue.queues.applying import apply
 from reviewqueue.resolution import feed
 from tests.desk_steps import decide, submit
 from tests.fixtures.people import INTENTS, OPERATOR
+from tests.fixtures.postgres import waiting_for_a_lock
 from tests.fixtures.processes import until
 from tests.fixtures.receivers import receiving
 
@@ -401,12 +402,6 @@ def test_what_is_sent_to_an_endpoint_that_is_removed_meanwhile_is_forgotten(clie
 FAILED = sending.Outcome(500, "no", 0.1)
 
 
-def _waiting_for_a_lock() -> int:
-    mine = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    with read_session() as session:
-        return session.execute(text(mine)).scalar_one()
-
-
 @pytest.mark.parametrize("database", ["postgresql"], indirect=True)
 def test_removing_an_endpoint_waits_for_the_attempt_that_is_being_recorded(client, cast, hooks, app):
     endpoint = hooks.listen("http://127.0.0.1:9/closed")
@@ -424,7 +419,7 @@ def test_removing_an_endpoint_waits_for_the_attempt_that_is_being_recorded(clien
         with write_session() as session:
             deliveries.record(session, parcel, FAILED)
             remover.start()
-            until(lambda: _waiting_for_a_lock() == 1, what="the removal")
+            until(lambda: waiting_for_a_lock() == 1, what="the removal")
         remover.join(20)
     assert answers == [204]
 
@@ -454,7 +449,7 @@ def test_an_attempt_at_an_endpoint_that_is_being_removed_is_forgotten(client, ca
             endpoints.remove(session=session, actor=OPERATOR, endpoint_id=endpoint["id"])
             for number, thread in enumerate(threads, 1):
                 thread.start()
-                until(lambda number=number: _waiting_for_a_lock() == number)
+                until(lambda number=number: waiting_for_a_lock() == number)
         for thread in threads:
             thread.join(20)
         assert sorted(done) == ["announced", "recorded"]
