@@ -47,6 +47,7 @@ from reviewqueue.models.base import table
 from reviewqueue.models.states import ENDED, ItemState, MediaState, ResolvedBy
 from reviewqueue.queues.catalog import configuration
 from reviewqueue.resolution import endings
+from reviewqueue.review.golden import retire_item
 
 BATCH = 50
 LONGEST_REASON = 500
@@ -111,6 +112,7 @@ def _erase(session: Session, actor: Actor, rows: Sequence[Any], told: Sequence[s
         trail.record(session, actor, chain.CONTENT_ERASED, subject=event_id, facts={"erasure": erasure})
     for row in rows:
         _end(session, actor, row)
+        retire_item(session, actor, row.id)
         trail.record(
             session, actor, chain.ITEM_ERASED, queue_id=row.queue_id, item_id=row.id, subject=erasure,
         )  # fmt: skip
@@ -211,9 +213,7 @@ def _forget_work(session: Session, ids: list[str]) -> None:
         update(table(Task)).where(_task.item_id.in_(ids)).values(escalation_comment=None),
         delete(table(Comment)).where(table(Comment).c.item_id.in_(ids)),
         delete(table(Notice)).where(table(Notice).c.item_id.in_(ids)),
-        update(table(Gold))
-        .where(table(Gold).c.item_id.in_(ids))
-        .values(output="null", note=None, retired_at=func.coalesce(table(Gold).c.retired_at, clock())),
+        update(table(Gold)).where(table(Gold).c.item_id.in_(ids)).values(output="null", note=None),
         delete(table(ItemLikeness)).where(table(ItemLikeness).c.item_id.in_(ids)),
         delete(table(ItemDoubt)).where(table(ItemDoubt).c.item_id.in_(ids)),
         update(table(JudgedItem)).where(table(JudgedItem).c.item_id.in_(ids)).values(label=None, answer=None),

@@ -49,17 +49,23 @@ _MOVE = {
     .returning(_item.revision, clock().label("now"))
     for state in ItemState
 }
-_CANCEL_TASKS = (
-    update(table(Task))
-    .where(
-        _task.item_id == bindparam("of_item"),
-        _task.state.in_(UNFINISHED),
-        _task.kind != TaskKind.GOLD,
-    )
-    # The fence rises, so that whoever still holds the claim cannot decide with it.
-    .values(state=TaskState.CANCELLED, last_holder=_task.holder, holder=None, lease_until=None, fence=_task.fence + 1)
-    .returning(_task.id, _task.fence)
-)
+
+
+def _cancelling(which: Any) -> Any:
+    """Of the item `of_item`, tasks of those kinds."""
+    return (
+        update(table(Task))
+        .where(_task.item_id == bindparam("of_item"), _task.state.in_(UNFINISHED), which)
+        # The fence rises, so that whoever still holds the claim cannot decide with it.
+        .values(
+            state=TaskState.CANCELLED, last_holder=_task.holder, holder=None, lease_until=None, fence=_task.fence + 1
+        )
+        .returning(_task.id, _task.fence)
+    )  # fmt: skip
+
+
+_CANCEL_TASKS = _cancelling(_task.kind != TaskKind.GOLD)
+_CANCEL_CHECKS = _cancelling(_task.kind == TaskKind.GOLD)
 
 
 @dataclass(frozen=True)
@@ -137,7 +143,16 @@ def _ended() -> ItemEnded:
 
 def cancel_tasks(session: Session, actor: Actor, *, queue_id: str, item_id: str) -> None:
     """Nobody has anything to do on the item any more. The caller has locked it."""
-    for task in session.execute(_CANCEL_TASKS, {"of_item": item_id}).all():
+    _cancel(session, actor, _CANCEL_TASKS, queue_id, item_id)
+
+
+def cancel_checks(session: Session, actor: Actor, *, queue_id: str, item_id: str) -> None:
+    """Nobody is measured by the item any more."""
+    _cancel(session, actor, _CANCEL_CHECKS, queue_id, item_id)
+
+
+def _cancel(session: Session, actor: Actor, statement: Any, queue_id: str, item_id: str) -> None:
+    for task in session.execute(statement, {"of_item": item_id}).all():
         trail.record(
             session, actor, "task.cancelled", queue_id=queue_id, item_id=item_id, subject=task.id,
             facts={"fence": task.fence},

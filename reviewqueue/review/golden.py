@@ -37,6 +37,7 @@ from reviewqueue.queues import routing
 from reviewqueue.queues.applying import fits
 from reviewqueue.queues.catalog import Compiled, QueueHead, configuration, find_queue
 from reviewqueue.queues.configuration import QueueConfig
+from reviewqueue.resolution import endings
 from reviewqueue.resolution.stand_ins import no_item
 from reviewqueue.review.comparing import side_by_side
 from reviewqueue.review.consensus import Given, alike
@@ -150,7 +151,10 @@ def _insert(session: Session, actor: Actor, item_id: str, queue_id: str, known: 
 
 
 def retire(*, session: Session, actor: Actor, gold_id: str) -> None:
-    """Give it to nobody any more; what was measured by it stays. Raises `NotFound`, `Forbidden`."""
+    """Give it to nobody any more, and take it from whoever has it in hand; what was measured by it stays.
+
+    Raises `NotFound`, `Forbidden`.
+    """
     row = session.execute(select(Gold.queue_id, Gold.item_id).where(Gold.id == gold_id)).one_or_none()
     if row is None:
         raise NotFound
@@ -165,7 +169,7 @@ def known_among(session: Session, item_ids: Sequence[str]) -> frozenset[str]:
 
 
 def retire_item(session: Session, actor: Actor, item_id: str) -> None:
-    """Retire the gold that an item is, if it is any: its answer is doubted. Asks no permission."""
+    """Retire the gold that an item is, if it is any: its answer is doubted, or gone. Asks no permission."""
     gone = session.execute(
         update(table(Gold))
         .where(table(Gold).c.item_id == item_id, table(Gold).c.retired_at.is_(None))
@@ -174,6 +178,7 @@ def retire_item(session: Session, actor: Actor, item_id: str) -> None:
     ).one_or_none()
     if gone is not None:
         trail.record(session, actor, "gold.retired", queue_id=gone.queue_id, item_id=item_id, subject=gone.id)
+        endings.cancel_checks(session, actor, queue_id=gone.queue_id, item_id=item_id)
 
 
 def gold_of(*, session: Session, actor: Actor, slug: str) -> list[Any]:

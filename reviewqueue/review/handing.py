@@ -256,14 +256,16 @@ def take_back_skip(*, session: Session, actor: Actor, task_id: str) -> leases.He
         raise NotFound
     require(actor, Action.REVIEW, task.queue_id)
     last = last_skip(session=session, actor=actor)
-    if last is None or last.task_id != task_id:
+    is_check = task.kind is TaskKind.GOLD
+    retired = is_check and not golden.known_among(session, [task.item_id])
+    if last is None or last.task_id != task_id or retired:
         raise GraceOver("The time to undo this skip is over, or somebody else has the task.")
     session.execute(delete(Skip).where(*mine))
     again = restrictions(
         audience=task.audience, assignee=task.assignee, excluded=set(json.loads(task.excluded)) - {actor.id}
     )
     session.execute(update(Task).where(Task.id == task_id).values(**again))
-    if task.kind is TaskKind.GOLD:
+    if is_check:
         session.execute(update(Task).where(Task.id == task_id).values(state=TaskState.OPEN))
     else:
         rounds.readmit(session, item_id=task.item_id, task_id=task_id, person_id=actor.id)

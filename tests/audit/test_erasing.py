@@ -16,7 +16,7 @@ from reviewqueue.core.ids import id_at
 from reviewqueue.delivery.jobs import on_queued
 from reviewqueue.errors import Forbidden, Invalid, NotFound
 from reviewqueue.feedback.commands import export
-from reviewqueue.models import IdempotencyKey, Item, ItemLikeness, Task
+from reviewqueue.models import AuditEvent, IdempotencyKey, Item, ItemLikeness, Task
 from reviewqueue.models.base import table
 from reviewqueue.models.states import ItemState, TaskState
 from reviewqueue.queues.applying import apply
@@ -91,6 +91,26 @@ def test_nothing_that_items_about_somebody_said_is_left_and_the_log_verifies(
     assert "content erased" in client.get(f"/items/{one}").text
     answer = act(client, cast.carol, f"{two}.1", "decision", verdict="approve")
     assert answer.status_code in {404, 409}
+
+
+def test_a_check_in_somebodys_hands_ends_when_its_item_is_erased(keeper: Any, client: Any, cast: Cast) -> None:
+    with write_session() as session:
+        apply(session=session, actor=OPERATOR, document={**INTENTS, "reviews": {"gold": 1.0}})
+    known = submit(client, cast, number=1)["id"]
+    decide(client, cast.bob, output={"label": "refund"})
+    added = client.post("/api/v1/queues/intents/gold", json={"item": known}, headers=cast.bob.bearer)
+    assert added.status_code == 201
+    submit(client, cast, number=2)
+    check = claim(client, cast.alice)
+    with write_session() as session:
+        erasing.erase(session=session, actor=OPERATOR, reason="Asked for it", item_id=known)
+    late = act(client, cast.alice, check["claim"]["id"], "decision", output={"label": "refund"})
+    assert (late.status_code, late.json["code"]) == (409, "item_ended")
+    with read_session() as session:
+        kinds = select(Task.kind, Task.state).where(Task.id == check["task"]["id"])
+        assert tuple(session.execute(kinds).one()) == ("gold", TaskState.CANCELLED)
+        actions = list(session.scalars(select(AuditEvent.action).where(AuditEvent.item_id == known)))
+    assert actions.count("gold.retired") == 1
 
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)

@@ -51,6 +51,8 @@ def meet(client, cast, transaction):
             session.execute(update(Gold).values(retired_at=clock()))
             apply(session=session, actor=OPERATOR, document=document)
         real = claim(client, cast.carol)
+        with transaction() as session:
+            session.execute(update(Gold).where(Gold.item_id == known).values(retired_at=None))
         assert check["item"]["input"]["text"].endswith(f"({number})")
         assert real["item"]["input"]["text"].endswith("(1)")
         return SimpleNamespace(known=known, both=((cast.alice, check), (cast.carol, real)), check=check, real=real)

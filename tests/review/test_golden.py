@@ -12,10 +12,11 @@ from click.testing import CliRunner
 from sqlalchemy import func, select, update
 
 from reviewqueue.core.db import read_session, write_session
+from reviewqueue.errors import GraceOver
 from reviewqueue.feedback import building, exports
 from reviewqueue.models import AuditEvent, Decision, Gold, Item, Resolution, Task
 from reviewqueue.queues.applying import apply
-from reviewqueue.review import quality
+from reviewqueue.review import handing, quality
 from reviewqueue.review.claims import taking
 from reviewqueue.review.commands import gold as command
 from tests.desk_steps import act, claim, decide, submit
@@ -136,6 +137,24 @@ def test_what_people_have_not_resolved_is_no_gold_and_doubt_retires_it(client, c
     assert reopened.status_code == 201
     with app.app_context(), read_session() as session:
         assert session.scalar(select(Gold.retired_at)) is not None
+
+
+def test_gold_that_is_retired_is_taken_from_whoever_has_it(client, cast, app, checking):
+    gold_id = new_gold(client, cast)
+    submit(client, cast)
+    in_hand = claim(client, cast.alice)
+    put_back, skipped = claim(client, cast.bob), claim(client, cast.carol)
+    act(client, cast.bob, put_back["claim"]["id"], "release")
+    act(client, cast.carol, skipped["claim"]["id"], "skip")
+    assert client.post(f"/api/v1/gold/{gold_id}/retirement", headers=cast.bob.bearer).status_code == 204
+    late = act(client, cast.alice, in_hand["claim"]["id"], "decision", output=KNOWN)
+    assert (late.status_code, late.json["code"]) == (409, "item_ended")
+    now = claim(client, cast.bob)["task"]["id"]
+    with app.app_context(), write_session() as session:
+        with pytest.raises(GraceOver):
+            handing.take_back_skip(session=session, actor=cast.carol.actor, task_id=skipped["task"]["id"])
+        assert set(session.scalars(select(Task.state).where(Task.kind == "gold"))) == {"cancelled"}
+        assert session.scalar(select(Task.kind).where(Task.id == now)) == "review"
 
 
 def test_a_file_adds_all_of_it_or_nothing(client, cast, app, tmp_path):
