@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import islice
 from pathlib import Path
+from types import FrameType
 from typing import Any, TextIO
 
 import click
@@ -67,16 +69,17 @@ def submit(path: Path, queue: str, kind: str, faults: Path | None, as_json: bool
         bar = progress.add_task(path.name, total=None)
         for chunk in _chunks(_items(path, kind, config)):
             numbered = [(number, line) for number, line in chunk if isinstance(line, Error) or line.strip()]
-            with write_session() as session:
-                bodies = [line if isinstance(line, Error) else imports.body_of(line, queue) for _, line in numbered]
-                results = submit_many(session=session, actor=actor, bodies=bodies).results
-            for (number, _), result in zip(numbered, results, strict=True):
-                if isinstance(result, Stored):
-                    nameless += result.fresh is not None and result.fresh.columns["external_id"] is None
-                    stored, repeated = stored + (result.fresh is not None), repeated + (result.fresh is None)
-                else:
-                    refused += 1
-                    _tell(number, result, out, quiet=refused > TOLD)
+            with _finished_first():
+                with write_session() as session:
+                    bodies = [line if isinstance(line, Error) else imports.body_of(line, queue) for _, line in numbered]
+                    results = submit_many(session=session, actor=actor, bodies=bodies).results
+                for (number, _), result in zip(numbered, results, strict=True):
+                    if isinstance(result, Stored):
+                        nameless += result.fresh is not None and result.fresh.columns["external_id"] is None
+                        stored, repeated = stored + (result.fresh is not None), repeated + (result.fresh is None)
+                    else:
+                        refused += 1
+                        _tell(number, result, out, quiet=refused > TOLD)
             progress.update(bar, completed=chunk[-1][0])
         broken_off = False
     counts = {"stored": stored, "repeated": repeated, "refused": refused}
@@ -106,6 +109,26 @@ def _items(path: Path, kind: str, config: QueueConfig) -> Iterator[tuple[int, Li
             yield number, strictjson.spliced(strictjson.as_written(OTHERS[kind](one, config))).encode()
         except Invalid as error:
             yield number, error
+
+
+@contextmanager
+def _finished_first() -> Iterator[None]:
+    """Ctrl-C waits for the block's end, so that what was stored is counted; pressed again, it does not."""
+    pressed = False
+
+    def press(_number: int, _frame: FrameType | None) -> None:
+        nonlocal pressed
+        if pressed:
+            raise KeyboardInterrupt
+        pressed = True
+
+    before = signal.signal(signal.SIGINT, press)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if pressed:
+        raise KeyboardInterrupt
 
 
 def _progress() -> Progress:

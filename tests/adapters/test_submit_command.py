@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +17,11 @@ from sqlalchemy import select
 from reviewqueue.adapters.commands import submit
 from reviewqueue.core.db import read_session, write_session
 from reviewqueue.errors import Invalid, NotFound
+from reviewqueue.intake.imports import CHUNK_LINES
 from reviewqueue.models import Item
 from reviewqueue.queues.applying import apply
 from tests.fixtures.people import OPERATOR, item
+from tests.fixtures.processes import until
 
 SHOP: dict[str, Any] = {
     "name": "shop",
@@ -189,3 +193,18 @@ def test_tasks_of_label_studio_and_requests_of_a2i_are_taken(ran, app, tmp_path)
     assert [row[0:3] for row in stored(app)] == [
         ("7", {"text": "Where is it?"}, {"label": "refund"}), ("loop-1", {"text": "Lost it"}, {"label": "lost_card"}),
     ]  # fmt: skip
+
+
+def test_broken_off_it_says_what_is_stored_and_that_it_may_be_sent_again(app, live, cast, tmp_path):
+    pipe = tmp_path / "items.jsonl"
+    os.mkfifo(pipe)
+    sent = "".join(json.dumps(item(number=number, external_id=f"e{number}")) + "\n" for number in range(CHUNK_LINES))
+    command = live.start("submit", str(pipe), "--queue", "intents")
+    with pipe.open("w") as end:
+        end.write(sent)
+        end.flush()
+        until(lambda: len(stored(app)) == CHUNK_LINES, seconds=60, what="a chunk")
+        command.send_signal(signal.SIGINT)
+        assert command.wait(30) == 130
+    assert "1,000 stored, 0 there already, 0 refused." in live.log("submit")
+    assert "Broken off. Send the file again: items with an external_id are stored once." in live.log("submit")
