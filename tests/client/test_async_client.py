@@ -37,7 +37,7 @@ def test_submitting_waiting_and_listing(arq, app, cast):
             await arq.wait(found.id, timeout=0.2)
         timer = threading.Timer(0.3, lambda: decide(app.test_client(), cast.alice, verdict="approve"))
         timer.start()
-        ended = await arq.wait(found.id, timeout=20)
+        ended = await arq.wait(found.id, timeout=60)
         timer.join()
         assert ended.approved
         assert (await arq.get(found.id)).state == "resolved"

@@ -159,7 +159,7 @@ def test_waiting_ends_with_the_decision(rq, cast, app):
     found = unsure(rq)
     timer = threading.Timer(0.5, lambda: decide(app.test_client(), cast.alice, output={"label": "refund"}, message="m"))
     timer.start()
-    ended = rq.wait(found.id, timeout=20)
+    ended = rq.wait(found.id, timeout=60)
     timer.join()
     assert (ended.state, ended.decided(), ended.approved) == ("resolved", {"label": "refund"}, False)
     assert (ended.resolution.verdict, ended.resolution.message) == ("override", "m")

@@ -45,7 +45,7 @@ def changed(place: int, **changes: Any) -> Any:
 def answers(rq, app, cast, queue, interrupts, *decisions) -> Any:
     pytest.importorskip("langgraph")
     with reviewing(app, cast.alice, *decisions, queue=queue):
-        return review(rq, queue, interrupts, timeout=20).resume
+        return review(rq, queue, interrupts, timeout=60).resume
 
 
 def ended(rq, app, cast, queue, found, *decisions) -> Any:
@@ -170,7 +170,7 @@ def test_an_agent_is_resumed_with_an_edit_and_a_rejection(rq, app, cast, queue):
     with pytest.raises(WaitTimeout):
         review(rq, queue, result, timeout=0)
     with reviewing(app, cast.alice, decide, queue=queue):
-        result = agent.invoke(review(rq, queue, result, timeout=20), config)
+        result = agent.invoke(review(rq, queue, result, timeout=60), config)
     assert done == [("send", "a@example.com", 3, 0.5)]
     assert type(done[0][2]) is int
     assert any("Keep it." in str(message.content) for message in result["messages"])
@@ -191,7 +191,7 @@ def test_several_interrupts_of_one_turn_each_get_their_own_answer(rq, arq, app, 
         return changed(0, args={"to": "b@example.com", "copies": 2, "share": 1.0})(piece)
 
     with reviewing(app, cast.alice, decide, decide, queue=queue):
-        command = event_loops.run(areview(arq, queue, result, timeout=20))
+        command = event_loops.run(areview(arq, queue, result, timeout=60))
     assert len(command.resume) == 2
     agent.invoke(command, config)
     assert done == [("send", "b@example.com", 2, 1.0)]

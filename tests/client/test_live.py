@@ -82,7 +82,7 @@ def test_many_items_and_a_kill_in_the_middle(live, cast, app):
     with Client(live.url, cast.submitter.token, retries=8) as client:
         sending = threading.Thread(target=lambda: results.extend(client.submit_many(iter(sent), batch=50)))
         sending.start()
-        time.sleep(0.5)
+        until(lambda: by_external_id(app), what="the first batch")
         assert sending.is_alive(), "there is something left to be killed"
         live.kill("web")
         live.start_web()

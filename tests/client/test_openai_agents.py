@@ -55,7 +55,7 @@ def test_calls_are_approved_rejected_and_corrected(rq, app, cast, queue):
         }[piece["item"]["output"]["tool"]]  # fmt: skip
 
     with reviewing(app, cast.alice, decide, decide, decide, queue=queue):
-        cancel, refund, notify = review(rq, queue, run, timeout=20).said
+        cancel, refund, notify = review(rq, queue, run, timeout=60).said
     assert cancel == ("cancel", None)
     asked = json.loads(refund[1].split(": ", 1)[1].removesuffix(" Half."))
     assert asked == {"tool": "refund", "arguments": {"amount": 5, "share": 1.0}}
@@ -120,7 +120,7 @@ def test_an_agent_of_the_library_goes_on_with_what_was_decided(arq, app, cast, q
     async def work() -> Any:
         result = await agents.Runner.run(agent, "Cancel orders 7 and 8.")
         assert len(result.interruptions) == 2
-        state = await areview(arq, queue, result, run="chat-81", timeout=20)
+        state = await areview(arq, queue, result, run="chat-81", timeout=60)
         return await agents.Runner.run(agent, state)
 
     with reviewing(app, cast.alice, decide, decide, queue=queue):

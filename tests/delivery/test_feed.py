@@ -171,7 +171,7 @@ def test_of_two_relays_that_lead_the_second_leaves_what_the_first_has_numbered(c
             other.execute(text(f"SET LOCAL enable_{way} = off"))
         with ThreadPoolExecutor(1) as pool:
             second = pool.submit(_number_or_refuse, other)
-            until(waiting_for_a_lock, seconds=10, what="the second relay to wait for the first")
+            until(waiting_for_a_lock, what="the second relay to wait for the first")
             leader.commit()
             second.result()
         with read_session() as session:
