@@ -59,14 +59,8 @@ class AsyncClient:
         batcher, sending = batches.Batcher(batch), batches.Sending(progress, timeout)
 
         async def results() -> AsyncIterator[Result]:
-            async for item in _each(items):
-                full = batcher.add(item)
-                if full is not None:
-                    for result in await self._run(batches.send_batch(full, self._policy, sending)):
-                        yield result
-            rest = batcher.rest()
-            if rest:
-                for result in await self._run(batches.send_batch(rest, self._policy, sending)):
+            async for lines in batcher.of_async(_each(items)):
+                for result in await self._run(batches.send_batch(lines, self._policy, sending)):
                     yield result
 
         return results()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,19 +51,42 @@ class Batcher:
         self._lines: list[Line] = []
         self._bytes = 0
 
-    def add(self, body: Mapping[str, Any]) -> list[Line] | None:
-        """The batch that is full now, if one is."""
+    def of(self, items: Iterable[Mapping[str, Any]]) -> Iterator[list[Line]]:
+        """Each as soon as it is full. What was read before `items` raised comes before that is raised."""
+        try:
+            for item in items:
+                yield from self._add(item)
+        except Exception:
+            yield from self._rest()
+            raise
+        yield from self._rest()
+
+    async def of_async(self, items: AsyncIterable[Mapping[str, Any]]) -> AsyncIterator[list[Line]]:
+        """See `of`."""
+        try:
+            async for item in items:
+                for full in self._add(item):
+                    yield full
+        except Exception:
+            for rest in self._rest():
+                yield rest
+            raise
+        for rest in self._rest():
+            yield rest
+
+    def _add(self, body: Mapping[str, Any]) -> Iterator[list[Line]]:
         line = Line.of(body)
-        full = None
-        if self._lines and (len(self._lines) >= self._most or self._bytes + len(line.text) > BATCH_BYTES):
-            full = self.rest()
+        if self._bytes + len(line.text) > BATCH_BYTES:
+            yield from self._rest()
         self._lines.append(line)
         self._bytes += len(line.text) + 1
-        return full
+        if len(self._lines) >= self._most:
+            yield from self._rest()
 
-    def rest(self) -> list[Line]:
+    def _rest(self) -> Iterator[list[Line]]:
         lines, self._lines, self._bytes = self._lines, [], 0
-        return lines
+        if lines:
+            yield lines
 
 
 class Room:
@@ -134,7 +157,7 @@ def _send(lines: Sequence[Line], policy: Policy) -> Flow[list[Result]]:
     again = frozenset({"in_flight", "conflict"})
     call = posted("/items/batch", content, key=new_key(), again_codes=again)
     try:
-        found = (yield from exchange(call, policy)).json()["results"]
+        found = (yield from exchange(call, policy)).read(lambda told: [*told["results"]])
     except (TooLarge, Invalid) as error:
         if isinstance(error, Invalid) and error.code not in BODY_CODES:
             raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Self, TypeVar, Unpack
@@ -30,7 +31,10 @@ class Client:
         self.base_url = connection.address(base_url)
         self._timeout = timeout
         self._policy = Policy(retries)
-        self._http = httpx2.Client(transport=transport, **connection.options(token, timeout, __version__))
+        self._options = {"transport": transport, **connection.options(token, timeout, __version__)}
+        self._http = httpx2.Client(**self._options)
+        self._process = os.getpid()
+        self._of_parents: list[httpx2.Client] = []
         self._sleep: Callable[[float], None] = time.sleep
 
     def __repr__(self) -> str:
@@ -66,7 +70,8 @@ class Client:
     ) -> Iterator[Result]:  # fmt: skip
         """Submit any number of items, a result for each in their order. At most one batch is in memory.
 
-        `items` is read as the results are: nothing is sent before the first is asked for. Items for which their queue
+        `items` is read as the results are: nothing is sent before the first is asked for. When reading it raises, what
+        was read before is sent, and its results come first. Items for which their queue
         has no room are sent again until it has: after `timeout` seconds of waiting, all pauses together, they are
         `QueueFull` in their place; None waits for as long as it takes. `progress(done, failed)` is called after each
         batch, and each time some of it was sent again. Raises `Unreachable` and what is not about a single item; give
@@ -75,13 +80,8 @@ class Client:
         batcher, sending = batches.Batcher(batch), batches.Sending(progress, timeout)
 
         def results() -> Iterator[Result]:
-            for item in items:
-                full = batcher.add(item)
-                if full is not None:
-                    yield from self._run(batches.send_batch(full, self._policy, sending))
-            rest = batcher.rest()
-            if rest:
-                yield from self._run(batches.send_batch(rest, self._policy, sending))
+            for lines in batcher.of(items):
+                yield from self._run(batches.send_batch(lines, self._policy, sending))
 
         return results()
 
@@ -149,10 +149,18 @@ class Client:
         if not isinstance(step, Call):
             self._sleep(step.seconds)
             return None
+        request = connection.arguments(step, self.base_url, self._timeout)
         try:
-            return connection.answer(self._http.request(**connection.arguments(step, self.base_url, self._timeout)))
+            return connection.answer(self._connections().request(**request))
         except httpx2.RequestError as error:
             return connection.lost(error)
+
+    def _connections(self) -> httpx2.Client:
+        """Of this process. Those of the parent of a fork are open here, too: each would get answers of the other."""
+        if self._process != os.getpid():
+            self._of_parents.append(self._http)  # kept, for to close them is the parent's
+            self._http, self._process = httpx2.Client(**self._options), os.getpid()
+        return self._http
 
 
 class Resolutions(Iterator[FeedEntry]):

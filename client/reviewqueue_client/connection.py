@@ -18,10 +18,14 @@ _HOPELESS = (httpx2.UnsupportedProtocol, httpx2.LocalProtocolError)
 
 
 def address(base_url: str | None) -> str:
-    """The server's address without a slash at the end. Raises `Misconfigured` where none is given."""
-    found = (base_url or os.environ.get(URL_VARIABLE) or "").rstrip("/").removesuffix(API).rstrip("/")
+    """The server's address without a slash at the end. Raises `Misconfigured` where none is given, or no good one."""
+    found = (base_url or os.environ.get(URL_VARIABLE) or "").strip().rstrip("/").removesuffix(API).rstrip("/")
     if not found.startswith(("http://", "https://")):
         raise Misconfigured(f"Where is the server? Give base_url, or set {URL_VARIABLE}: https://review.example.com")
+    try:
+        httpx2.URL(found)
+    except httpx2.InvalidURL as error:
+        raise Misconfigured(f"{found!r} is no address: {error}") from None
     return found
 
 
@@ -34,7 +38,12 @@ def bearer(token: str | None) -> str:
 
 
 def options(token: str | None, timeout: float, version: str) -> dict[str, Any]:
-    """Arguments for httpx2's clients. As many connections as there are callers: one that waits holds one for long."""
+    """Arguments for httpx2's clients. As many connections as there are callers: one that waits holds one for long.
+
+    Raises `Misconfigured`.
+    """
+    if not isinstance(timeout, int | float) or timeout <= 0:
+        raise Misconfigured(f"timeout is a number of seconds, for one attempt, not {timeout!r}.")
     return {
         "headers": {"Authorization": f"Bearer {bearer(token)}", "User-Agent": f"reviewqueue-client/{version}"},
         "timeout": httpx2.Timeout(timeout),

@@ -67,6 +67,15 @@ class Answer:
             detail = "The answer is not JSON. Is the address that of a reviewqueue server?"
             raise ApiError(self.status, "not_json", detail) from None
 
+    def read(self, made: Callable[[Any], T]) -> T:
+        """What `made` makes of its JSON. Raises `ApiError` for JSON that is not what a server of ours would say."""
+        found = self.json()
+        try:
+            return made(found)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            detail = "The answer is JSON, but not the one asked for. Is the address that of a reviewqueue server?"
+            raise ApiError(self.status, "not_understood", detail) from error
+
 
 @dataclass(frozen=True)
 class Lost:
@@ -180,7 +189,10 @@ def _error_of(got: Answer | Lost | None) -> ApiError | Unreachable:
 
 def api_error(status: int, problem: Mapping[str, Any], retry_after: float | None = None) -> ApiError:
     """Problem details as an error."""
-    faults = [Fault(str(each.get("pointer", "")), str(each.get("detail", ""))) for each in problem.get("errors") or ()]
+    errors = problem.get("errors")
+    # What stands between us and the server answers errors of its own, in shapes of its own.
+    given = [each for each in errors if isinstance(each, Mapping)] if isinstance(errors, list) else []
+    faults = [Fault(str(each.get("pointer", "")), str(each.get("detail", ""))) for each in given]
     code = str(problem.get("code") or "http_error")
     detail = str(problem.get("detail") or problem.get("title") or "The answer has no problem details.")
     kind = OF_CODE.get(code) or OF_STATUS.get(status, ApiError)
@@ -196,7 +208,7 @@ def _retry_after(text: str | None) -> float | None:
         return float(text)
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)

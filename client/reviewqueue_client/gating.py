@@ -184,7 +184,7 @@ class Gate:
 
     def _review(self, call: GatedCall, output: Any, reviewed: Any) -> Operation:
         confidence = self.confidence(reviewed) if callable(self.confidence) else self.confidence
-        return partial(call.review, output, confidence)
+        return partial(call.review, output, confidence=confidence)
 
     # -- what was decided ---------------------------------------------------------------------------------------------
 

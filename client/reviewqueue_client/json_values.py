@@ -16,6 +16,8 @@ from reviewqueue_client.models import Media
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 DEEPEST = 64
 """Levels of nesting that the server accepts."""
+LONGEST_INTEGER_BITS = 13_288
+"""Of 4,000 digits, which the server accepts."""
 
 
 def plain(value: Any, pointer: str = "", level: int = 0) -> Any:
@@ -31,6 +33,8 @@ def plain(value: Any, pointer: str = "", level: int = 0) -> Any:
     if isinstance(value, str):
         return _text(value, pointer)
     if isinstance(value, int):
+        if value.bit_length() > LONGEST_INTEGER_BITS:
+            raise NotJson(f"{pointer or '/'}: a number of more than 4,000 digits is not accepted.")
         return int(value)
     if isinstance(value, float):
         if not math.isfinite(value):
@@ -53,7 +57,10 @@ def _members(value: Any, pointer: str) -> Any:
     dump = getattr(value, "model_dump", None)
     if callable(dump) and not isinstance(value, type):
         # By alias: these are the names that `remade`, and the model's own schema, go by.
-        return dump(mode="json", by_alias=True)
+        try:
+            return dump(mode="json", by_alias=True)
+        except (ValueError, TypeError, RecursionError) as error:
+            raise NotJson(f"{pointer or '/'}: {type(value).__name__} does not turn into JSON: {error}") from error
     raise NotJson(
         f"{pointer or '/'}: JSON has no {type(value).__name__}. Turn it into text, a number, a list or a dict."
     )
@@ -61,11 +68,12 @@ def _members(value: Any, pointer: str) -> Any:
 
 def remade(value: Any, kind: type) -> Any:
     """A plain value as a `kind`, if that is a Pydantic model; else as it is. Raises `Unfit` where it does not fit."""
-    validate = getattr(kind, "model_validate", None)
+    validate = getattr(kind, "model_validate_json", None)
     if validate is None:
         return value
     try:
-        return validate(value)
+        # As JSON: a strict model takes a date as text from there alone.
+        return validate(encoded(value))
     except ValueError as error:
         raise Unfit(f"What was decided is no {kind.__qualname__}: {error}") from error
 
@@ -83,7 +91,7 @@ def _text(value: str, pointer: str) -> str:
         raise NotJson(f"{pointer or '/'}: half of a surrogate pair is not text.") from None
     if "\x00" in value:
         raise NotJson(f"{pointer or '/'}: a NUL character is not accepted.")
-    return str(value)
+    return str.__str__(value)  # of an enumeration's member `str` would give the name
 
 
 def encoded(value: Any) -> bytes:

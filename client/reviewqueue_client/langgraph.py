@@ -41,6 +41,7 @@ from typing import Any
 from reviewqueue_client.async_client import AsyncClient
 from reviewqueue_client.client import Client
 from reviewqueue_client.errors import Rejected, Unfit
+from reviewqueue_client.gated_calls import GatedCall, review_all
 from reviewqueue_client.json_values import digest, plain, same
 from reviewqueue_client.models import Item
 
@@ -111,17 +112,23 @@ class Request:
         return [_decision(step, action) for step, action in zip(steps, self.actions, strict=True)]
 
 
-def _decision(step: Mapping[str, Any], action: Mapping[str, Any]) -> dict[str, Any]:
-    message = step.get("message")
-    if step["decision"] == "reject":
+def _decision(step: Any, action: Mapping[str, Any]) -> dict[str, Any]:
+    if not isinstance(step, Mapping):
+        raise Unfit(f"A decision is an object, not {step!r}.")
+    decision, message = step.get("decision"), step.get("message")
+    if message is not None and not isinstance(message, str):
+        raise Unfit(f"A message is text, not {message!r}.")
+    if decision == "reject":
         return _rejection(message)
-    if step["decision"] == "respond":
+    if decision == "respond":
         return {"type": "respond", "message": message or ""}
-    if step["decision"] != "run":
-        raise Unfit(f"A decision is run, reject or respond, not {step['decision']!r}.")
-    name, args = step["name"], step["args"]
+    if decision != "run":
+        raise Unfit(f"A decision is run, reject or respond, not {decision!r}.")
+    name, args = step.get("name"), step.get("args")
     if name == action["name"] and same(args, action["args"]):
         return {"type": "approve"}
+    if not isinstance(name, str) or not isinstance(args, Mapping):
+        raise Unfit("What is to run has the name of a tool, and args, which are an object.")
     return {"type": "edit", "edited_action": {"name": name, "args": args}}
 
 
@@ -153,9 +160,7 @@ def review(client: Client, queue: str, result: Any, *, timeout: float | None = N
     `Rejected` where the graph takes no rejection.
     """
     requests = _requests(result)
-    items = [client.submit(queue, **request.item(), timeout=timeout, waits=True, **more) for request in requests]
-    ended = [item if item.ended else client.wait(item.id, timeout) for item in items]
-    return _command(requests, ended)
+    return _command(requests, client._run(review_all(_calls(queue, requests, timeout, more), client._policy)))
 
 
 async def areview(
@@ -164,9 +169,19 @@ async def areview(
 ) -> Any:  # fmt: skip
     """See `review`."""
     requests = _requests(result)
-    items = [await client.submit(queue, **request.item(), timeout=timeout, waits=True, **more) for request in requests]
-    ended = [item if item.ended else await client.wait(item.id, timeout) for item in items]
-    return _command(requests, ended)
+    return _command(requests, await client._run(review_all(_calls(queue, requests, timeout, more), client._policy)))
+
+
+def _calls(
+    queue: str, requests: Iterable[Request], timeout: float | None, more: Mapping[str, Any]
+) -> list[tuple[GatedCall, Any]]:
+    """Each with the output that its item has."""
+    found = []
+    for request in requests:
+        item = request.item()
+        output = item.pop("output")
+        found.append((GatedCall.of(timeout, queue=queue, **item, **more), output))
+    return found
 
 
 def _requests(result: Any) -> list[Request]:

@@ -71,7 +71,7 @@ def submit(
         answer = yield from exchange(call, policy)
     else:
         answer = yield from with_room(call, policy, until=clock() + timeout)
-    return Item.of({**body, **answer.json()})
+    return answer.read(lambda told: Item.of({**body, **told}))
 
 
 Upload: TypeAlias = "str | os.PathLike[str] | bytes | bytearray | memoryview"
@@ -94,12 +94,12 @@ def upload(data: bytes, queue: str, key: str | None, policy: Policy) -> Flow[Med
     ))  # fmt: skip
     headers = {"Content-Type": f"multipart/form-data; boundary={boundary}", "Idempotency-Key": key or new_key()}
     answer = yield from exchange(Call("POST", "/media", content=form, headers=headers), policy)
-    return Media.of(answer.json())
+    return answer.read(Media.of)
 
 
 def get(item_id: str, policy: Policy) -> Flow[Item]:
     answer = yield from exchange(Call("GET", _item_path(item_id)), policy)
-    return Item.of(answer.json())
+    return answer.read(Item.of)
 
 
 def _item_path(item_id: str, what: str = "") -> str:
@@ -122,7 +122,7 @@ def wait(item_id: str, timeout: float | None, policy: Policy) -> Flow[Item]:
             if item is None:
                 raise
             raise WaitTimeout(item) from None
-        item = Item.of(answer.json())
+        item = answer.read(Item.of)
         if item.ended:
             return item
         if until is not None and clock() >= until:
@@ -141,14 +141,14 @@ def _pause(seconds: float, until: float | None) -> Pause:
 
 def cancel(item_id: str, reason: str | None, policy: Policy) -> Flow[Item]:
     answer = yield from exchange(posted(_item_path(item_id, "/cancellation"), encoded({"reason": reason})), policy)
-    return Item.of(answer.json())
+    return answer.read(Item.of)
 
 
 def reopen(item_id: str, reason: str, policy: Policy) -> Flow[str]:
     """Not sent again after a lost answer: the item may be open, and the second would be refused."""
     call = posted(_item_path(item_id, "/reopenings"), encoded({"reason": reason}), repeatable=False)
     answer = yield from exchange(call, policy)
-    return str(answer.json()["task"])
+    return answer.read(lambda told: str(told["task"]))
 
 
 # -- lists ------------------------------------------------------------------------------------------------------------
@@ -167,17 +167,19 @@ def items(
     query: Mapping[str, str | None], cursor: str | None, policy: Policy, *, until: float | None = None
 ) -> Flow[Page]:
     given = {name: value for name, value in {**query, "cursor": cursor}.items() if value is not None}
-    found = (yield from exchange(Call("GET", "/items", given), policy, until=until)).json()
-    return Page([Item.of(each) for each in found["items"]], found["cursor"], found["cursor"] is not None)
+    answer = yield from exchange(Call("GET", "/items", given), policy, until=until)
+    return answer.read(
+        lambda told: Page([Item.of(each) for each in told["items"]], told["cursor"], told["cursor"] is not None)
+    )
 
 
 def feed(queue: str, cursor: str | None, limit: int, policy: Policy) -> Flow[Page]:
     path = f"/queues/{quote(queue, safe='')}/resolutions"
     query = {"limit": str(limit)} | ({"cursor": cursor} if cursor else {})
     answer = yield from patiently(Call("GET", path, query), policy)
-    found = answer.json()
-    entries = [FeedEntry.of(each) for each in found["resolutions"]]
-    return Page(entries, found["cursor"], _has_next(answer))
+    return answer.read(
+        lambda told: Page([FeedEntry.of(each) for each in told["resolutions"]], told["cursor"], _has_next(answer))
+    )
 
 
 def _has_next(answer: Answer) -> bool:

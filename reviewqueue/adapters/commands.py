@@ -57,6 +57,8 @@ def submit(path: Path, queue: str, kind: str, faults: Path | None, as_json: bool
     metadata.NAME; any other belongs to the input. Refused lines hinder no others. Items with an external_id are stored
     once, however often they are sent. Exits with 1 when a line was refused, with 130 when it was broken off.
     """
+    if faults is not None and faults.exists() and faults.samefile(path):
+        raise click.BadParameter(f"{faults} is FILE itself: it would be overwritten.", param_hint="--faults")
     actor = operator()
     with read_session() as session:
         head = find_queue(session=session, actor=actor, slug=queue, action=Action.SUBMIT_ITEMS)

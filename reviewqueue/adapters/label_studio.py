@@ -101,7 +101,10 @@ def _boxes(results: list[Any], queue: Queue, pointer: str) -> Any:
         if result.get("type") != BOXES:
             raise _wrong(f"{where}/type", f"is {result.get('type')}: the queue takes {BOXES} alone")
         value = _typed(result.get("value"), dict, f"{where}/value")
-        [label] = _typed(value.get(BOXES), list, f"{where}/value/{BOXES}")[:1] or [None]
+        labels = _typed(value.get(BOXES), list, f"{where}/value/{BOXES}")
+        if len(labels) > 1:
+            raise _wrong(f"{where}/value/{BOXES}", "has several labels: a box has one")
+        [label] = labels or [None]
         boxes.append({**_sides(value, result, queue, where), "label": label})
     return boxes if queue.view.output is None else {queue.view.output: boxes}
 

@@ -195,6 +195,17 @@ def test_tasks_of_label_studio_and_requests_of_a2i_are_taken(ran, app, tmp_path)
     ]  # fmt: skip
 
 
+def test_the_file_itself_is_never_where_faults_are_written(ran, app, tmp_path):
+    path = tmp_path / "items.jsonl"
+    path.write_text("{")
+    (tmp_path / "same.jsonl").hardlink_to(path)
+    for faults in (path, tmp_path / "same.jsonl"):
+        answer = ran(str(path), "--queue", "intents", "--faults", str(faults))
+        assert answer.exit_code == 2
+        assert "it would be overwritten" in answer.output
+    assert path.read_text() == "{"
+
+
 def test_broken_off_it_says_what_is_stored_and_that_it_may_be_sent_again(app, live, cast, tmp_path):
     pipe = tmp_path / "items.jsonl"
     os.mkfifo(pipe)

@@ -10,8 +10,10 @@ import httpx2
 import pytest
 from reviewqueue_client import (
     ApiError,
+    Client,
     Conflict,
     Item,
+    Misconfigured,
     Rejected,
     TooManyRequests,
     Unavailable,
@@ -116,6 +118,45 @@ def test_an_answer_that_is_not_ours_is_told_as_such(acted):
     with pytest.raises(ApiError) as caught:
         found.client.get("x")
     assert caught.value.status == 301
+
+
+@pytest.mark.parametrize("errors", [["text"], "text", {"field": ["x"]}, 5, True, None, [None]], ids=str)
+def test_an_error_of_what_stands_between_is_one_like_any_other(acted, errors):
+    found = acted(Scripted(httpx2.Response(503, json={"errors": errors}), answered()))
+    assert found.client.get("01a1").id == "01a1"
+    assert len(found.pauses) == 1
+
+
+@pytest.mark.parametrize("body", [{"hello": 1}, [], 5, "text"], ids=str)
+def test_an_answer_that_is_json_of_somebody_else_is_told_as_such(acted, body):
+    found = acted(Scripted(*(httpx2.Response(200, json=body) for _ in range(3))))
+    for ask in (
+        lambda: found.client.get("1"),
+        lambda: found.client.submit("q", 1, 2),
+        lambda: list(found.client.items()),
+    ):
+        with pytest.raises(ApiError) as caught:
+            ask()
+        assert caught.value.code == "not_understood"
+
+
+def test_a_date_beyond_all_calendars_is_no_retry_after(acted):
+    late = httpx2.Response(503, headers={"Retry-After": "Fri, 31 Dec 99999999999999999999 23:59:59 GMT"})
+    found = acted(Scripted(late, answered()))
+    assert found.client.get("01a1").id == "01a1"
+
+
+@pytest.mark.parametrize("address", ["http://host:port", "ftp://review", " "])
+def test_an_address_that_is_none_is_told_before_anything_is_sent(address):
+    with pytest.raises(Misconfigured):
+        Client(address, "rq_a.b")
+
+
+def test_what_surrounds_an_address_is_no_part_of_it():
+    with Client(" http://reviewqueue.test/\r\n", "rq_a.b") as client:
+        assert client.base_url == "http://reviewqueue.test"
+    with pytest.raises(Misconfigured, match="timeout"):
+        Client("http://reviewqueue.test", "rq_a.b", timeout=None)
 
 
 def test_an_address_that_can_never_answer_is_not_tried_again(acted):

@@ -6,6 +6,8 @@ import asyncio
 import socket
 import threading
 from collections.abc import Callable
+from datetime import date
+from enum import Enum
 from typing import Any
 
 import httpx2
@@ -193,6 +195,35 @@ def test_models_with_aliases_come_back_as_models(acted):
     assert gate(queue="q", client=found.client)(lambda: Reply(theKind="old"))() == Reply(theKind="new")
     shown = gate(queue="q", client=found.client, of="arguments")(lambda reply: reply)
     assert shown(Reply(theKind="old")) == Reply(theKind="new")
+
+
+class Due(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(strict=True)
+    day: date
+    labels: tuple[str, ...]
+
+
+class Kind(str, Enum):  # noqa: UP042 - whose `str()` is not its text
+    CARD = "card"
+
+
+def test_a_correction_of_a_strict_model_is_that_model(acted):
+    def decided(request: httpx2.Request) -> httpx2.Response:
+        output = {**body_of(request)["output"], "day": "2026-12-01"}
+        return answered(**body_of(request), state="resolved", resolution=resolution_json("edit", output))
+
+    due = Due(day=date(2026, 11, 30), labels=("a",))
+    gated = gate(queue="q", client=acted(Scripted(decided)).client)(lambda: due)
+    assert gated() == Due(day=date(2026, 12, 1), labels=("a",))
+
+
+def test_keys_that_are_members_of_an_enumeration_keep_their_text(acted):
+    def passed(request: httpx2.Request) -> httpx2.Response:
+        assert body_of(request)["output"] == {"card": "card"}
+        return answered(**body_of(request), state="auto_approved", resolution=resolution_json(output={"card": "card"}))
+
+    found = {Kind.CARD: Kind.CARD}
+    assert gate(queue="q", client=acted(Scripted(passed)).client)(lambda: found)() is found
 
 
 def test_a_correction_that_is_no_such_model_is_unfit(acted):

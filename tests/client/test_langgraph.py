@@ -7,12 +7,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from reviewqueue_client import Rejected, Unfit, WaitTimeout
+from reviewqueue_client import Item, Rejected, Unfit, WaitTimeout
 from reviewqueue_client.langgraph import Request, areview, interrupts_of, review
 
 from tests.client import event_loops
 from tests.client.queues import shipped
 from tests.client.reviewers import reviewing
+from tests.client.transports import item_json, resolution_json
 
 ARGS = {"n": 1, "share": 1.0, "yes": True}
 APPROVE: dict[str, Any] = {"verdict": "approve"}
@@ -108,6 +109,30 @@ def test_an_answer_never_reaches_another_interrupt(rq, queue):
     assert rq.submit(queue, **Request.of(one).item()).id == items[0].id, "the same interrupt is the same item"
     with pytest.raises(Unfit, match="not that of interrupt"):
         Request.of(other).answer(items[0])
+
+
+def test_a_run_finds_its_items_again_though_they_are_described_otherwise(rq, app, cast, queue):
+    pytest.importorskip("langgraph")
+    with pytest.raises(WaitTimeout):
+        review(rq, queue, [interrupt()], timeout=0, model_version="1")
+    with reviewing(app, cast.alice, lambda _: APPROVE, queue=queue):
+        found = review(rq, queue, [interrupt()], timeout=60, model_version="2").resume
+    assert [each["type"] for each in found["interrupt-1"]["decisions"]] == ["approve", "approve"]
+    assert len(list(rq.items(queue=queue))) == 1
+
+
+@pytest.mark.parametrize(
+    "step", [{}, "x", None, {"decision": "run"}, {"decision": "stop"}, {"decision": "run", "name": 5, "args": {}},
+             {"decision": "run", "name": "send", "args": [1]}, {"decision": "reject", "message": 5}],
+    ids=str,
+)  # fmt: skip
+def test_a_decision_that_is_none_never_reaches_the_graph(step):
+    request = Request.of(interrupt(names=("send",)))
+    asked = request.item()
+    resolution = resolution_json("override", {"actions": [step]})
+    found = item_json(**asked, state="resolved", resolution=resolution)
+    with pytest.raises(Unfit):
+        request.answer(Item.of(found))
 
 
 def test_another_kind_of_interrupt_is_said_to_be_one():

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
+import sys
 import threading
 import time
 
@@ -108,3 +111,30 @@ def test_nobody_there_is_said_so(live):
     live.kill("web")
     with Client(live.url, "rq_a.b", retries=1) as client, pytest.raises(Unreachable, match="ConnectError"):
         client.get("x")
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)  # the client sees no database
+def test_after_a_fork_each_process_has_connections_of_its_own(live, cast, tmp_path):
+    program = tmp_path / "forked.py"
+    program.write_text(FORKED)
+    environ = {**os.environ, "REVIEWQUEUE_URL": live.url, "REVIEWQUEUE_TOKEN": cast.submitter.token}
+    ran = subprocess.run([sys.executable, str(program)], env=environ, capture_output=True, text=True, timeout=120)
+    assert ran.stdout.split() == ["one", "process"], ran.stdout + ran.stderr
+
+
+FORKED = """
+import os
+from reviewqueue_client import Client
+
+client = Client()
+client.submit("intents", {"text": "before"}, {"label": "refund"})
+before = client._http
+child = os.fork()
+mine = {client.submit("intents", {"text": f"{number}"}, {"label": "refund"}, external_id=f"{child > 0}-{number}")
+        .external_id for number in range(50)}
+assert mine == {f"{child > 0}-{number}" for number in range(50)}
+assert (client._http is before) == (child > 0)
+if child:
+    assert os.waitpid(child, 0)[1] == 0
+    print("one process")
+"""

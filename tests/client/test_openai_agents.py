@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from reviewqueue_client import Unfit
 from reviewqueue_client.openai_agents import areview, review
 
 from tests.client import event_loops
@@ -74,6 +75,72 @@ def test_a_run_with_a_name_finds_its_items_again_and_one_without_never_does(rq, 
         with pytest.raises(TimeoutError):
             review(rq, queue, run, timeout=0)
     assert len(list(rq.items(queue=queue))) == 3
+
+
+def test_a_run_finds_its_items_again_though_they_are_described_otherwise(rq, app, cast, queue):
+    run = stopped(("cancel", '{"order": 7}'))
+    with pytest.raises(TimeoutError):
+        review(rq, queue, run, run="chat-81", timeout=0, model_version="1", metadata={"at": "noon"})
+    with reviewing(app, cast.alice, lambda _: APPROVE, queue=queue):
+        said = review(rq, queue, run, run="chat-81", timeout=60, model_version="2", metadata={"at": "one"}).said
+    assert said == [("cancel", None)]
+    assert len(list(rq.items(queue=queue))) == 1
+
+
+@pytest.mark.parametrize(
+    "text", ["not json", '{"share": NaN}', '"\\ud83d"', '"\\u0000"', "[" * 90 + "]" * 90, "[" * 100_000]
+)
+def test_arguments_that_are_not_quite_json_stay_text(rq, queue, text):
+    with pytest.raises(TimeoutError):
+        review(rq, queue, stopped(("notify", text)), timeout=0)
+    (found,) = rq.items(queue=queue)
+    assert rq.get(found.id).input["arguments"] == text
+
+
+def test_a_call_that_says_nothing_or_has_no_name_to_be_found_by_is_not_shown_to_anybody(rq, queue):
+    with pytest.raises(Unfit, match="does not say what it would do"):
+        review(rq, queue, stopped(("mystery", None)))
+    nameless = stopped(("pay", "{}"))
+    nameless.interruptions[0].raw_item.call_id = None
+    with pytest.raises(Unfit, match="has no id"):
+        review(rq, queue, nameless, run="chat-81")
+    assert list(rq.items(queue=queue)) == []
+
+
+@pytest.mark.filterwarnings("default")
+def test_what_a_shell_would_run_and_a_hosted_tool_would_do_is_shown_and_asked_each_time(rq, queue):
+    agents = pytest.importorskip("agents")
+    from agents.items import ToolApprovalItem
+    from openai.types.responses import ResponseApplyPatchToolCall, ResponseFunctionShellToolCall
+    from openai.types.responses.response_output_item import McpApprovalRequest
+
+    agent = agents.Agent(name="Support")
+    shell = {
+        "id": "s",
+        "call_id": "c1",
+        "type": "shell_call",
+        "status": "completed",
+        "action": {"commands": ["rm -rf /"]},
+    }
+    patch = {
+        "id": "p", "call_id": "c2", "type": "apply_patch_call", "status": "completed",
+        "operation": {"type": "delete_file", "path": "a.py"},
+    }  # fmt: skip
+    asked = {"name": "pay", "arguments": '{"amount": 100}', "server_label": "bank", "type": "mcp_approval_request"}
+    raws = [
+        ResponseFunctionShellToolCall.model_validate(shell), shell, ResponseApplyPatchToolCall.model_validate(patch),
+        *(McpApprovalRequest.model_validate({**asked, "id": name}) for name in ("m1", "m2")),
+    ]  # fmt: skip
+    names = ["shell", "shell", "apply_patch", "pay", "pay"]
+    calls = [ToolApprovalItem(agent, raw, name) for raw, name in zip(raws, names, strict=True)]
+    with pytest.raises(TimeoutError):
+        review(rq, queue, SimpleNamespace(interruptions=calls, to_state=State), run="chat-81", timeout=0)
+    found = [rq.get(each.id).input for each in rq.items(queue=queue)][::-1]
+    assert [each["arguments"] for each in found] == [
+        {"action": {"commands": ["rm -rf /"]}}, {"operation": {"type": "delete_file", "path": "a.py"}},
+        {"amount": 100}, {"amount": 100},
+    ]  # fmt: skip
+    assert [each.get("server_label") for each in found] == [None, None, "bank", "bank"]
 
 
 @pytest.mark.filterwarnings("default")

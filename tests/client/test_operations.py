@@ -5,9 +5,12 @@ from __future__ import annotations
 import itertools
 import json
 import tracemalloc
+from collections.abc import Iterator
+from typing import Any
 
 import httpx2
 import pytest
+from pydantic import BaseModel
 from reviewqueue_client import Conflict, Invalid, NotJson, TooLarge, Unreachable
 
 from reviewqueue.resolution import feed
@@ -83,6 +86,46 @@ def test_it_reads_no_further_ahead_than_one_batch(acted):
     first = [next(results).item.id for _ in range(25)]
     assert first == [str(number) for number in range(25)]
     assert len(read) <= 31
+
+
+def test_an_item_of_a_live_source_is_sent_before_the_next_is_asked_for(acted):
+    done: list[int] = []
+
+    def source() -> Iterator[dict[str, Any]]:
+        for number in range(3):
+            assert done == list(range(number)), "the result of the one before is there"
+            yield item(number)
+
+    found = acted(Scripted(*[echo] * 3))
+    for number, result in enumerate(found.client.submit_many(source(), batch=1)):
+        assert result.ok
+        done.append(number)
+    assert done == [0, 1, 2]
+
+
+def test_what_was_read_before_the_source_broke_is_sent_and_then_it_is_told(acted):
+    def source() -> Iterator[dict[str, Any]]:
+        yield item(1)
+        yield item(2)
+        raise LookupError("the file ends here")
+
+    found = acted(Scripted(echo))
+    results = found.client.submit_many(source())
+    assert [next(results).ok, next(results).ok] == [True, True]
+    with pytest.raises(LookupError):
+        next(results)
+    assert len(body_of(found.transport.seen[0])["items"]) == 2
+
+
+def test_a_value_that_does_not_turn_into_json_is_an_error_in_its_place(acted):
+    class Model(BaseModel):
+        data: bytes
+
+    bad = [{**item(1), "input": Model(data=b"\xff")}, {**item(2), "input": 10**5000}]
+    found = acted(Scripted(echo))
+    results = list(found.client.submit_many([item(0), *bad, item(3)]))
+    assert [result.ok for result in results] == [True, False, False, True]
+    assert {type(result.error) for result in results[1:3]} == {NotJson}
 
 
 def test_memory_does_not_grow_with_the_number_of_items(acted):

@@ -10,6 +10,7 @@ import pytest
 from reviewqueue.accounts import memberships
 from reviewqueue.adapters import label_studio
 from reviewqueue.core.db import write_session
+from reviewqueue.errors import Invalid
 from reviewqueue.feedback.formats import writer
 from reviewqueue.feedback.formats.frame import Frame
 from reviewqueue.media import uploads
@@ -98,6 +99,10 @@ def test_boxes_leave_for_label_studio_in_percent_and_come_back(client, cast, app
     [item] = label_studio.convert(back, config)
     assert item["input"] == {"picture": {"$media": scenes}}
     assert item["output"] == {"boxes": [{key: box[key] for key in (*SIDES, "label")} for box in RIGHT]}
+    back[0]["predictions"][0]["result"][0]["value"]["rectanglelabels"] = ["dog", "cat"]
+    with pytest.raises(Invalid) as refused:
+        list(label_studio.convert(back, config))
+    assert refused.value.faults[0].pointer == "/predictions/0/result/0/value/rectanglelabels"
 
 
 def test_a_queue_without_boxes_is_not_exported_as_coco(client, cast):
