@@ -314,11 +314,12 @@ def duties() -> Any:
         Duty("return expired claims", returning.return_expired, 1, due=returning.LEASE_OVER),
         Duty("escalate beyond the leads", escalation.escalate_due, 1, due=escalation.OVERDUE, batch=escalation.BATCH),
         Duty("gather for insight", gathering.gather, 5, due=gathering.DUE, batch=gathering.BATCH),
-        Duty("expire items", endings.expire_items, 2, due=endings.EXPIRED),
+        Duty("expire items", endings.expire_items, 2, due=endings.EXPIRED, batch=endings.BATCH),
         Duty(
             "forget old idempotency keys", idempotency.purge, 600, due=idempotency.OLD, batch=idempotency.PURGED_AT_ONCE
         ),
         Duty("give up imports that broke off", imports.give_up_silent, 300, due=imports.SILENT),
+        Duty("forget lines of old imports", imports.sweep, 600, due=imports.OLD, batch=1),
         Duty("forget media that no item refers to", uploads.sweep, 600, due=uploads.OLD, batch=uploads.SWEPT_AT_ONCE),
         Duty("remove files of forgotten media", uploads.remove_unused, uploads.ROUND_SECONDS, writes=False),
         Duty(

@@ -322,7 +322,7 @@ def parse_cursor(text: str | None, *parts: int) -> list[str] | None:
         found = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode().split("\x1f")
     except (binascii.Error, UnicodeDecodeError, ValueError):
         found = []
-    if len(found) not in parts:
+    if len(found) not in parts or any("\x00" in part for part in found):
         raise bad_cursor()
     return found
 

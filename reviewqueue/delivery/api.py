@@ -28,13 +28,14 @@ from reviewqueue.core.ids import known_id
 from reviewqueue.core.strictjson import spliced
 from reviewqueue.delivery.waiting import LONGEST_SECONDS, wait_for
 from reviewqueue.errors import Invalid
-from reviewqueue.intake.items import item_json
+from reviewqueue.intake.items import shown_to
 from reviewqueue.models import Item, Queue
 from reviewqueue.models.states import ENDED, ActorKind, ItemState
 from reviewqueue.queues import reveals
 from reviewqueue.queues.api import RevealShape
 from reviewqueue.queues.catalog import find_queue, overflow_of, queues_or_refusal
 from reviewqueue.resolution import feed as resolutions
+from reviewqueue.resolution import reading
 from reviewqueue.resolution.stand_ins import no_item
 
 blueprint = api_blueprint("delivery")
@@ -78,17 +79,7 @@ def _item(session: Session, who: Actor, item_id: str) -> tuple[Item, dict[str, A
     if row is None:
         raise no_item(session, who, Action.READ_ITEMS, item_id)
     require(who, Action.READ_ITEMS, row.Item.queue_id)
-    return row.Item, _shown_to(session, who, row.Item, row.slug)
-
-
-def _shown_to(session: Session, who: Actor, item: Item, slug: str) -> dict[str, Any]:
-    """The item, for people with its sensitive parts covered."""
-    found = item_json(session, item, slug)
-    hidden = reveals.hidden_from(session, who, item_id=item.id, queue_id=item.queue_id)
-    if hidden:
-        found["input"] = reveals.text_shown(item.input, "input", hidden)
-        found["metadata"] = reveals.text_shown(item.metadata_json, "metadata", hidden)
-    return found
+    return row.Item, shown_to(session, who, row.Item, row.slug)
 
 
 @blueprint.post("/items/<item_id>/reveals")
@@ -114,7 +105,7 @@ def list_items() -> Response:
         if after is not None:
             query = query.where(Item.id < after)
         rows = session.scalars(query.order_by(Item.id.desc()).limit(limit + 1)).all()
-        items = [_shown_to(session, who, row, slugs[row.queue_id]) for row in rows[:limit]]
+        items = [shown_to(session, who, row, slugs[row.queue_id]) for row in rows[:limit]]
         cursor = cursor_of(rows[limit - 1].id) if len(rows) > limit else None
     return list_answer("items", items, cursor)
 
@@ -136,7 +127,7 @@ def _filter(session: Session, who: Actor) -> tuple[dict[str, str], list[Any]]:
     conditions = [Item.queue_id == heads[0].id if len(heads) == 1 else Item.queue_id.in_(slugs)]
     if arguments.get("state"):
         try:
-            conditions.append(Item.state == ItemState(arguments["state"]))
+            conditions.append(reading.told_as(ItemState(arguments["state"])))
         except ValueError:
             raise Invalid(f"state must be one of {', '.join(ItemState)}.", code="bad_parameter") from None
     if arguments.get("external_id"):

@@ -35,7 +35,7 @@ from reviewqueue.core.ids import known_id
 from reviewqueue.core.strictjson import spliced
 from reviewqueue.intake import imports, opt_outs, receiving
 from reviewqueue.intake.batches import answer_batch
-from reviewqueue.intake.items import item_of
+from reviewqueue.intake.items import shown_by_id
 from reviewqueue.intake.shapes import ItemShape
 from reviewqueue.intake.submissions import submit
 from reviewqueue.resolution.endings import cancel_item
@@ -88,7 +88,7 @@ def cancel(item_id: str) -> Response:
     body = read_body(CancellationShape)
     with write_session() as session:
         cancel_item(session=session, actor=actor(), item_id=wanted, reason=body.shape.reason)
-        return text_answer(spliced(item_of(session, wanted)))
+        return text_answer(spliced(shown_by_id(session, actor(), wanted)))
 
 
 @blueprint.post("/imports")

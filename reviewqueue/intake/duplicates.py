@@ -59,6 +59,10 @@ def find_earlier(
     return Earlier(row.id, judged.verdict, row.output, row.reason)
 
 
+# What is a duplicate itself and has been answered by nobody else is passed by: there may be any number of them.
+_MAY_ANSWER = text("item.input_sha256 IS NOT NULL AND (item.duplicate_of IS NULL OR item.revision > 1)")
+
+
 def _query(queue_id: str, digest: str, days: int) -> Any:
     # Index ix_item_queue_id_input_sha256: its condition must stand here in the same words.
     return (
@@ -68,11 +72,11 @@ def _query(queue_id: str, digest: str, days: int) -> Any:
             (_resolution.item_id == _item.id) & (_resolution.revision == _item.revision),
         )
         .where(
-            _item.queue_id == queue_id, _item.input_sha256 == digest, text("item.input_sha256 IS NOT NULL"),
+            _item.queue_id == queue_id, _item.input_sha256 == digest, _MAY_ANSWER,
             _item.state == ItemState.RESOLVED, _item.test.is_(False), _resolution.by == ResolvedBy.PEOPLE,
             _resolution.created_at > clock(-86_400.0 * days),
             learnable(),
         )
-        .order_by(_item.id.desc())
+        .order_by(_resolution.created_at.desc(), _item.id.desc())
         .limit(1)
     )  # fmt: skip

@@ -8,12 +8,12 @@ on an import; each takes the next chunk that nobody has in hand.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any
 
-from sqlalchemy import func, insert, select, text, update
+from sqlalchemy import delete, exists, func, insert, or_, select, text, update
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import HTTPException
 
@@ -32,7 +32,7 @@ from reviewqueue.intake.shapes import ItemShape
 from reviewqueue.models import Import, ImportChunk, ImportFault
 from reviewqueue.models.base import table
 from reviewqueue.models.states import ActorKind, ImportState
-from reviewqueue.queues.catalog import find_queue
+from reviewqueue.queues.catalog import find_queue, queues_or_refusal
 
 STORE = "import.store"
 BROKEN_OFF = "The stream broke off. The whole lines that came are stored all the same. Send it again."
@@ -40,6 +40,10 @@ CHUNKS_A_JOB = 8
 """A job is called for each so many chunks, so that several workers share a long stream."""
 CHUNK_LINES = 1_000
 CHUNK_BYTES = 4_194_304
+FULL_SECONDS = 10.0
+"""After which lines whose queue was full are tried again."""
+# Index ix_import_chunk_waiting.
+WAITING = text("import_chunk.payload IS NOT NULL")
 
 _import, _chunk, _fault = table(Import).c, table(ImportChunk).c, table(ImportFault).c
 
@@ -48,6 +52,8 @@ def begin(*, session: Session, actor: Actor, queue: str | None) -> str:
     """Open an import whose lines go to `queue` where they name none; returns its id. Raises `NotFound`, `Forbidden`."""
     if queue is not None:
         find_queue(session=session, actor=actor, slug=queue, action=Action.SUBMIT_ITEMS)
+    else:
+        queues_or_refusal(session=session, actor=actor, action=Action.SUBMIT_ITEMS)
     if actor.token_id is None and actor.kind is not ActorKind.PERSON:
         raise Forbidden("Imports are sent with a token, or by somebody who is signed in.")
     import_id = new_id()
@@ -145,6 +151,21 @@ def call(session: Session, import_id: str, *, delay_seconds: float = 0.0) -> Non
     outbox.append(session, STORE, rq_queue=outbox.IMPORTS, ref=import_id, delay_seconds=delay_seconds)
 
 
+def call_for_the_rest(session: Session, import_id: str) -> None:
+    """Have a job come back for what waits of the import, in a while; one, however many ask."""
+    again = session.execute(
+        update(table(Import))
+        .where(
+            _import.id == import_id, or_(_import.retry_at.is_(None), _import.retry_at <= clock()),
+            exists().where(_chunk.import_id == import_id, WAITING),
+        )
+        .values(retry_at=clock(FULL_SECONDS))
+        .returning(_import.id)
+    ).one_or_none()  # fmt: skip
+    if again is not None:
+        call(session, import_id, delay_seconds=FULL_SECONDS)
+
+
 def received(*, session: Session, import_id: str) -> None:
     """The stream has come to its end."""
     session.execute(
@@ -184,6 +205,29 @@ def give_up_silent(*, session: Session) -> None:
         call(session, import_id)
 
 
+KEPT_DAYS = 30
+"""For which it is known which lines of an import were refused, and why."""
+OLD = (
+    select(_import.id)
+    .where(
+        _import.finished_at < clock(-86_400.0 * KEPT_DAYS),
+        exists().where(_chunk.import_id == _import.id),
+        ~exists().where(_chunk.import_id == _import.id, WAITING),
+    )
+    .limit(1)
+)
+
+
+def sweep(*, session: Session) -> int:
+    """A duty of the relay: forget the lines of an import that ended long ago. Returns of how many."""
+    import_id = session.scalar(OLD)
+    if import_id is None:
+        return 0
+    session.execute(delete(table(ImportFault)).where(_fault.import_id == import_id))
+    session.execute(delete(table(ImportChunk)).where(_chunk.import_id == import_id))
+    return 1
+
+
 # -- storing ----------------------------------------------------------------------------------------------------------
 
 
@@ -197,24 +241,23 @@ class Step(Enum):
     """No chunk waits."""
 
 
-def store_next(*, session: Session, import_id: str) -> Step:
-    """Store the lines of the next chunk as items, each with its result. Lines for a full queue stay for later."""
-    # Index ix_import_chunk_waiting: its condition must stand here in the same words.
+def store_next(*, session: Session, import_id: str, besides: Sequence[str] = ()) -> tuple[Step, str]:
+    """Store the lines of the next chunk as items, each with its result; what came of it, and the chunk's id. Lines for
+    a full queue stay for later, and hold up no others. `besides`: chunks that are not to be tried."""
     query = (
         select(_chunk.id, _chunk.first_line, _chunk.payload)
-        .where(_chunk.import_id == import_id, text("import_chunk.payload IS NOT NULL"))
-        .order_by(_chunk.number)
+        .where(_chunk.import_id == import_id, WAITING, _chunk.id.not_in(besides))
+        .order_by(_chunk.met_full, _chunk.number)
         .limit(1)
     )
     chunk = session.execute(query.with_for_update(skip_locked=True) if on_postgresql(session) else query).one_or_none()
     if chunk is None:
-        return Step.NOTHING
+        return Step.NOTHING, ""
     run = session.execute(select(Import).where(Import.id == import_id)).scalar_one()
     actor = actor_of_token(session, run.token_id) if run.token_id else actor_of_person(session, run.person_id)
     if actor is None:
-        session.execute(update(table(ImportChunk)).where(_chunk.import_id == run.id).values(payload=None))
-        fail(session=session, import_id=run.id, why=_NOBODY if run.person_id else _ENDED)
-        return Step.NOTHING
+        _give_up(session, run.id, _NOBODY if run.person_id else _ENDED)
+        return Step.NOTHING, ""
     lines = [
         (place, line)
         for place, line in enumerate(zlib.decompress(chunk.payload).split(b"\n"), chunk.first_line)
@@ -223,8 +266,8 @@ def store_next(*, session: Session, import_id: str) -> Step:
     try:
         batch = submit_many(session=session, actor=actor, bodies=[body_of(line, run.queue) for _, line in lines])
     except Forbidden as error:
-        fail(session=session, import_id=run.id, why=error.message)
-        return Step.NOTHING
+        _give_up(session, run.id, error.message)
+        return Step.NOTHING, ""
     left = {place: line for (place, line), result in zip(lines, batch.results, strict=True) if _is_early(result)}
     results = [
         (place, result)
@@ -238,7 +281,9 @@ def store_next(*, session: Session, import_id: str) -> Step:
     )  # fmt: skip
     stored = sum(1 for _, result in results if isinstance(result, Stored) and result.fresh is not None)
     session.execute(
-        update(table(ImportChunk)).where(_chunk.id == chunk.id).values(payload=_payload_of(left, chunk.first_line))
+        update(table(ImportChunk))
+        .where(_chunk.id == chunk.id)
+        .values(payload=_payload_of(left, chunk.first_line), met_full=_chunk.met_full + int(bool(left)))
     )
     session.execute(
         update(table(Import))
@@ -250,7 +295,13 @@ def store_next(*, session: Session, import_id: str) -> Step:
         )
     )  # fmt: skip
     _end_if_done(session, run.id)
-    return Step.FULL if left else Step.STORED
+    return Step.FULL if left else Step.STORED, chunk.id
+
+
+def _give_up(session: Session, import_id: str, why: str) -> None:
+    """Nobody may store it any more: nor is it kept."""
+    session.execute(update(table(ImportChunk)).where(_chunk.import_id == import_id).values(payload=None))
+    fail(session=session, import_id=import_id, why=why)
 
 
 _ENDED = "The token that sent it is revoked or has expired."

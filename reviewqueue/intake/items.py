@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from reviewqueue.core.access import Actor
 from reviewqueue.core.http import API_PREFIX
 from reviewqueue.core.moments import iso
 from reviewqueue.core.strictjson import Raw, raw, spliced
@@ -15,6 +16,7 @@ from reviewqueue.errors import NotFound
 from reviewqueue.intake.preparing import Prepared
 from reviewqueue.models import Item, Queue
 from reviewqueue.models.states import ItemState
+from reviewqueue.queues import reveals
 from reviewqueue.queues.routing import Route
 from reviewqueue.resolution import reading
 
@@ -52,14 +54,24 @@ def item_json(session: Session, row: Item, slug: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def item_of(session: Session, item_id: str) -> dict[str, Any]:
-    """`item_json` by id. Asks no permission. Raises `NotFound`."""
+def shown_to(session: Session, actor: Actor, row: Item, slug: str) -> dict[str, Any]:
+    """`item_json`, for people with its sensitive parts covered. Asks no permission."""
+    found = item_json(session, row, slug)
+    hidden = reveals.hidden_from(session, actor, item_id=row.id, queue_id=row.queue_id)
+    if hidden:
+        found["input"] = reveals.text_shown(row.input, "input", hidden)
+        found["metadata"] = reveals.text_shown(row.metadata_json, "metadata", hidden)
+    return found
+
+
+def shown_by_id(session: Session, actor: Actor, item_id: str) -> dict[str, Any]:
+    """`shown_to` by id. Raises `NotFound`."""
     row = session.execute(
         select(Item, Queue.slug).join(Queue, Queue.id == Item.queue_id).where(Item.id == item_id)
     ).one_or_none()
     if row is None:
         raise NotFound
-    return item_json(session, row.Item, row.slug)
+    return shown_to(session, actor, row.Item, row.slug)
 
 
 def row_route(row: Any) -> Route:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import distinct, exists, func, select, update
+from sqlalchemy import exists, select, update
 from sqlalchemy.orm import Session
 
 from reviewqueue.core.bulk import insert_rows
@@ -23,8 +24,10 @@ from reviewqueue.queues.catalog import configuration
 
 RUNS_FOR = 20.0
 """Seconds, so that a long import does not keep a worker from everything else."""
-FULL_FOR = 10.0
-"""Seconds after which lines for a full queue are tried again."""
+MOST_FULL = 3
+"""Chunks that one job tries in vain, for want of room: each takes as long as one that is stored."""
+NEWEST_DOUBTS = 10_000
+"""Of a queue, those among which an item has its place. What was ordered long ago tells nothing of what waits."""
 GAP = 0.15
 """Seconds between two chunks on SQLite, longer than a waiting writer there sleeps."""
 
@@ -103,16 +106,18 @@ def _place(session: Session, queue_id: str, found: list[Any]) -> None:
         {"item_id": row.id, "queue_id": queue_id, "group": group, "doubt": doubt} for row, group, doubt in found
     ]  # fmt: skip
     insert_rows(session, table(ItemDoubt), doubts)
-    mine = ItemDoubt.queue_id == queue_id
-    items, groups = session.execute(
-        select(func.count(), func.count(distinct(ItemDoubt.group))).select_from(ItemDoubt).where(mine)
-    ).one()
+    others: dict[str, list[float]] = defaultdict(list)
+    # Index ix_item_doubt_queue_id_item_id.
+    newest = select(ItemDoubt.group, ItemDoubt.doubt).where(ItemDoubt.queue_id == queue_id)
+    for group, doubt in session.execute(newest.order_by(ItemDoubt.item_id.desc()).limit(NEWEST_DOUBTS)):
+        others[group].append(doubt)
+    items = sum(map(len, others.values()))
+    for doubts_of_group in others.values():
+        doubts_of_group.sort()
     for row, group, doubt in found:
-        # Index ix_item_doubt_queue_id_group_doubt.
-        before = session.scalar(
-            select(func.count()).select_from(ItemDoubt).where(mine, ItemDoubt.group == group, ItemDoubt.doubt < doubt)
-        )
-        place = priority_of(before or 0, items, groups, known=said[row.id] is not None and said[row.id] in known)
+        before = bisect_left(others[group], doubt)
+        is_known = said[row.id] is not None and said[row.id] in known
+        place = priority_of(before, items, len(others), known=is_known)
         session.execute(
             update(Task)
             .where(
@@ -127,13 +132,14 @@ def _place(session: Session, queue_id: str, found: list[Any]) -> None:
 def store_import(*, ref: str, renew: Callable[..., Any]) -> None:
     """Store what waits of an import, for at most 20 seconds; another job goes on. Safe to run twice, also at once."""
     ends = time.monotonic() + RUNS_FOR
+    full: list[str] = []
     while time.monotonic() < ends:
         with write_session() as session:
-            step = imports.store_next(session=session, import_id=ref)
-            if step is imports.Step.FULL:
-                imports.call(session, ref, delay_seconds=FULL_FOR)
-        if step is not imports.Step.STORED:
-            return
+            step, chunk = imports.store_next(session=session, import_id=ref, besides=full)
+            full += [chunk] if step is imports.Step.FULL else []
+            if step is imports.Step.NOTHING or len(full) == MOST_FULL:
+                imports.call_for_the_rest(session, ref)
+                return
         renew(progress=True)
         if current_app.config["SETTINGS"].is_sqlite:
             # Its writers take no turns: without a gap, those of the web would not get one.

@@ -37,6 +37,8 @@ class Import(Base):
     heard_at: Mapped[Moment | None]
     """When the last chunk came in."""
     finished_at: Mapped[Moment | None]
+    retry_at: Mapped[Moment | None]
+    """When a job last was to come back for lines whose queue was full: until then no other is called for them."""
 
     __table_args__ = (
         Index("ix_import_token_id_id", "token_id", "id"),
@@ -59,12 +61,15 @@ class ImportChunk(Base):
     """Of its first line, 1-based, empty ones counted."""
     payload: Mapped[bytes | None] = mapped_column(LargeBinary)
     """Lines of NDJSON, zlib; NULL once they are stored."""
+    met_full: Mapped[int] = mapped_column(default=0, server_default="0")
+    """How often there was no room for some of them. Those that have met that less often come first."""
 
     __table_args__ = (
         Index("uq_import_chunk_import_id_number", "import_id", "number", unique=True),
         Index(
             "ix_import_chunk_waiting",
             "import_id",
+            "met_full",
             "number",
             postgresql_where=text("payload IS NOT NULL"),
             sqlite_where=text("payload IS NOT NULL"),

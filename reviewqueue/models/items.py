@@ -91,8 +91,8 @@ class Item(Base):
             "queue_id",
             "input_sha256",
             "id",
-            postgresql_where=text("input_sha256 IS NOT NULL"),
-            sqlite_where=text("input_sha256 IS NOT NULL"),
+            postgresql_where=text("input_sha256 IS NOT NULL AND (duplicate_of IS NULL OR revision > 1)"),
+            sqlite_where=text("input_sha256 IS NOT NULL AND (duplicate_of IS NULL OR revision > 1)"),
         ),
         Index(
             "ix_item_expires_at",
@@ -132,7 +132,7 @@ class ItemDoubt(Base):
     doubt: Mapped[float]
     """The margin of the two best answers: 0 is the most doubtful."""
 
-    __table_args__ = (Index("ix_item_doubt_queue_id_group_doubt", "queue_id", "group", "doubt"),)
+    __table_args__ = (Index("ix_item_doubt_queue_id_item_id", "queue_id", "item_id"),)
 
 
 class IdempotencyKey(Base):

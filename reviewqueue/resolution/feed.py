@@ -109,6 +109,16 @@ def after(session: Session, *, queue_id: str, position: int, limit: int) -> list
     return list(session.execute(_AFTER, {"queue_id": queue_id, "position": position, "most": limit}).all())
 
 
+_NAMES_AFTER = _AFTER.with_only_columns(
+    _resolution.id, _resolution.position, _resolution.by, _resolution.revision, maintain_column_froms=True
+)
+
+
+def names_after(session: Session, *, queue_id: str, position: int, limit: int) -> list[Any]:
+    """As `after`, but of each entry no more than `id`, `position`, `by` and `revision`: outputs may be large."""
+    return list(session.execute(_NAMES_AFTER, {"queue_id": queue_id, "position": position, "most": limit}).all())
+
+
 def entry_json(row: Any) -> dict[str, Any]:
     """An entry for `spliced`: the item as this resolution left it."""
     return {

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, select
+from sqlalchemy import ColumnElement, and_, exists, not_, or_, select
 from sqlalchemy.orm import Session
 
 from reviewqueue.core.moments import iso
 from reviewqueue.core.strictjson import Raw
 from reviewqueue.models import Item, Resolution
 from reviewqueue.models.base import table
-from reviewqueue.models.states import ENDED, ResolvedBy
+from reviewqueue.models.states import ENDED, ItemState, ResolvedBy
 from reviewqueue.queues import brakes
 
 _resolution, _item = table(Resolution).c, table(Item).c
@@ -27,6 +27,14 @@ WITHHELD = and_(
 def kept_back() -> ColumnElement[bool]:
     """SQL, of an item: that its newest resolution is withheld."""
     return exists().where(_resolution.item_id == _item.id, _resolution.revision == _item.revision, WITHHELD)
+
+
+def told_as(state: ItemState) -> ColumnElement[bool]:
+    """SQL, of an item: that this is its state, as programs are told it: `in_review` while all its answers are
+    withheld."""
+    told = exists().where(_resolution.item_id == _item.id, not_(WITHHELD))
+    secret = and_(_item.revision > 0, ~told)
+    return or_(_item.state == state, secret) if state is ItemState.IN_REVIEW else and_(_item.state == state, ~secret)
 
 
 def answered() -> ColumnElement[bool]:

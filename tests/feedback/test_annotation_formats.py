@@ -102,7 +102,7 @@ def test_boxes_leave_for_label_studio_in_percent_and_come_back(client, cast, app
     back[0]["predictions"][0]["result"][0]["value"]["rectanglelabels"] = ["dog", "cat"]
     with pytest.raises(Invalid) as refused:
         list(label_studio.convert(back, config))
-    assert refused.value.faults[0].pointer == "/predictions/0/result/0/value/rectanglelabels"
+    assert refused.value.faults[0].pointer == "/0/predictions/0/result/0/value/rectanglelabels"
 
 
 def test_a_queue_without_boxes_is_not_exported_as_coco(client, cast):

@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 from reviewqueue.core.db import clock
 from reviewqueue.models import Item, Resolution, Task
 from reviewqueue.models.base import table
-from tests.desk_steps import decide, read
+from tests.desk_steps import act, claim, decide, read
 from tests.fixtures.people import INTENTS, item
 
 
@@ -40,6 +40,14 @@ def test_it_waits_while_nobody_has_answered_and_is_answered_after(client, cast, 
     assert read(client, cast, again["id"])["duplicate_of"] == first["id"]
     with transaction() as session:
         assert session.execute(select(Task).where(Task.item_id == again["id"])).first() is None
+
+
+def test_the_latest_answer_counts_whichever_item_came_first(client, cast, ask):
+    ask(), ask()
+    older, newer = (claim(client, who)["claim"]["id"] for who in (cast.alice, cast.carol))
+    act(client, cast.carol, newer, "decision", output={"label": "refund"})
+    act(client, cast.alice, older, "decision", output={"label": "card_arrival"})
+    assert ask()["resolution"]["output"] == {"label": "card_arrival"}
 
 
 def test_the_verdict_is_that_for_what_the_ai_says_now(client, cast, ask):

@@ -17,7 +17,7 @@ from reviewqueue.core.background import run
 from reviewqueue.core.db import WriteSession, clock, db, read_session, write_session
 from reviewqueue.intake import imports, jobs
 from reviewqueue.intake.jobs import store_import
-from reviewqueue.models import Import, ImportChunk, Item, OutboxRow
+from reviewqueue.models import Import, ImportChunk, ImportFault, Item, OutboxRow
 from tests.fixtures.people import OPERATOR, item
 
 NDJSON = "application/x-ndjson"
@@ -236,7 +236,7 @@ def test_a_job_that_dies_amid_a_chunk_leaves_it_whole(client, cast, app, monkeyp
     answer = send(client, cast, [item(number=number) for number in range(4)])
     with app.app_context():
         with WriteSession(db.engine) as session:
-            assert imports.store_next(session=session, import_id=answer.json["id"])
+            assert imports.store_next(session=session, import_id=answer.json["id"])[0] is imports.Step.STORED
         assert count(app) == 0, "it was not committed"
         store_import(ref=answer.json["id"], renew=lambda **_: None)
     assert shown(client, cast, answer)["stored"] == count(app) == 4
@@ -283,3 +283,32 @@ def test_a_stream_whose_receiver_was_killed_is_given_up_and_what_came_is_stored(
     given_up, live = (client.get(f"/api/v1/imports/{run_id}", headers=cast.submitter.bearer).json for run_id in runs)
     assert (given_up["state"], given_up["error"], given_up["stored"]) == ("failed", imports.BROKEN_OFF, 1)
     assert live["state"] == "receiving"
+
+
+@pytest.mark.parametrize("scope", ["items:read", "metrics", "exports"])
+def test_who_may_submit_nowhere_sends_no_stream(client, cast, app, scope):
+    with app.app_context(), write_session() as session:
+        made = tokens.create_service(session=session, actor=OPERATOR, name="other", scopes=[scope])
+    answer = client.post(
+        "/api/v1/imports", data=b"{}\n", content_type=NDJSON, headers={"Authorization": f"Bearer {made.secret}"}
+    )
+    assert (answer.status_code, answer.json["code"]) == (403, "forbidden")
+    with app.app_context(), read_session() as session:
+        assert session.scalar(select(func.count()).select_from(ImportChunk)) == 0
+
+
+def test_its_lines_are_forgotten_a_month_after_it_ended(client, cast, app):
+    answer = send(client, cast, [item(), {"queue": "intents"}])
+    waiting = send(client, cast, [item(number=2)])
+    work(app)
+    send(client, cast, [item(number=3)])
+    with app.app_context():
+        with write_session() as session:
+            assert imports.sweep(session=session) == 0
+            session.execute(update(Import).values(finished_at=clock(-31 * 86_400.0)))
+        with write_session() as session:
+            assert [imports.sweep(session=session) for _ in range(3)] == [1, 1, 0], "the third is not stored yet"
+            assert session.scalar(select(func.count()).select_from(ImportFault)) == 0
+            assert session.scalar(select(func.count()).select_from(ImportChunk)) == 1
+    assert shown(client, cast, answer)["refused"] == 1
+    assert shown(client, cast, waiting)["stored"] == 1

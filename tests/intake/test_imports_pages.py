@@ -38,7 +38,7 @@ def test_an_import_is_followed_until_it_is_done(app, ada, cast):
     assert "Being stored" in live.text
     assert f"/admin/imports/{run}?part=progress" in live.text
     with app.app_context(), write_session() as session:
-        assert imports.store_next(session=session, import_id=run) is imports.Step.STORED
+        assert imports.store_next(session=session, import_id=run)[0] is imports.Step.STORED
     part = ada.get(f"/admin/imports/{run}?part=progress")
     assert "data-refresh" not in part.text
     assert "<html" not in part.text

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
 from sqlalchemy import select
 
@@ -39,6 +41,12 @@ def test_the_list_goes_on_by_cursor(client, cast, opt):
     first = client.get("/api/v1/opt-outs?limit=2", headers=cast.admin.bearer).json
     rest = client.get(f"/api/v1/opt-outs?cursor={first['cursor']}", headers=cast.admin.bearer).json
     assert [one["subject"] for one in first["opt_outs"] + rest["opt_outs"]] == ["a", "b", "c"]
+
+
+def test_a_cursor_that_no_list_gave_is_refused(client, cast):
+    nul = base64.urlsafe_b64encode(b"a\0b").decode()
+    answer = client.get(f"/api/v1/opt-outs?cursor={nul}", headers=cast.submitter.bearer)
+    assert (answer.status_code, answer.json["code"]) == (422, "bad_cursor")
 
 
 def test_their_items_answer_no_others_and_are_answered_themselves(client, cast, opt):

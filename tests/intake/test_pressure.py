@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import func, select
 
 from reviewqueue.intake import imports, jobs
-from reviewqueue.models import Item, OutboxRow
+from reviewqueue.models import ImportChunk, Item, OutboxRow
 from tests.desk_steps import decide
 from tests.fixtures.people import INTENTS, item
 
@@ -164,3 +164,28 @@ def test_an_import_waits_for_room_and_loses_nothing(client, cast, configure, tra
     }  # fmt: skip
     with transaction() as session:
         assert session.scalar(select(func.count()).select_from(Item)) == 5
+
+
+def test_lines_for_a_full_queue_hold_up_no_others_and_one_job_comes_back_for_them(
+    client, cast, configure, transaction, monkeypatch
+):
+    monkeypatch.setattr(imports, "CHUNK_LINES", 2)
+    client.put("/api/v1/queues/more", json=MORE, headers=cast.admin.bearer)
+    configure(max_waiting=1)
+    lines = [item(number) for number in range(12)] + [item(99, queue="more")]
+    run = client.post(
+        "/api/v1/imports", data="\n".join(map(json.dumps, lines)), content_type="application/x-ndjson",
+        headers=cast.submitter.bearer,
+    ).json  # fmt: skip
+    with transaction() as session:
+        before = session.scalar(select(func.count()).select_from(OutboxRow).where(OutboxRow.topic == imports.STORE))
+    with client.application.app_context():
+        for _ in range(3):
+            jobs.store_import(ref=run["id"], renew=lambda **_: None)
+    with transaction() as session:
+        states = session.scalars(select(Item.state).order_by(Item.id)).all()
+        calls = select(func.count()).select_from(OutboxRow).where(OutboxRow.topic == imports.STORE)
+        assert session.scalar(calls) == before + 1
+        tries = session.scalars(select(ImportChunk.met_full).order_by(ImportChunk.number)).all()
+    assert states == ["queued", "auto_approved"]
+    assert tries == [2, 2, 2, 1, 1, 1, 0], "in turn"

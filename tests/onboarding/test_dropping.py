@@ -56,7 +56,7 @@ def rows_of(app: Flask, model: Any) -> list[Any]:
 
 def store(app: Flask, import_id: str) -> None:
     with app.app_context(), write_session() as session:
-        while imports.store_next(session=session, import_id=import_id) is imports.Step.STORED:
+        while imports.store_next(session=session, import_id=import_id)[0] is imports.Step.STORED:
             pass
 
 

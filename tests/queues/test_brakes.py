@@ -80,6 +80,9 @@ def test_what_people_decide_while_it_is_held_is_told_when_it_is_over(client, cas
     assert client.get(f"/api/v1/items/{before}", **read).json["resolution"]["verdict"] == "approve"
     shown = client.get(f"/api/v1/items/{during}?wait=0.3", **read).json
     assert (shown["state"], shown["resolution"]) == ("in_review", None)
+    for state, told in (("resolved", [before]), ("in_review", [during])):
+        listed = client.get(f"/api/v1/items?state={state}", **read).json["items"]
+        assert [(one["id"], one["state"]) for one in listed] == [(each, state) for each in told]
     assert ids_in_feed(client, cast) == [before]
     client.delete("/api/v1/queues/intents/hold", headers=cast.admin.bearer)
     assert client.get(f"/api/v1/items/{during}?wait=5", **read).json["resolution"]["verdict"] == "approve"

@@ -199,6 +199,17 @@ def test_people_read_it_covered_over_the_api_and_programs_as_it_was_sent(app, cl
     assert len(reveals(app)) == 1
 
 
+def test_who_withdraws_an_item_is_shown_no_more_than_who_reads_it(app, client, cast, marked):
+    address = f"/api/v1/items/{marked()}"
+    for _ in range(2):
+        answer = client.post(f"{address}/cancellation", json={}, headers=cast.admin.bearer)
+        assert (answer.status_code, answer.json["state"]) == (200, "cancelled")
+        assert IBAN not in answer.text
+        assert PHONE not in answer.text
+    assert IBAN in client.post(f"{address}/cancellation", json={}, headers=cast.submitter.bearer).text
+    assert reveals(app) == []
+
+
 def test_a_claim_of_somebody_else_reveals_nothing(app, client, cast, marked):
     app.config["WTF_CSRF_ENABLED"] = False
     marked()

@@ -67,7 +67,7 @@ def follow(*, session: Session) -> int:
 
 
 def _follow(session: Session, endpoint: Any) -> int:
-    rows = feed.after(session, queue_id=endpoint.queue_id, position=endpoint.position, limit=STRETCH)
+    rows = feed.names_after(session, queue_id=endpoint.queue_id, position=endpoint.position, limit=STRETCH)
     if not rows:
         return 0
     wanted = [(feed.event_of(row.by, row.revision), row.id) for row in rows]
