@@ -36,6 +36,7 @@ STATUS: dict[type[errors.Error], int] = {
     errors.Unavailable: 503,
 }
 
+T = TypeVar("T")
 Model = TypeVar("Model", bound=pydantic.BaseModel)
 
 
@@ -299,6 +300,33 @@ def page_size() -> int:
     if not given.isascii() or not given.isdigit() or len(given) > 4 or not 1 <= int(given) <= LARGEST_PAGE:
         raise Invalid(f"limit must be a whole number from 1 to {LARGEST_PAGE:,}.", code="bad_parameter")
     return int(given)
+
+
+PAGE_BYTES = 16 * 1024 * 1024
+"""After which a page of items ends, however few they are."""
+
+
+READ_AT_ONCE = 50
+"""Rows, where each may be large."""
+
+
+def page_of(read: Callable[[T | None, int], Sequence[T]], limit: int, size: Callable[[T], int]) -> tuple[list[T], bool]:
+    """The first `limit` rows, or fewer where they are large; and whether there are more.
+
+    `read(row, most)` gives the rows that come after that one, or after none; `size` tells the bytes of a row.
+    """
+    found: list[T] = []
+    left = PAGE_BYTES
+    while True:
+        most = min(READ_AT_ONCE, limit + 1 - len(found))
+        some = read(found[-1] if found else None, most)
+        for row in some:
+            if len(found) == limit or left <= 0:
+                return found, True
+            found.append(row)
+            left -= size(row)
+        if len(some) < most:
+            return found, False
 
 
 def cursor_of(*parts: str) -> str:

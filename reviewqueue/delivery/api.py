@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from flask import Response, request
@@ -19,6 +20,7 @@ from reviewqueue.core.http import (
     id_cursor,
     json_answer,
     list_answer,
+    page_of,
     page_size,
     parse_cursor,
     read_body,
@@ -101,12 +103,15 @@ def list_items() -> Response:
     with read_session() as session:
         slugs, conditions = _filter(session, who)
         # Of the table alone: joined with the queue, SQLite would sort all of its items for each page.
-        query = select(Item).where(*conditions)
-        if after is not None:
-            query = query.where(Item.id < after)
-        rows = session.scalars(query.order_by(Item.id.desc()).limit(limit + 1)).all()
-        items = [shown_to(session, who, row, slugs[row.queue_id]) for row in rows[:limit]]
-        cursor = cursor_of(rows[limit - 1].id) if len(rows) > limit else None
+        query = select(Item).where(*conditions).order_by(Item.id.desc())
+
+        def read(last: Item | None, most: int) -> Sequence[Item]:
+            start = after if last is None else last.id
+            return session.scalars((query if start is None else query.where(Item.id < start)).limit(most)).all()
+
+        rows, more = page_of(read, limit, lambda row: len(row.input) + len(row.output) + len(row.metadata_json))
+        items = [shown_to(session, who, row, slugs[row.queue_id]) for row in rows]
+        cursor = cursor_of(rows[-1].id) if more else None
     return list_answer("items", items, cursor)
 
 
@@ -144,10 +149,15 @@ def feed(slug: str) -> Response:
     position = _position(slug)
     with read_session() as session:
         head = find_queue(session=session, actor=actor(), slug=slug, action=Action.READ_ITEMS)
-        rows = resolutions.after(session, queue_id=head.id, position=position, limit=limit + 1)
-    entries = [{**resolutions.entry_json(row), "cursor": _cursor(slug, row.position)} for row in rows[:limit]]
+
+        def read(last: Any, most: int) -> list[Any]:
+            start = position if last is None else last.position
+            return resolutions.after(session, queue_id=head.id, position=start, limit=most)
+
+        rows, more = page_of(read, limit, lambda row: len(row.output))
+    entries = [{**resolutions.entry_json(row), "cursor": _cursor(slug, row.position)} for row in rows]
     cursor = entries[-1]["cursor"] if entries else _cursor(slug, position)
-    return list_answer("resolutions", entries, cursor, more=len(rows) > limit)
+    return list_answer("resolutions", entries, cursor, more=more)
 
 
 def _cursor(slug: str, position: int) -> str:

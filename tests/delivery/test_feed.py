@@ -11,6 +11,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from reviewqueue.core import http
 from reviewqueue.core.db import NOW, WriteSession, append, db, read_session, write_session
 from reviewqueue.core.http import cursor_of
 from reviewqueue.models import Resolution
@@ -203,3 +204,20 @@ def test_a_cursor_from_before_they_named_their_queue_is_good(client, cast):
 def test_the_cursor_of_another_queue_is_refused(client, cast, parts):
     answer = client.get(f"/api/v1/queues/intents/resolutions?cursor={cursor_of(*parts)}", headers=cast.submitter.bearer)
     assert (answer.status_code, answer.json["code"]) == (422, "bad_cursor")
+
+
+def test_a_page_of_large_entries_is_shorter_and_none_is_missed(client, cast, app, monkeypatch):
+    monkeypatch.setattr(http, "PAGE_BYTES", 600)
+    large = {"confidence": 0.99, "input": {"text": "x" * 250}}
+    sent = [submit(client, cast, number=number, **large)["id"] for number in range(7)]
+    assert number(app) == 7
+    feed_of_queue = "/api/v1/queues/intents/resolutions"
+    for path, name, key in (("/api/v1/items", "items", "id"), (feed_of_queue, "resolutions", "item")):
+        got, pages, address = [], 0, f"{path}?limit=5"
+        while address:
+            page = client.get(address, headers=cast.submitter.bearer)
+            got += [each[key] for each in page.json[name]]
+            pages += 1
+            address = page.headers["Link"].split(">")[0][1:] if "Link" in page.headers else None
+        assert sorted(got) == sent
+        assert pages == (3 if name == "items" else 2)
