@@ -52,9 +52,7 @@ def read_item(item_id: str) -> Response:
     seconds = _wait_seconds()
     with read_session() as session:
         item, shown = _item(session, who, wanted)
-    if who.kind is ActorKind.PERSON:
-        with write_session() as session:
-            trail.record(session, who, "item.viewed", queue_id=item.queue_id, item_id=item.id)
+    _record_views(who, [item])
     if seconds == 0 or shown["state"] in ENDED:
         return text_answer(spliced(shown))
     if not wait_for(wanted, seconds):
@@ -112,7 +110,16 @@ def list_items() -> Response:
         rows, more = page_of(read, limit, lambda row: len(row.input) + len(row.output) + len(row.metadata_json))
         items = [shown_to(session, who, row, slugs[row.queue_id]) for row in rows]
         cursor = cursor_of(rows[-1].id) if more else None
+    _record_views(who, rows)
     return list_answer("items", items, cursor)
+
+
+def _record_views(who: Actor, items: Sequence[Item]) -> None:
+    """Of people: what a program reads goes where its operator sends it."""
+    if who.kind is ActorKind.PERSON and items:
+        with write_session() as session:
+            for item in items:
+                trail.record(session, who, "item.viewed", queue_id=item.queue_id, item_id=item.id)
 
 
 def _filter(session: Session, who: Actor) -> tuple[dict[str, str], list[Any]]:

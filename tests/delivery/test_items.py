@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 
-from reviewqueue.core.db import write_session
+from sqlalchemy import select
+
+from reviewqueue.core.db import read_session, write_session
+from reviewqueue.models import AuditEvent
 from reviewqueue.queues.applying import apply
 from tests.desk_steps import decide, submit
 from tests.fixtures.people import INTENTS, OPERATOR, item
@@ -67,3 +70,14 @@ def test_a_model_with_a_long_name_is_no_fault(client, cast, app):
         apply(session=session, actor=OPERATOR, document={**INTENTS, "models": {"approved": ["m"]}})
     sent = submit(client, cast, confidence=0.99, model="m" * 200, model_version="v" * 200)
     assert sent["state"] == "queued"
+
+
+def test_what_a_person_reads_in_a_list_is_on_record_and_what_a_program_reads_is_not(client, cast, app):
+    sent = [submit(client, cast, number=number)["id"] for number in range(3)]
+    for who in (cast.submitter, cast.bob):
+        assert len(client.get("/api/v1/items?limit=2", headers=who.bearer).json["items"]) == 2
+    with app.app_context(), read_session() as session:
+        seen = session.execute(
+            select(AuditEvent.actor, AuditEvent.item_id).where(AuditEvent.action == "item.viewed")
+        ).all()
+    assert sorted(map(tuple, seen)) == sorted((cast.bob.id, item_id) for item_id in sent[1:])
