@@ -78,16 +78,20 @@ def _calls(
 
 def _shown(call: Any) -> dict[str, Any]:
     """What is to be known of a call, as JSON. Raises `Unfit` for one that does not say what it would do."""
-    raw = call.raw_item
-    said: Any = raw if isinstance(raw, Mapping) else vars(raw)
     shown = {
         "agent": call.agent.name, "tool": call.name, "arguments": _arguments(call),
-        "call_id": said.get("call_id") or said.get("id"),
+        "call_id": _said(call, "call_id") or _said(call, "id"),
     }  # fmt: skip
     # Two servers, or two namespaces, may have tools of the same name.
-    shown.update((name, said[name]) for name in ("server_label", "namespace") if said.get(name))
+    shown.update((name, said) for name in ("server_label", "namespace") if (said := _said(call, name)))
     found: dict[str, Any] = plain(shown)
     return found
+
+
+def _said(call: Any, name: str) -> Any:
+    """What stands under that name in the call, which the SDK has as an object or as a mapping."""
+    raw = call.raw_item
+    return raw.get(name) if isinstance(raw, Mapping) else getattr(raw, name, None)
 
 
 def _name(run: str, shown: Mapping[str, Any]) -> str:
