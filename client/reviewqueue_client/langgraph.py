@@ -155,7 +155,8 @@ def interrupts_of(result: Any) -> list[Any]:
 def review(client: Client, queue: str, result: Any, *, timeout: float | None = None, **more: Any) -> Any:
     """Have every interrupt of `result` (what `invoke` returned, or interrupts) reviewed; the `Command` to go on with.
 
-    All items are there before the first is waited for. `timeout` is for each; `more` is what else an item has, such as
+    All items are there before the first is waited for. `timeout` is for each, None waits for ever, for room in a full
+    queue, too; `more` is what else an item has, such as
     `model`, `risk` or `metadata`. Raises `WaitTimeout` (call it again later: the items are found again), `Unfit`, and
     `Rejected` where the graph takes no rejection.
     """

@@ -48,7 +48,8 @@ def review(
 ) -> Any:
     """Have every interruption of `result` reviewed; the `RunState` to go on with.
 
-    All items are there before the first is waited for. `timeout` is for each; `more` is what else an item has. Raises
+    All items are there before the first is waited for. `timeout` is for each, None waits for ever, for room in a full
+    queue, too; `more` is what else an item has. Raises
     `WaitTimeout` and `Unfit`; nothing is approved or rejected then.
     """
     return _state(result, client._run(review_all(_calls(queue, result, run, timeout, more), client._policy)))

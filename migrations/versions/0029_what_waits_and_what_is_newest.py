@@ -19,7 +19,14 @@ def _index(name: str, table: str, columns: list[str], where: sa.TextClause | Non
     op.create_index(name, table, columns, postgresql_where=where, sqlite_where=where)
 
 
+def _lock() -> None:
+    """In the order in which those who write lock them, who may be at it: else each would wait for the other."""
+    if op.get_context().dialect.name != "sqlite":
+        op.execute("LOCK TABLE import_chunk, import, item, item_doubt")
+
+
 def upgrade() -> None:
+    _lock()
     op.add_column("import", sa.Column("retry_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("import_chunk", sa.Column("met_full", sa.Integer(), nullable=False, server_default="0"))
     op.drop_index("ix_import_chunk_waiting", table_name="import_chunk")
@@ -31,6 +38,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    _lock()
     op.drop_index("ix_item_doubt_queue_id_item_id", table_name="item_doubt")
     _index("ix_item_doubt_queue_id_group_doubt", "item_doubt", ["queue_id", "group", "doubt"])
     op.drop_index("ix_item_queue_id_input_sha256", table_name="item")

@@ -116,6 +116,10 @@ def _items(path: Path, kind: str, config: QueueConfig) -> Iterator[tuple[int, Li
 @contextmanager
 def _finished_first() -> Iterator[None]:
     """Ctrl-C waits for the block's end, so that what was stored is counted; pressed again, it does not."""
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.SIG_IGN:  # as in the background of a shell
+        yield
+        return
     pressed = False
 
     def press(_number: int, _frame: FrameType | None) -> None:
@@ -124,7 +128,7 @@ def _finished_first() -> Iterator[None]:
             raise KeyboardInterrupt
         pressed = True
 
-    before = signal.signal(signal.SIGINT, press)
+    signal.signal(signal.SIGINT, press)
     try:
         yield
     finally:

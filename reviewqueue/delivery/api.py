@@ -30,7 +30,7 @@ from reviewqueue.core.ids import known_id
 from reviewqueue.core.strictjson import spliced
 from reviewqueue.delivery.waiting import LONGEST_SECONDS, wait_for
 from reviewqueue.errors import Invalid
-from reviewqueue.intake.items import shown_to
+from reviewqueue.intake.items import shown_to, stored_size
 from reviewqueue.models import Item, Queue
 from reviewqueue.models.states import ENDED, ActorKind, ItemState
 from reviewqueue.queues import reveals
@@ -107,7 +107,7 @@ def list_items() -> Response:
             start = after if last is None else last.id
             return session.scalars((query if start is None else query.where(Item.id < start)).limit(most)).all()
 
-        rows, more = page_of(read, limit, lambda row: len(row.input) + len(row.output) + len(row.metadata_json))
+        rows, more = page_of(read, limit, stored_size)
         items = [shown_to(session, who, row, slugs[row.queue_id]) for row in rows]
         cursor = cursor_of(rows[-1].id) if more else None
     _record_views(who, rows)
@@ -139,7 +139,7 @@ def _filter(session: Session, who: Actor) -> tuple[dict[str, str], list[Any]]:
     conditions = [Item.queue_id == heads[0].id if len(heads) == 1 else Item.queue_id.in_(slugs)]
     if arguments.get("state"):
         try:
-            conditions.append(reading.told_as(ItemState(arguments["state"])))
+            conditions.append(reading.told_as(session, ItemState(arguments["state"])))
         except ValueError:
             raise Invalid(f"state must be one of {', '.join(ItemState)}.", code="bad_parameter") from None
     if arguments.get("external_id"):

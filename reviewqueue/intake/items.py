@@ -54,6 +54,12 @@ def item_json(session: Session, row: Item, slug: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def stored_size(row: Item) -> int:
+    """About how many bytes `item_json` has; its answer counts as much as its output."""
+    large = row.input, row.output, row.output, row.metadata_json, row.alternatives, row.failure, row.parts
+    return sum(len(text) for text in (*large, row.explanation) if text)
+
+
 def shown_to(session: Session, actor: Actor, row: Item, slug: str) -> dict[str, Any]:
     """`item_json`, for people with its sensitive parts covered. Asks no permission."""
     found = item_json(session, row, slug)

@@ -29,9 +29,12 @@ def kept_back() -> ColumnElement[bool]:
     return exists().where(_resolution.item_id == _item.id, _resolution.revision == _item.revision, WITHHELD)
 
 
-def told_as(state: ItemState) -> ColumnElement[bool]:
+def told_as(session: Session, state: ItemState) -> ColumnElement[bool]:
     """SQL, of an item: that this is its state, as programs are told it: `in_review` while all its answers are
     withheld."""
+    # Index ix_resolution_unnumbered. Where nothing is withheld, the index of states serves.
+    if not session.scalar(select(exists().where(WITHHELD))):
+        return _item.state == state
     told = exists().where(_resolution.item_id == _item.id, not_(WITHHELD))
     secret = and_(_item.revision > 0, ~told)
     return or_(_item.state == state, secret) if state is ItemState.IN_REVIEW else and_(_item.state == state, ~secret)

@@ -72,7 +72,10 @@ def assign(*, session: Session, actor: Actor, task_id: str, person: str | None, 
     found = None if person is None else _chosen(session, task, person)
     chosen, name = (None, None) if found is None else (found.id, found.name)
     if task.kind is TaskKind.GOLD:
-        passing_on.put_aside(session, actor, task, "task.assigned", facts={"to": chosen, "fence": task.fence})
+        # Left to whoever comes first, work in somebody's hands stays there.
+        if chosen is not None or task.state is TaskState.OPEN:
+            facts, theirs = {"to": chosen, "fence": task.fence}, {"assignee": chosen} if chosen else {}
+            passing_on.put_aside(session, actor, task, "task.assigned", facts=facts, **theirs)
         return name
     hands = {}
     if task.state is TaskState.CLAIMED and task.holder != chosen and chosen is not None:

@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 
 from reviewqueue.core import trail
 from reviewqueue.core.access import Action, Actor, require
-from reviewqueue.core.db import clock, database_now
+from reviewqueue.core.db import clock, database_now, on_postgresql
 from reviewqueue.core.http import Body
 from reviewqueue.core.ids import id_at, new_id
 from reviewqueue.core.language import gettext, spoken
@@ -168,6 +168,13 @@ def known_among(session: Session, item_ids: Sequence[str]) -> frozenset[str]:
     return frozenset(session.scalars(query))
 
 
+def stays_gold(session: Session, item_id: str) -> bool:
+    """Whether the item is gold, until the transaction ends: whoever retires or erases it waits, and then finds its
+    check. Asks no permission."""
+    query = select(Gold.id).where(Gold.item_id == item_id, Gold.retired_at.is_(None))
+    return session.scalar(query.with_for_update(read=True) if on_postgresql(session) else query) is not None
+
+
 def retire_item(session: Session, actor: Actor, item_id: str) -> None:
     """Retire the gold that an item is, if it is any: its answer is doubted, or gone. Asks no permission."""
     gone = session.execute(
@@ -226,6 +233,8 @@ def make_task(session: Session, actor: Actor, head: QueueHead, near: Any, *, hid
     if not rows or (hidden and _expires_soon(session, newest.config, near.created_at)):
         return None
     row = _plausible(newest, rows)
+    if not stays_gold(session, row.id):
+        return None
     version = head.version if fits(newest, row.input, row.output) else row.config_version
     earlier = timedelta(microseconds=1 + secrets.randbelow(LITTLE_OLDER))
     made_at = near.created_at - earlier

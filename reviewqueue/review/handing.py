@@ -247,6 +247,10 @@ def take_back_skip(*, session: Session, actor: Actor, task_id: str) -> leases.He
     `Conflict` when somebody else took it.
     """
     rounds.lock_item_of(session, task_id)
+    # Before the task, as in `golden.retire`.
+    of_check = select(Task.item_id).where(Task.id == task_id, Task.kind == TaskKind.GOLD)
+    checked = session.scalar(of_check)
+    retired = checked is not None and not golden.stays_gold(session, checked)
     query = select(Task.queue_id, Task.item_id, Task.kind, Task.audience, Task.assignee, Task.excluded).where(
         Task.id == task_id
     )
@@ -256,8 +260,6 @@ def take_back_skip(*, session: Session, actor: Actor, task_id: str) -> leases.He
         raise NotFound
     require(actor, Action.REVIEW, task.queue_id)
     last = last_skip(session=session, actor=actor)
-    is_check = task.kind is TaskKind.GOLD
-    retired = is_check and not golden.known_among(session, [task.item_id])
     if last is None or last.task_id != task_id or retired:
         raise GraceOver("The time to undo this skip is over, or somebody else has the task.")
     session.execute(delete(Skip).where(*mine))
@@ -265,7 +267,7 @@ def take_back_skip(*, session: Session, actor: Actor, task_id: str) -> leases.He
         audience=task.audience, assignee=task.assignee, excluded=set(json.loads(task.excluded)) - {actor.id}
     )
     session.execute(update(Task).where(Task.id == task_id).values(**again))
-    if is_check:
+    if checked is not None:
         session.execute(update(Task).where(Task.id == task_id).values(state=TaskState.OPEN))
     else:
         rounds.readmit(session, item_id=task.item_id, task_id=task_id, person_id=actor.id)

@@ -108,7 +108,7 @@ def test_rows_are_handed_over_again_at_once_when_redis_was_emptied(app, redis_ur
         until(lambda: len(jobs(redis_url)) == 1)
         with connect(redis_url) as redis:
             redis.flushall()
-        until(lambda: len(jobs(redis_url)) == 1)
+        until(lambda: len(jobs(redis_url)) == 1, seconds=10)
 
 
 def test_duties_go_on_while_redis_is_gone(app, tmp_path):
@@ -150,7 +150,7 @@ def test_one_relay_leads_and_a_stopped_one_hands_over(app, redis_url):
         until(lambda: holder() == first._name)
         with running(app, redis_url) as second:
             first.stop()
-            until(lambda: holder() == second._name)
+            until(lambda: holder() == second._name, seconds=6)
 
 
 # Who leads is tried on both databases above; this is about processes.
@@ -168,12 +168,12 @@ def test_a_standby_leads_when_the_leader_was_killed_or_froze(app, settings, tmp_
     assert first is not None
     assert f":{processes['first'].pid}:" in first
     processes["first"].send_signal(signal.SIGSTOP)
-    until(lambda: holder() not in {None, first})
+    until(lambda: holder() not in {None, first}, seconds=30)
     second = holder()
     assert f":{processes['second'].pid}:" in second
     processes["first"].send_signal(signal.SIGCONT)
     live.kill("second")
-    until(lambda: holder() not in {None, second})
+    until(lambda: holder() not in {None, second}, seconds=30)
 
 
 def test_a_row_that_a_job_works_on_is_not_handed_over(app, redis_url):

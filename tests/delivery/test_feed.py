@@ -207,7 +207,7 @@ def test_the_cursor_of_another_queue_is_refused(client, cast, parts):
 
 
 def test_a_page_of_large_entries_is_shorter_and_none_is_missed(client, cast, app, monkeypatch):
-    monkeypatch.setattr(http, "PAGE_BYTES", 600)
+    monkeypatch.setattr(http, "PAGE_BYTES", 700)
     large = {"confidence": 0.99, "input": {"text": "x" * 250}}
     sent = [submit(client, cast, number=number, **large)["id"] for number in range(7)]
     assert number(app) == 7

@@ -170,6 +170,7 @@ def test_lines_for_a_full_queue_hold_up_no_others_and_one_job_comes_back_for_the
     client, cast, configure, transaction, monkeypatch
 ):
     monkeypatch.setattr(imports, "CHUNK_LINES", 2)
+    monkeypatch.setattr(imports, "FULL_SECONDS", 600.0)
     client.put("/api/v1/queues/more", json=MORE, headers=cast.admin.bearer)
     configure(max_waiting=1)
     lines = [item(number) for number in range(12)] + [item(99, queue="more")]

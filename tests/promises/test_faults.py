@@ -158,7 +158,7 @@ def test_a_job_taken_from_redis_by_a_worker_that_dies_is_done_by_the_next(
     assert outbox(engine) == 1
     for worker in product.named("worker"):
         worker.send_signal(signal.SIGCONT)
-    until(lambda: outbox(engine) == 0, what="the next worker's work")
+    until(lambda: outbox(engine) == 0, seconds=45, what="the next worker's work")
     assert findings() == []
 
 
@@ -186,7 +186,7 @@ def test_the_task_of_a_reviewer_who_vanished_returns(
     with engine.begin() as connection:
         connection.execute(text("UPDATE task SET lease_until = created_at WHERE state = 'claimed'"))
     began = time.monotonic()
-    until(lambda: clients.decide_next(cast.carol), what="the task of the lost lease")
+    until(lambda: clients.decide_next(cast.carol), seconds=5, what="the task of the lost lease")
     print(f"returned after {time.monotonic() - began:.1f} s")
     url = f"{product.url}/api/v1/claims/{held['claim']['id']}/decision"
     status, problem = call(url, cast.alice.token, body={"verdict": "approve", "comment": "late"})
@@ -224,5 +224,5 @@ def test_it_stops_all_of_it_when_asked_and_goes_on_at_the_next_start(
     assert "Traceback" not in product.log
     product.start()
     clients.submit("s-2")
-    until(lambda: outbox(engine) == 0)
+    until(lambda: outbox(engine) == 0, seconds=45)
     assert findings() == []
