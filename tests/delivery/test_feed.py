@@ -207,7 +207,7 @@ def test_the_cursor_of_another_queue_is_refused(client, cast, parts):
 
 
 def test_a_page_of_large_entries_is_shorter_and_none_is_missed(client, cast, app, monkeypatch):
-    monkeypatch.setattr(http, "PAGE_BYTES", 700)
+    monkeypatch.setattr(http, "PAGE_BYTES", 800)
     large = {"confidence": 0.99, "input": {"text": "x" * 250}}
     sent = [submit(client, cast, number=number, **large)["id"] for number in range(7)]
     assert number(app) == 7
@@ -220,4 +220,4 @@ def test_a_page_of_large_entries_is_shorter_and_none_is_missed(client, cast, app
             pages += 1
             address = page.headers["Link"].split(">")[0][1:] if "Link" in page.headers else None
         assert sorted(got) == sent
-        assert pages == (3 if name == "items" else 2)
+        assert pages > 2 if name == "items" else pages == 2, "by their number alone there would be two"
